@@ -1,0 +1,106 @@
+import { redact } from './redact.ts';
+
+/** Every way in which `ocl` fails. The exit status of each is in `cli/exit.ts`; `docs/errors.md` is made from this table. */
+export const ERROR_CODES = {
+  OCL_NOT_FOUND: 'The image, tag, blob, file or repository that was asked for is not there.',
+  OCL_DIGEST_MISMATCH: 'The bytes that came are not the bytes that the digest promises.',
+  OCL_SIZE_MISMATCH: 'More or fewer bytes came than the descriptor promises.',
+  OCL_INCOMPLETE: 'The run ended, but a part of it failed; each failure is listed.',
+  OCL_DAMAGED: 'A check found missing or altered content.',
+  OCL_UNAUTHORIZED: 'The registry asks for a login, or refuses the one it was given.',
+  OCL_DENIED: 'The registry knows who asks, and says no.',
+  OCL_RATE_LIMITED: 'The registry answers that too many requests were made.',
+  OCL_UNREACHABLE: 'No connection could be made, or it broke and could not be taken up again.',
+  OCL_REGISTRY: 'The registry answered with something that the specification does not allow, or with a failure of its own.',
+  OCL_REFERENCE_INVALID: 'The reference cannot be read.',
+  OCL_CONFIG_INVALID: 'The configuration file cannot be used as it stands.',
+  OCL_USAGE: 'The command line cannot be used as it stands.',
+  OCL_DOCUMENT_INVALID: 'A manifest, index or config is not what the specification allows.',
+  OCL_LAYOUT_INVALID: 'The directory is not an OCI image layout that can be used.',
+  OCL_ARCHIVE_INVALID: 'The archive is broken, or holds what no image archive may hold.',
+  OCL_LIMIT: 'Something from outside is larger, deeper or more numerous than is accepted.',
+  OCL_UNSAFE: 'Something from outside tried to leave the place it belongs to.',
+  OCL_UNSUPPORTED: 'The thing is valid, and this version cannot do it.',
+  OCL_AMBIGUOUS: 'Several things answer to that name.',
+  OCL_EXISTS: 'The target exists already, and overwriting it was not asked for.',
+  OCL_NO_SPACE: 'The disk is full, or too small for what was asked.',
+  OCL_LOCKED: 'Another process works on the same layout.',
+  OCL_IO: 'The operating system refused to read or write a file.',
+  OCL_CANCELLED: 'The run was stopped by a signal; the same command takes it up again.',
+  OCL_INTERNAL: 'A fault in the program itself.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorDetails {
+  /** The next command to type, or what to look at. */
+  readonly hint?: string | undefined;
+  /** Which end of a copy failed. */
+  readonly side?: 'source' | 'target' | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * A failure that a person can act on. The message reads `Cannot <verb> <thing>: <why>`.
+ * Secrets and credentials in URLs are redacted here, so that no caller can forget it.
+ */
+export class OclError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly side: 'source' | 'target' | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(redact(message), details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'OclError';
+    this.code = code;
+    this.hint = details.hint === undefined ? undefined : redact(details.hint);
+    this.side = details.side;
+  }
+}
+
+/** The failure of one side of a copy, told apart without changing its code. */
+export function onSide(error: unknown, side: 'source' | 'target'): OclError {
+  const known = toOclError(error);
+  if (known.side !== undefined) return known;
+  return new OclError(known.code, known.message, { hint: known.hint, side, cause: known.cause ?? known });
+}
+
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: 'OCL_NOT_FOUND',
+  ENOTDIR: 'OCL_NOT_FOUND',
+  ENOSPC: 'OCL_NO_SPACE',
+  EDQUOT: 'OCL_NO_SPACE',
+  EACCES: 'OCL_IO',
+  EPERM: 'OCL_IO',
+  EROFS: 'OCL_IO',
+  EIO: 'OCL_IO',
+  EMFILE: 'OCL_IO',
+  ENFILE: 'OCL_IO',
+  EISDIR: 'OCL_IO',
+  ELOOP: 'OCL_UNSAFE',
+};
+
+/** Any thrown value as an OclError: system errors by their code, aborts as OCL_CANCELLED, the rest as OCL_INTERNAL. */
+export function toOclError(error: unknown): OclError {
+  if (error instanceof OclError) return error;
+  if (error instanceof Error) {
+    if (error.name === 'AbortError') {
+      if (error.cause instanceof OclError) return error.cause;
+      return new OclError('OCL_CANCELLED', 'Stopped: the run was cancelled', { cause: error });
+    }
+    const system = (error as NodeJS.ErrnoException).code;
+    const code = system === undefined ? undefined : SYSTEM_CODES[system];
+    if (code !== undefined) return new OclError(code, error.message, { cause: error });
+    return new OclError('OCL_INTERNAL', error.message, { cause: error });
+  }
+  return new OclError('OCL_INTERNAL', String(error));
+}
+
+export function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof OclError && error.code === code;
+}
+
+/** The code of a failed system call (`ENOENT`, …), when the value is one. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}

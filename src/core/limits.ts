@@ -1,0 +1,35 @@
+/** What is accepted from outside. Larger things fail with OCL_LIMIT instead of filling memory or disk. */
+export const LIMITS = {
+  /** Bytes of one image manifest. Registries take 4 MiB; some writers go beyond. */
+  manifestBytes: 8 << 20,
+  /** Bytes of one index, `index.json` of a layout included. */
+  indexBytes: 64 << 20,
+  /** Bytes of an image config. */
+  configBytes: 8 << 20,
+  /** Nesting of JSON values. */
+  jsonDepth: 100,
+  /** Nesting of indexes below a root. */
+  indexDepth: 10,
+  /** Descriptors in one document. */
+  descriptors: 200_000,
+  /** Nodes of one graph. */
+  graphNodes: 1_000_000,
+  /** Referrers of referrers. */
+  referrerDepth: 10,
+  /** Bytes of an error answer that are read. */
+  errorBody: 64 << 10,
+  /** Bytes of a token answer. */
+  tokenBody: 1 << 20,
+  /** Bytes of one page of tags, repositories or referrers. */
+  pageBytes: 16 << 20,
+  /** Pages of one listing. */
+  pages: 10_000,
+  /** Hops of one redirected request. */
+  redirects: 10,
+  /** Entries of one archive. */
+  archiveEntries: 2_000_000,
+  /** Bytes of one PAX header or GNU long name. */
+  tarExtension: 1 << 20,
+  /** Bytes of a YAML or JSON configuration file. */
+  configFile: 32 << 20,
+} as const;

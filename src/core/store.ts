@@ -1,0 +1,116 @@
+import { type Readable } from 'node:stream';
+import { type Descriptor } from './descriptor.ts';
+import { type Digest } from './digest.ts';
+import { type Reference } from './reference.ts';
+
+/** Inclusive offsets in bytes, as HTTP counts them; no `end` means: to the last byte. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end?: number | undefined;
+}
+
+/** Opens the whole content anew at each call: a sink may wait its turn, skip, or try again. The sink verifies what flows. */
+export type Open = () => Promise<Readable>;
+
+/** Where a blob rests: what lets a sink take it without a stream. */
+export type Place =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'repository'; readonly registry: string; readonly repository: string }
+  | { readonly kind: 'elsewhere' };
+
+export type Shortcut = 'linked' | 'cloned' | 'mounted';
+
+/** A bounded door of one host. A transfer enters the doors of both ends in the order of their ids, so that A→B and B→A cannot wait for each other. */
+export interface Gate {
+  readonly id: string;
+  enter(signal?: AbortSignal): Promise<() => void>;
+}
+
+/** The name of a root. A bundle of several repositories has the full image name as well. */
+export interface RootName {
+  readonly tag?: string | undefined;
+  /** `docker.io/library/alpine:3.20` */
+  readonly imageName?: string | undefined;
+}
+
+export interface Source {
+  /** As people know it: `registry.example/app`, `ocidir://mirror/app`. */
+  readonly name: string;
+  readonly gates: readonly Gate[];
+  /** @throws OCL_NOT_FOUND, OCL_AMBIGUOUS */
+  resolve(tagOrDigest: string): Promise<Descriptor>;
+  /**
+   * The bytes as they are kept, unverified: who consumes them verifies (`io/verify`).
+   * A remote source takes a broken connection up again by itself. @throws OCL_NOT_FOUND
+   */
+  open(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
+  place(descriptor: Descriptor): Place;
+  tags(): AsyncIterable<string>;
+  /** What refers to the subject, by whichever way the store keeps it. Entries carry artifactType and annotations. */
+  referrers(subject: Descriptor): AsyncIterable<Descriptor>;
+  close(): Promise<void>;
+}
+
+/** A source on disk or in memory: all that it holds can be listed. */
+export interface LocalSource extends Source {
+  /** The entries of `index.json` with their annotations, in order. */
+  roots(): Promise<readonly Descriptor[]>;
+}
+
+export interface Sink {
+  readonly name: string;
+  readonly gates: readonly Gate[];
+  /** What `has(manifest)` proves: that node alone, or all that it reaches. */
+  readonly presence: 'node' | 'graph';
+  /** What the tag points at now. Only "not found" is undefined; every other failure is thrown. */
+  find(tag: string): Promise<Descriptor | undefined>;
+  has(descriptor: Descriptor): Promise<boolean>;
+  /** Takes the content by hard link, reflink or mount; undefined means: stream it. */
+  adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined>;
+  /** Stores verified content. @throws OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH; nothing half-written stays visible */
+  put(descriptor: Descriptor, open: Open): Promise<void>;
+  /** Makes a descriptor a root under a name (or without one), storing the document itself when it is not there yet. All that it reaches is there already. */
+  tag(descriptor: Descriptor, name: RootName, open: Open): Promise<void>;
+  /** Makes the names set so far visible, all at once and durably. May be called again after more work. */
+  commit(): Promise<void>;
+  /** Gives up what is open; what was not committed is dropped. */
+  close(): Promise<void>;
+  /**
+   * Sinks that must know everything beforehand (archives lay out their table of contents first) have this.
+   * It is told all nodes and names before the first `put`, and answers the order in which contents have to start.
+   */
+  reserve?(nodes: readonly Descriptor[], names: readonly { readonly root: Descriptor; readonly name: RootName }[]): Promise<readonly Descriptor[]>;
+}
+
+/** What can be taken back. */
+export interface Editor {
+  /** Takes a tag away, never the content. False: there was no such tag. */
+  untag(tag: string): Promise<boolean>;
+  /** Takes a manifest and all its names away. False: it was not there. */
+  remove(digest: Digest): Promise<boolean>;
+  /** Takes a blob away. False: it was not there. */
+  removeBlob(digest: Digest): Promise<boolean>;
+}
+
+/** Many repositories under one roof: a tree of layouts, or one layout or archive whose entries carry full names. */
+export interface Library {
+  readonly name: string;
+  readonly writable: boolean;
+  /** Sorted by name. */
+  repositories(): Promise<readonly string[]>;
+  source(repository: string): Promise<LocalSource | undefined>;
+  /** Made at its first write when it is not there. @throws OCL_UNSUPPORTED when not writable */
+  sink(repository: string): Promise<Sink & Editor>;
+  close(): Promise<void>;
+}
+
+/** The factory that is handed to features, so that none of them names a concrete store. */
+export interface Stores {
+  source(reference: Reference): Promise<Source>;
+  sink(reference: Reference): Promise<Sink>;
+  /** Stores whose names and contents can be taken back: registries and layouts. */
+  editor(reference: Reference): Promise<Editor>;
+  /** A place on disk as repositories. @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID */
+  library(reference: Reference): Promise<Library>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,162 @@
+import { createHash, type Hash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { blake3 } from '@noble/hashes/blake3.js';
+import { type Descriptor } from '../core/descriptor.ts';
+import { splitDigest, verifiableAlgorithm, type Algorithm, type Digest } from '../core/digest.ts';
+import { OclError } from '../core/errors.ts';
+
+export interface Hasher {
+  update(chunk: Uint8Array): void;
+  /** May be called once. */
+  digest(): Digest;
+}
+
+/** OpenSSL for the SHA-2 family; noble for blake3, which OpenSSL lacks. */
+export function createHasher(algorithm: Algorithm): Hasher {
+  if (algorithm === 'blake3') {
+    const hash = blake3.create({});
+    return {
+      update: (chunk) => void hash.update(chunk),
+      digest: () => `blake3:${Buffer.from(hash.digest()).toString('hex')}`,
+    };
+  }
+  const hash: Hash = createHash(algorithm);
+  return {
+    update: (chunk) => void hash.update(chunk),
+    digest: () => `${algorithm}:${hash.digest('hex')}`,
+  };
+}
+
+export function digestOf(bytes: Uint8Array, algorithm: Algorithm = 'sha256'): Digest {
+  const hasher = createHasher(algorithm);
+  hasher.update(bytes);
+  return hasher.digest();
+}
+
+/** The descriptor of some bytes. */
+export function describe(bytes: Uint8Array, mediaType: string): Descriptor {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length };
+}
+
+/**
+ * Counts and hashes what flows by: fails at the first byte too many, and at the end when bytes are missing or differ.
+ * A digest of an algorithm that nobody here knows is held to its size alone.
+ */
+export class Verifier {
+  readonly #descriptor: Descriptor;
+  readonly #hasher: Hasher | undefined;
+  #bytes = 0;
+
+  constructor(descriptor: Descriptor) {
+    this.#descriptor = descriptor;
+    const algorithm = verifiableAlgorithm(descriptor.digest);
+    this.#hasher = algorithm === undefined ? undefined : createHasher(algorithm);
+  }
+
+  /** Bytes seen so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws OCL_SIZE_MISMATCH as soon as there is more than promised */
+  update(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#descriptor.size) throw sizeMismatch(this.#descriptor, `more than ${this.#descriptor.size} bytes came`);
+    this.#hasher?.update(chunk);
+  }
+
+  /** @throws OCL_SIZE_MISMATCH, OCL_DIGEST_MISMATCH */
+  end(): void {
+    const { digest, size } = this.#descriptor;
+    if (this.#bytes !== size) throw sizeMismatch(this.#descriptor, `${this.#bytes} of ${size} bytes came`);
+    const actual = this.#hasher?.digest();
+    if (actual !== undefined && actual !== digest) {
+      throw new OclError('OCL_DIGEST_MISMATCH', `Cannot accept ${digest}: the content is ${actual}`);
+    }
+  }
+}
+
+function sizeMismatch(descriptor: Descriptor, why: string): OclError {
+  return new OclError('OCL_SIZE_MISMATCH', `Cannot accept ${descriptor.digest}: ${why}`);
+}
+
+/**
+ * Drains a stream, handing each verified-so-far chunk to `write`; returns when the whole content proved right.
+ * On any failure the stream is destroyed and the error thrown, so that what was written can be dropped.
+ */
+export async function verifyInto(stream: Readable, descriptor: Descriptor, write?: (chunk: Uint8Array) => Promise<void> | void): Promise<void> {
+  const verifier = new Verifier(descriptor);
+  try {
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      verifier.update(chunk);
+      if (write !== undefined) await write(chunk);
+    }
+    verifier.end();
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** The same stream, failing before its end when the content is not what the descriptor promises. For senders. */
+export function verifying(stream: Readable, descriptor: Descriptor): Readable {
+  const verifier = new Verifier(descriptor);
+  async function* pass(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+        verifier.update(chunk);
+        yield chunk;
+      }
+      verifier.end();
+    } finally {
+      stream.destroy();
+    }
+  }
+  return Readable.from(pass(), { objectMode: false });
+}
+
+/**
+ * The whole verified content of a small blob.
+ * @param limit bytes that are accepted at most
+ * @throws OCL_LIMIT, OCL_SIZE_MISMATCH, OCL_DIGEST_MISMATCH
+ */
+export async function readVerified(stream: Readable, descriptor: Descriptor, limit: number): Promise<Uint8Array> {
+  if (descriptor.size > limit) {
+    stream.destroy();
+    throw new OclError('OCL_LIMIT', `Cannot read ${descriptor.digest}: its ${descriptor.size} bytes are more than the ${limit} that are accepted here`);
+  }
+  const chunks: Uint8Array[] = [];
+  await verifyInto(stream, descriptor, (chunk) => void chunks.push(chunk));
+  return Buffer.concat(chunks);
+}
+
+/** Everything that a stream gives, up to a bound. @throws OCL_LIMIT */
+export async function readBounded(stream: Readable, limit: number, what: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      bytes += chunk.length;
+      if (bytes > limit) throw new OclError('OCL_LIMIT', `Cannot read ${what}: it is larger than the ${limit} bytes that are accepted`);
+      chunks.push(chunk);
+    }
+  } finally {
+    stream.destroy();
+  }
+  return Buffer.concat(chunks);
+}
+
+/** `data` of a descriptor, checked against its size and digest. @throws OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH */
+export function embeddedData(descriptor: Descriptor): Uint8Array | undefined {
+  if (descriptor.data === undefined) return undefined;
+  const bytes = Buffer.from(descriptor.data, 'base64');
+  const verifier = new Verifier(descriptor);
+  verifier.update(bytes);
+  verifier.end();
+  return bytes;
+}
+
+/** The path of a blob inside a layout, from a digest whose grammar was checked. */
+export function blobPath(digest: Digest): string {
+  const { algorithm, encoded } = splitDigest(digest);
+  return `blobs/${algorithm}/${encoded}`;
+}
