@@ -33,6 +33,11 @@ export interface RootName {
   readonly imageName?: string | undefined;
 }
 
+export interface NamedRoot {
+  readonly root: Descriptor;
+  readonly name: RootName;
+}
+
 export interface Source {
   /** As people know it: `registry.example/app`, `ocidir://mirror/app`. */
   readonly name: string;
@@ -78,8 +83,9 @@ export interface Sink {
   /**
    * Sinks that must know everything beforehand (archives lay out their table of contents first) have this.
    * It is told all nodes and names before the first `put`, and answers the order in which contents have to start.
+   * `read` gives the whole, verified bytes of a document or config among the nodes.
    */
-  reserve?(nodes: readonly Descriptor[], names: readonly { readonly root: Descriptor; readonly name: RootName }[]): Promise<readonly Descriptor[]>;
+  reserve?(nodes: readonly Descriptor[], names: readonly NamedRoot[], read: (descriptor: Descriptor) => Promise<Uint8Array>): Promise<readonly Descriptor[]>;
 }
 
 /** What can be taken back. */
