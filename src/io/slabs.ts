@@ -1,0 +1,86 @@
+import { Readable } from 'node:stream';
+
+/** What a body needs of its connection. */
+export interface Flow {
+  pause(): void;
+  resume(): void;
+  abort(reason: Error): void;
+}
+
+const SLAB = 1 << 20;
+const FIRST_SLAB = 64 << 10;
+/** Milliseconds that bytes may lie in a slab that does not fill. */
+const LONGEST_REST = 5;
+
+/**
+ * The body of an answer in pieces of up to 1 MiB: sockets give 64 KiB at a time, and each piece that wanders through
+ * hashing and writing has its price (docs/design: "Where the time goes").
+ */
+export class SlabBody extends Readable {
+  readonly #flow: Flow;
+  #slab: Buffer;
+  #start = 0;
+  #end = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #complete = false;
+  #paused = false;
+
+  /** @param expected bytes that the answer announces, if it does */
+  constructor(flow: Flow, expected: number | undefined) {
+    super({ highWaterMark: 2 * SLAB });
+    this.#flow = flow;
+    this.#slab = Buffer.allocUnsafeSlow(Math.min(SLAB, Math.max(expected ?? FIRST_SLAB, 1)));
+    // An answer that nobody reads to its end must not end the process when its connection breaks; readers still see the error.
+    this.on('error', () => {});
+  }
+
+  /** Takes what the socket gave; the chunk may be reused afterwards. */
+  receive(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#end === this.#slab.length) this.#renew();
+      const count = Math.min(chunk.length - at, this.#slab.length - this.#end);
+      this.#slab.set(count === chunk.length ? chunk : chunk.subarray(at, at + count), this.#end);
+      this.#end += count;
+      at += count;
+    }
+    if (this.#end === this.#slab.length) this.#renew();
+    else if (this.#timer === undefined && this.#end > this.#start) this.#timer = setTimeout(() => this.#flush(), LONGEST_REST);
+  }
+
+  finish(): void {
+    this.#complete = true;
+    this.#flush();
+    this.push(null);
+  }
+
+  override _read(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#flow.resume();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    if (!this.#complete) this.#flow.abort(error ?? new Error('the rest of the answer is not wanted'));
+    this.#complete = true;
+    done(error);
+  }
+
+  #renew(): void {
+    this.#flush();
+    this.#slab = Buffer.allocUnsafeSlow(SLAB);
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#end === this.#start || this.destroyed) return;
+    const wanted = this.push(this.#slab.subarray(this.#start, this.#end));
+    this.#start = this.#end;
+    if (wanted || this.#complete || this.#paused) return;
+    this.#paused = true;
+    this.#flow.pause();
+  }
+}

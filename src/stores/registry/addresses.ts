@@ -1,0 +1,61 @@
+import { BlockList, isIP } from 'node:net';
+
+/** Addresses that are not of the public internet: this host, private networks, link-local (cloud metadata), carrier NAT, unspecified, multicast. */
+const INTERNAL: readonly (readonly [network: string, prefix: number, type: 'ipv4' | 'ipv6'])[] = [
+  ['0.0.0.0', 8, 'ipv4'],
+  ['10.0.0.0', 8, 'ipv4'],
+  ['100.64.0.0', 10, 'ipv4'],
+  ['127.0.0.0', 8, 'ipv4'],
+  ['169.254.0.0', 16, 'ipv4'],
+  ['172.16.0.0', 12, 'ipv4'],
+  ['192.0.0.0', 24, 'ipv4'],
+  ['192.168.0.0', 16, 'ipv4'],
+  ['198.18.0.0', 15, 'ipv4'],
+  ['224.0.0.0', 3, 'ipv4'],
+  ['::', 128, 'ipv6'],
+  ['::1', 128, 'ipv6'],
+  ['64:ff9b::', 96, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['fe80::', 10, 'ipv6'],
+  ['fec0::', 10, 'ipv6'],
+  ['ff00::', 8, 'ipv6'],
+];
+
+const LOOPBACK: readonly (readonly [network: string, prefix: number, type: 'ipv4' | 'ipv6'])[] = [
+  ['127.0.0.0', 8, 'ipv4'],
+  ['::1', 128, 'ipv6'],
+];
+
+const internal = listOf(INTERNAL);
+const loopback = listOf(LOOPBACK);
+
+/** @param hostname of a parsed URL, which has brought every way of writing an address into one form */
+export function isLoopback(hostname: string): boolean {
+  const host = bare(hostname);
+  return isLocalName(host) || holds(loopback, host);
+}
+
+/** Whether a host is an address literal (or a name) that belongs to this machine or to a network behind a firewall. */
+export function isInternal(hostname: string): boolean {
+  const host = bare(hostname);
+  return isLocalName(host) || holds(internal, host);
+}
+
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '').toLowerCase();
+}
+
+function isLocalName(host: string): boolean {
+  return host === 'localhost' || host.endsWith('.localhost');
+}
+
+function holds(list: BlockList, host: string): boolean {
+  const family = isIP(host);
+  return family !== 0 && list.check(host, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+function listOf(entries: typeof INTERNAL): BlockList {
+  const list = new BlockList();
+  for (const [network, prefix, type] of entries) list.addSubnet(network, prefix, type);
+  return list;
+}

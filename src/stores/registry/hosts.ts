@@ -1,0 +1,63 @@
+import { isLoopback } from './addresses.ts';
+import { type TlsSettings } from '../../io/http.ts';
+import { OclError } from '../../core/errors.ts';
+
+/** What is known about a registry beforehand. */
+export interface HostSettings {
+  /** `disabled` is plain http; without it only loopback hosts are spoken to so. `insecure` takes any certificate. */
+  readonly tls?: 'enabled' | 'insecure' | 'disabled' | undefined;
+  /** `host[:port]` that is really dialled. */
+  readonly hostname?: string | undefined;
+  /** Stands before every repository's path, as proxy caches want it. */
+  readonly pathPrefix?: string | undefined;
+  /** Transfers at a time. */
+  readonly concurrency?: number | undefined;
+  /** At most so many requests begin in a second; absent or 0: no bound. */
+  readonly requestsPerSecond?: number | undefined;
+  /** PEM texts of authorities to trust beside those of the system. */
+  readonly ca?: readonly string[] | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
+  /** Bytes of one piece of a chunked upload. */
+  readonly chunkBytes?: number | undefined;
+  /** Blobs beyond so many bytes are uploaded in chunks at once. */
+  readonly monolithicBytes?: number | undefined;
+  /** False: HEAD is not asked, GET is used instead. */
+  readonly head?: boolean | undefined;
+}
+
+export const DEFAULT_CONCURRENCY = 6;
+
+const DOCKER_HUB = 'docker.io';
+const DOCKER_HUB_HOST = 'registry-1.docker.io';
+
+export interface Endpoint {
+  /** `https://host/` */
+  readonly base: URL;
+  readonly tls: TlsSettings | undefined;
+}
+
+/** Where the registry of a reference is reached. http is for loopback hosts and where it is asked for (spec oci.md C13). @throws OCL_CONFIG_INVALID */
+export function endpointOf(registry: string, settings: HostSettings): Endpoint {
+  const host = settings.hostname ?? (registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry);
+  const probe = readHost(host, registry);
+  const plain = settings.tls === 'disabled' || (settings.tls === undefined && isLoopback(probe.hostname));
+  const base = plain ? new URL(`http://${host}/`) : probe;
+  if (plain) return { base, tls: undefined };
+  const own = settings.tls === 'insecure' || settings.ca !== undefined || settings.clientCert !== undefined;
+  if (!own) return { base, tls: undefined };
+  return {
+    base,
+    tls: { verify: settings.tls !== 'insecure', ca: settings.ca, clientCert: settings.clientCert, clientKey: settings.clientKey },
+  };
+}
+
+function readHost(host: string, registry: string): URL {
+  try {
+    const url = new URL(`https://${host}/`);
+    if (url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '') return url;
+  } catch {
+    // The same error serves for both.
+  }
+  throw new OclError('OCL_CONFIG_INVALID', `Cannot use the registry ${JSON.stringify(registry)}: ${JSON.stringify(host)} is no host[:port]`);
+}
