@@ -30,6 +30,20 @@ export const LIMITS = {
   archiveEntries: 2_000_000,
   /** Bytes of one PAX header or GNU long name. */
   tarExtension: 1 << 20,
+  /** Bytes of all entry names of one archive, links included. */
+  archiveNames: 256 << 20,
+  /** Bytes of one entry name of an archive. */
+  archiveName: 4096,
+  /** Bytes of the `manifest.json` of a docker archive. */
+  dockerManifestBytes: 20 << 20,
+  /** Bytes that decompressing one thing may give. */
+  decompressedBytes: 2 ** 40,
+  /** Bytes out for each byte in, once `decompressionFloor` is passed. */
+  decompressionRatio: 200,
+  /** Bytes that may come out whatever went in. */
+  decompressionFloor: 256 << 20,
+  /** Bytes of the window of a zstd frame: what `zstd -d` takes without being asked. */
+  zstdWindow: 128 << 20,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
 } as const;

@@ -60,6 +60,14 @@ export interface Source {
 export interface LocalSource extends Source {
   /** The entries of `index.json` with their annotations, in order. */
   roots(): Promise<readonly Descriptor[]>;
+  /** Every blob that is kept, referenced or not: digest and size as they are on disk. */
+  blobs(): AsyncIterable<StoredBlob>;
+}
+
+export interface StoredBlob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
 }
 
 export interface Sink {
@@ -67,9 +75,13 @@ export interface Sink {
   readonly gates: readonly Gate[];
   /** What `has(manifest)` proves: that node alone, or all that it reaches. */
   readonly presence: 'node' | 'graph';
+  /** Says that writing starts: from now on nobody collects what `has` found. Writing calls say it by themselves. */
+  begin?(): Promise<void>;
   /** What the tag points at now. Only "not found" is undefined; every other failure is thrown. */
   find(tag: string): Promise<Descriptor | undefined>;
   has(descriptor: Descriptor): Promise<boolean>;
+  /** The bytes of a manifest or index that is there already, so that an unchanged image costs its source nothing. */
+  document?(descriptor: Descriptor): Promise<Uint8Array | undefined>;
   /** Takes the content by hard link, reflink or mount; undefined means: stream it. */
   adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined>;
   /** Stores verified content. @throws OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH; nothing half-written stays visible */

@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import { type Descriptor } from '../core/descriptor.ts';
+import { isCode, onSide, type OclError } from '../core/errors.ts';
+import { type Emit, type Outcome } from '../core/events.ts';
+import { type Gate, type Open, type Sink, type Source } from '../core/store.ts';
+import { embeddedData } from '../io/verify.ts';
+
+export interface OpenOptions {
+  readonly from: Source;
+  readonly emit: Emit;
+  readonly signal: AbortSignal | undefined;
+  /** The bytes, where they are at hand already: documents, and what was made here. */
+  readonly bytes?: Uint8Array | undefined;
+}
+
+export interface TransferOptions extends OpenOptions {
+  readonly to: Sink;
+}
+
+/** Moves one node by the shortest way that the two ends allow: there already, adopted, or streamed. */
+export async function transfer(descriptor: Descriptor, options: TransferOptions): Promise<Outcome> {
+  const { from, to, emit, signal } = options;
+  signal?.throwIfAborted();
+  if (await targetSide(() => to.has(descriptor))) {
+    emit({ type: 'blob.done', blob: descriptor, outcome: 'present' });
+    return 'present';
+  }
+  const leave = await enterAll([...from.gates, ...to.gates], signal);
+  try {
+    emit({ type: 'blob.start', blob: descriptor });
+    const shortcut = await targetSide(() => to.adopt(descriptor, from.place(descriptor)));
+    if (shortcut === undefined) await targetSide(() => to.put(descriptor, opener(descriptor, options)));
+    const outcome = shortcut ?? 'streamed';
+    emit({ type: 'blob.done', blob: descriptor, outcome });
+    return outcome;
+  } finally {
+    leave();
+  }
+}
+
+/** Opens the content anew at each call, telling how many bytes flow and which side fails. */
+export function opener(descriptor: Descriptor, options: OpenOptions): Open {
+  return async () => {
+    const bytes = options.bytes ?? embeddedData(descriptor);
+    if (bytes !== undefined) return Readable.from(bytes.length === 0 ? [] : [bytes], { objectMode: false });
+    let stream: Readable;
+    try {
+      stream = await options.from.open(descriptor);
+    } catch (error) {
+      throw onSide(error, 'source');
+    }
+    return Readable.from(counted(stream, descriptor, options), { objectMode: false, highWaterMark: 1 });
+  };
+}
+
+async function* counted(stream: Readable, descriptor: Descriptor, options: OpenOptions): AsyncGenerator<Uint8Array> {
+  const { emit, signal } = options;
+  try {
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      signal?.throwIfAborted();
+      emit({ type: 'blob.bytes', blob: descriptor, bytes: chunk.length });
+      yield chunk;
+    }
+  } catch (error) {
+    throw onSide(error, 'source');
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** A wrong digest is the fault of where the bytes came from, wherever it was noticed. */
+export async function targetSide<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const wrongContent = isCode(error, 'OCL_DIGEST_MISMATCH') || isCode(error, 'OCL_SIZE_MISMATCH');
+    throw onSide(error, wrongContent ? 'source' : 'target') satisfies OclError;
+  }
+}
+
+/** Enters each door once, in the order of their ids. */
+async function enterAll(gates: readonly Gate[], signal: AbortSignal | undefined): Promise<() => void> {
+  const doors = [...new Map(gates.map((gate) => [gate.id, gate])).values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const leaves: (() => void)[] = [];
+  const leaveAll = (): void => {
+    for (const leave of leaves.splice(0)) leave();
+  };
+  try {
+    for (const door of doors) leaves.push(await door.enter(signal));
+    return leaveAll;
+  } catch (error) {
+    leaveAll();
+    throw error;
+  }
+}

@@ -1,0 +1,201 @@
+import { type Descriptor } from '../core/descriptor.ts';
+import { referrersTag, verifiableAlgorithm, type Digest } from '../core/digest.ts';
+import { OclError, onSide } from '../core/errors.ts';
+import { type Emit } from '../core/events.ts';
+import { children, isForeign } from '../core/graph.ts';
+import { LIMITS } from '../core/limits.ts';
+import { type ManifestDocument } from '../core/manifest.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
+import { type Sink, type Source } from '../core/store.ts';
+import { type Documents } from './documents.ts';
+import { allSettled } from './flight.ts';
+import { matchesFilter, rewriteIndex, selectEntries, type Select } from './select.ts';
+
+/** A piece of a graph, and what has to be in the sink before it. */
+export interface Node {
+  readonly descriptor: Descriptor;
+  readonly children: readonly Node[];
+  /** The sink has it, and all below it. */
+  readonly present: boolean;
+}
+
+/** What one image comes to: its root, and what travels with it. */
+export interface Graph {
+  readonly root: Node;
+  /** Manifests that refer to a part of it; each after its subject. */
+  readonly referrers: readonly Node[];
+  readonly digestTags: readonly { readonly tag: string; readonly node: Node }[];
+}
+
+export interface WalkContext {
+  readonly from: Source;
+  readonly to: Sink;
+  readonly documents: Documents;
+  readonly select: Select;
+  readonly emit: Emit;
+  readonly signal: AbortSignal | undefined;
+  /** Asked once a run. */
+  readonly tags: () => Promise<ReadonlySet<string>>;
+  /** Bounds what is asked of the stores at once. */
+  readonly limit: <T>(action: () => Promise<T>) => Promise<T>;
+}
+
+/** Reads the documents of an image, and nothing else of it. @throws OCL_LIMIT for graphs beyond the bounds */
+export async function walk(root: Descriptor, context: WalkContext): Promise<Graph> {
+  return await new Walk(context).graph(root);
+}
+
+class Walk {
+  readonly #context: WalkContext;
+  readonly #nodes = new Map<Digest, Promise<Node>>();
+  /** Every document that was met, in order: the subjects that may have referrers. */
+  readonly #subjects = new Map<Digest, Descriptor>();
+
+  constructor(context: WalkContext) {
+    this.#context = context;
+  }
+
+  async graph(root: Descriptor): Promise<Graph> {
+    const { platforms } = this.#context.select;
+    const node = platforms === undefined || platforms.length === 0 ? await this.#node(root, 0) : await this.#selectedRoot(root);
+    const referrers = await this.#referrers();
+    return { root: node, referrers, digestTags: await this.#digestTags() };
+  }
+
+  #node(descriptor: Descriptor, depth: number): Promise<Node> {
+    const known = this.#nodes.get(descriptor.digest);
+    if (known !== undefined) return known;
+    if (this.#nodes.size >= LIMITS.graphNodes) throw new OclError('OCL_LIMIT', `Cannot copy the image: its graph has more than ${LIMITS.graphNodes} nodes`);
+    const node = isDocumentType(descriptor.mediaType) ? this.#document(descriptor, depth) : Promise.resolve({ descriptor, children: [], present: false });
+    this.#nodes.set(descriptor.digest, node);
+    return node;
+  }
+
+  async #document(descriptor: Descriptor, depth: number): Promise<Node> {
+    this.#context.signal?.throwIfAborted();
+    if (depth > LIMITS.indexDepth) throw new OclError('OCL_LIMIT', `Cannot copy ${descriptor.digest}: indexes are nested more than ${LIMITS.indexDepth} deep`);
+    // Only a verified document cannot contain itself.
+    if (verifiableAlgorithm(descriptor.digest) === undefined) throw new OclError('OCL_UNSUPPORTED', `Cannot copy ${descriptor.digest}: nobody here can verify a manifest of that algorithm`);
+    this.#subjects.set(descriptor.digest, descriptor);
+    const { to, select } = this.#context;
+    const present = select.force !== true && to.presence === 'graph' && (await this.#context.limit(() => to.has(descriptor)));
+    if (present && !this.#wantsReferrers()) return { descriptor, children: [], present };
+    const document = await this.#load(descriptor);
+    if (present) {
+      // Its contents are there; its children matter as subjects only.
+      if (document.kind === 'index') await allSettled(document.manifests.map((child) => this.#node(child, depth + 1)));
+      return { descriptor, children: [], present };
+    }
+    return { descriptor, children: await this.#children(document, depth), present };
+  }
+
+  async #children(document: ManifestDocument, depth: number): Promise<readonly Node[]> {
+    const wanted = children(document).filter((child) => this.#context.select.foreign === true || !isForeign(child));
+    return await allSettled(wanted.map(async (child) => await this.#node(child.descriptor, depth + 1)));
+  }
+
+  /** An index of which some platforms are wanted. Below it nothing is left out. */
+  async #selectedRoot(root: Descriptor): Promise<Node> {
+    const { platforms = [], sparse } = this.#context.select;
+    const { from, documents, to } = this.#context;
+    if (!isDocumentType(root.mediaType)) return await this.#node(root, 0);
+    const loaded = await documents.load(root, from, readSink(to));
+    if (loaded.document.kind !== 'index') return await this.#node(root, 0);
+    this.#subjects.set(root.digest, root);
+    const entries = selectEntries(loaded.document, platforms, `${root.digest} of ${from.name}`);
+    const nodes = await allSettled(entries.map(async (entry) => await this.#node(entry, 1)));
+    if (sparse !== 'rewrite' || entries.length === loaded.document.manifests.length) return { descriptor: root, children: nodes, present: false };
+    const { descriptor, bytes } = rewriteIndex(root, loaded, entries);
+    documents.add(descriptor.digest, bytes);
+    this.#subjects.delete(root.digest);
+    return { descriptor, children: nodes, present: false };
+  }
+
+  async #load(descriptor: Descriptor): Promise<ManifestDocument> {
+    const { documents, from, to, limit } = this.#context;
+    return (await limit(() => documents.load(descriptor, from, readSink(to)))).document;
+  }
+
+  #wantsReferrers(): boolean {
+    const { referrers, digestTags } = this.#context.select;
+    return (referrers !== undefined && referrers !== false) || digestTags === true;
+  }
+
+  /** Referrers of every document met, then the referrers of those, until there are no new ones. */
+  async #referrers(): Promise<readonly Node[]> {
+    const { referrers } = this.#context.select;
+    if (referrers === undefined || referrers === false) return [];
+    const found: Node[] = [];
+    const asked = new Set<Digest>();
+    for (let depth = 0; ; depth++) {
+      const subjects = [...this.#subjects.values()].filter((subject) => !asked.has(subject.digest));
+      if (subjects.length === 0) return found;
+      if (depth >= LIMITS.referrerDepth) throw new OclError('OCL_LIMIT', `Cannot copy the image: referrers refer to referrers more than ${LIMITS.referrerDepth} deep`);
+      for (const subject of subjects) asked.add(subject.digest);
+      const lists = await allSettled(subjects.map(async (subject) => await this.#context.limit(() => this.#referrersOf(subject))));
+      for (const descriptor of lists.flat()) {
+        if (this.#nodes.has(descriptor.digest)) continue;
+        found.push(await this.#node(descriptor, 0));
+      }
+    }
+  }
+
+  /** A list of referrers is only a claim: what does not name the subject in its own bytes is left out. */
+  async #referrersOf(subject: Descriptor): Promise<readonly Descriptor[]> {
+    const { from, to, documents, select, emit } = this.#context;
+    const wanted: Descriptor[] = [];
+    try {
+      for await (const descriptor of from.referrers(subject)) {
+        if (!matchesFilter(descriptor, select.referrers)) continue;
+        const { document } = await documents.load(descriptor, from, readSink(to));
+        if (document.subject?.digest === subject.digest) wanted.push(descriptor);
+        else emit({ type: 'notice', level: 'warning', message: `${from.name} lists ${descriptor.digest} as a referrer of ${subject.digest}, but it refers to ${document.subject?.digest ?? 'nothing'}: left out` });
+      }
+    } catch (error) {
+      throw onSide(error, 'source');
+    }
+    return wanted;
+  }
+
+  async #digestTags(): Promise<Graph['digestTags']> {
+    const { from, select, tags } = this.#context;
+    if (select.digestTags !== true) return [];
+    const all = await tags();
+    const found: { tag: string; node: Node }[] = [];
+    for (const subject of [...this.#subjects.keys()]) {
+      const stem = referrersTag(subject);
+      for (const tag of all) {
+        // The plain stem is the list of referrers; where those are copied, the target keeps its own.
+        const isList = tag === stem;
+        if (!tag.startsWith(stem) || (isList && this.#wantsReferrerList())) continue;
+        const root = await this.#context.limit(() => from.resolve(tag)).catch((error: unknown) => {
+          throw onSide(error, 'source');
+        });
+        found.push({ tag, node: await this.#node(root, 0) });
+      }
+    }
+    return found;
+  }
+
+  #wantsReferrerList(): boolean {
+    const { referrers } = this.#context.select;
+    return referrers !== undefined && referrers !== false;
+  }
+}
+
+function readSink(to: Sink): ((descriptor: Descriptor) => Promise<Uint8Array | undefined>) | undefined {
+  return to.document === undefined ? undefined : async (descriptor) => await to.document?.(descriptor);
+}
+
+/** All nodes of a graph, children before parents, each once. */
+export function* inOrder(graph: Graph): Generator<Node> {
+  const seen = new Set<Digest>();
+  for (const root of [graph.root, ...graph.referrers, ...graph.digestTags.map(({ node }) => node)]) yield* postOrder(root, seen);
+}
+
+function* postOrder(node: Node, seen: Set<Digest>): Generator<Node> {
+  if (seen.has(node.descriptor.digest)) return;
+  seen.add(node.descriptor.digest);
+  for (const child of node.children) yield* postOrder(child, seen);
+  yield node;
+}

@@ -1,0 +1,163 @@
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, opendir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Readable } from 'node:stream';
+import { type Descriptor } from '../../core/descriptor.ts';
+import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
+import { OclError, systemCode } from '../../core/errors.ts';
+import { type ByteRange, type Open, type Shortcut, type StoredBlob } from '../../core/store.ts';
+import { makeDirectory, syncDirectory, TemporaryFile } from '../../io/atomicFile.ts';
+import { type Linker } from '../../io/link.ts';
+import { blobPath, verifyInto } from '../../io/verify.ts';
+
+const BLOB_MODE = 0o444;
+const READ_SIZE = 1 << 20;
+
+/** The `blobs/` directory of one layout. Only regular files count: a link or device planted there is refused. */
+export class BlobFiles {
+  readonly #root: string;
+  readonly #linker: Linker;
+  readonly #checked = new Set<string>();
+  readonly #touched = new Set<string>();
+
+  constructor(root: string, linker: Linker) {
+    this.#root = root;
+    this.#linker = linker;
+  }
+
+  path(digest: Digest): string {
+    return join(this.#root, blobPath(digest));
+  }
+
+  /** The file's facts, or undefined when there is none. @throws OCL_UNSAFE when it is not a regular file */
+  async stat(digest: Digest): Promise<Stats | undefined> {
+    await this.#checkDirectories(digest);
+    let stats: Stats;
+    try {
+      stats = await lstat(this.path(digest));
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+    if (!stats.isFile()) throw unsafe(this.path(digest));
+    return stats;
+  }
+
+  async has(descriptor: Descriptor): Promise<boolean> {
+    return (await this.stat(descriptor.digest))?.size === descriptor.size;
+  }
+
+  /** @throws OCL_NOT_FOUND, OCL_UNSAFE */
+  async open(digest: Digest, range?: ByteRange): Promise<Readable> {
+    await this.#checkDirectories(digest);
+    let handle;
+    try {
+      handle = await open(this.path(digest), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ELOOP') throw unsafe(this.path(digest));
+      if (code === 'ENOENT' || code === 'ENOTDIR') throw new OclError('OCL_NOT_FOUND', `Cannot open ${digest}: ${this.#root} does not hold it`, { cause: error });
+      throw error;
+    }
+    if (!(await handle.stat()).isFile()) {
+      await handle.close();
+      throw unsafe(this.path(digest));
+    }
+    return handle.createReadStream({ highWaterMark: READ_SIZE, ...(range === undefined ? {} : { start: range.start, ...(range.end === undefined ? {} : { end: range.end }) }) });
+  }
+
+  /** Writes verified content; a file of that name is replaced only when the whole new one is there. */
+  async put(descriptor: Descriptor, opened: Open, temporaryDirectory: string): Promise<void> {
+    const directory = await this.#ensureDirectory(descriptor.digest);
+    const stream = await opened();
+    let temporary: TemporaryFile;
+    try {
+      temporary = await TemporaryFile.create(temporaryDirectory, BLOB_MODE);
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
+    try {
+      await verifyInto(stream, descriptor, (chunk) => temporary.write(chunk));
+      await temporary.moveTo(this.path(descriptor.digest));
+      this.#touched.add(directory);
+    } catch (error) {
+      await temporary.discard();
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a file of another layout by link. Its content was verified when it came in, and nobody could change it since:
+   * a file with a writable bit is declined, and so is one of another size.
+   */
+  async adopt(descriptor: Descriptor, path: string): Promise<Shortcut | undefined> {
+    const stats = await lstat(path);
+    if (!stats.isFile() || stats.size !== descriptor.size || (stats.mode & 0o222) !== 0) return undefined;
+    const directory = await this.#ensureDirectory(descriptor.digest);
+    const shortcut = await this.#linker.link(path, this.path(descriptor.digest));
+    if (shortcut !== undefined) this.#touched.add(directory);
+    return shortcut;
+  }
+
+  async remove(digest: Digest): Promise<boolean> {
+    if ((await this.stat(digest)) === undefined) return false;
+    await rm(this.path(digest), { force: true });
+    return true;
+  }
+
+  /** Makes the names written since the last call durable. */
+  async sync(): Promise<void> {
+    const directories = [...this.#touched];
+    this.#touched.clear();
+    for (const directory of directories) await syncDirectory(directory);
+  }
+
+  /** Every regular file with a digest for a name. */
+  async *list(): AsyncGenerator<StoredBlob> {
+    for await (const algorithm of directoryEntries(join(this.#root, 'blobs'))) {
+      for await (const encoded of directoryEntries(join(this.#root, 'blobs', algorithm))) {
+        const digest = `${algorithm}:${encoded}`;
+        if (!isDigest(digest)) continue;
+        const stats = await lstat(join(this.#root, 'blobs', algorithm, encoded));
+        if (stats.isFile()) yield { digest, size: stats.size };
+      }
+    }
+  }
+
+  async #ensureDirectory(digest: Digest): Promise<string> {
+    const { algorithm } = splitDigest(digest);
+    const directory = join(this.#root, 'blobs', algorithm);
+    if (!this.#checked.has(algorithm)) {
+      await this.#checkDirectories(digest);
+      await makeDirectory(directory);
+    }
+    return directory;
+  }
+
+  async #checkDirectories(digest: Digest): Promise<void> {
+    const { algorithm } = splitDigest(digest);
+    if (this.#checked.has(algorithm)) return;
+    for (const directory of [this.#root, join(this.#root, 'blobs'), join(this.#root, 'blobs', algorithm)]) {
+      const stats = await lstat(directory).catch((error: unknown) => {
+        if (systemCode(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (stats === undefined) return;
+      if (directory !== this.#root && !stats.isDirectory()) throw unsafe(directory);
+    }
+    this.#checked.add(algorithm);
+  }
+}
+
+async function* directoryEntries(path: string): AsyncGenerator<string> {
+  try {
+    for await (const entry of await opendir(path)) yield entry.name;
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
+  }
+}
+
+function unsafe(path: string): OclError {
+  return new OclError('OCL_UNSAFE', `Cannot use ${path}: it is a link or no regular file, and could lead out of the layout`);
+}

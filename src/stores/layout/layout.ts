@@ -1,0 +1,307 @@
+import { constants } from 'node:fs';
+import { lstat, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type Clock } from '../../core/clock.ts';
+import { plainDescriptor, type Descriptor } from '../../core/descriptor.ts';
+import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
+import { isCode, OclError, systemCode } from '../../core/errors.ts';
+import { type Emit } from '../../core/events.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { parseManifest } from '../../core/manifest.ts';
+import { isDocumentType, isIndexType } from '../../core/mediaTypes.ts';
+import { findEntry, listNames } from '../../core/names.ts';
+import { type ByteRange, type Editor, type Gate, type LocalSource, type Open, type Place, type RootName, type Shortcut, type Sink, type StoredBlob } from '../../core/store.ts';
+import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import { type Linker } from '../../io/link.ts';
+import { type LockOptions } from '../../io/lock.ts';
+import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
+import { BlobFiles } from './blobFiles.ts';
+import { applyChanges, checkLayoutFile, encodeIndexFile, EMPTY_INDEX, LAYOUT_FILE, parseIndexFile, type Change, type IndexFile } from './indexFile.ts';
+import { registerWriter, temporaryPath, withLayoutLock } from './session.ts';
+import { Subjects } from './subjects.ts';
+
+export interface LayoutOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** One for the whole run: it remembers which pairs of devices can link. */
+  readonly linker: Linker;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds to wait for another process's lock. */
+  readonly lockTimeout?: number | undefined;
+  /** Adopted files are hashed again instead of linked on trust. */
+  readonly reverify?: boolean | undefined;
+}
+
+/** One OCI image layout directory, to read and to write (image-spec image-layout.md). */
+export class LayoutStore implements LocalSource, Sink, Editor {
+  readonly name: string;
+  readonly gates: readonly Gate[] = [];
+  readonly presence = 'node';
+  readonly root: string;
+  readonly #options: LayoutOptions;
+  readonly #blobs: BlobFiles;
+  readonly #subjects: Subjects;
+  #changes: Change[] = [];
+  #writer: Promise<() => Promise<void>> | undefined;
+
+  constructor(root: string, options: LayoutOptions) {
+    this.root = root;
+    this.name = `ocidir://${root}`;
+    this.#options = options;
+    this.#blobs = new BlobFiles(root, options.linker);
+    this.#subjects = new Subjects(this.#blobs);
+  }
+
+  async resolve(wanted: string): Promise<Descriptor> {
+    const entries = await this.roots();
+    try {
+      return findEntry(entries, wanted);
+    } catch (error) {
+      if (!isDigest(wanted) || !isCode(error, 'OCL_NOT_FOUND')) throw error;
+      return await this.#describeBlob(wanted);
+    }
+  }
+
+  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+    return await this.#blobs.open(descriptor.digest, range);
+  }
+
+  place(descriptor: Descriptor): Place {
+    return { kind: 'file', path: this.#blobs.path(descriptor.digest) };
+  }
+
+  async *tags(): AsyncGenerator<string> {
+    yield* listNames(await this.roots());
+  }
+
+  async *referrers(subject: Descriptor): AsyncGenerator<Descriptor> {
+    yield* await this.#subjects.of(subject, await this.roots());
+  }
+
+  /** The entries with the changes of this process that are not committed yet. */
+  async roots(): Promise<readonly Descriptor[]> {
+    const { file } = applyChanges(await this.readIndex(), this.#changes);
+    return file.entries.map((entry) => entry.descriptor);
+  }
+
+  blobs(): AsyncIterable<StoredBlob> {
+    return this.#blobs.list();
+  }
+
+  async find(tag: string): Promise<Descriptor | undefined> {
+    try {
+      return findEntry(await this.roots(), tag);
+    } catch (error) {
+      if (isCode(error, 'OCL_NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+
+  async begin(): Promise<void> {
+    await this.#beWriter();
+  }
+
+  async has(descriptor: Descriptor): Promise<boolean> {
+    return await this.#blobs.has(descriptor);
+  }
+
+  async document(descriptor: Descriptor): Promise<Uint8Array | undefined> {
+    if (!(await this.#blobs.has(descriptor))) return undefined;
+    try {
+      return await readVerified(await this.#blobs.open(descriptor.digest), descriptor, documentLimit(descriptor));
+    } catch (error) {
+      if (isCode(error, 'OCL_DIGEST_MISMATCH')) return undefined;
+      throw error;
+    }
+  }
+
+  async adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined> {
+    if (at.kind !== 'file' || this.#options.reverify === true) return undefined;
+    await this.#beWriter();
+    return await this.#blobs.adopt(descriptor, at.path);
+  }
+
+  async put(descriptor: Descriptor, opened: Open): Promise<void> {
+    await this.#beWriter();
+    if (!isDocumentType(descriptor.mediaType)) {
+      await this.#blobs.put(descriptor, opened, temporaryPath(this.root));
+      return;
+    }
+    const bytes = await readVerified(await opened(), descriptor, documentLimit(descriptor));
+    await this.#putDocument(descriptor, bytes);
+  }
+
+  async tag(descriptor: Descriptor, name: RootName, opened: Open): Promise<void> {
+    if (!(await this.has(descriptor))) await this.put(descriptor, opened);
+    this.#changes.push(name.tag === undefined ? { type: 'keep', descriptor } : { type: 'tag', descriptor, name });
+  }
+
+  async commit(): Promise<void> {
+    if (this.#changes.length === 0 && this.#writer === undefined) return;
+    await this.#beWriter();
+    const changes = this.#changes;
+    this.#changes = [];
+    try {
+      await this.#blobs.sync();
+      await withLayoutLock(this.root, this.#lockOptions(), async () => {
+        const { file, changed } = applyChanges(await this.readIndex(), changes);
+        if (changed) await writeFileAtomic(join(this.root, 'index.json'), encodeIndexFile(file));
+      });
+    } catch (error) {
+      this.#changes = [...changes, ...this.#changes];
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    this.#changes = [];
+    if (writer === undefined) return;
+    // A writer that could not be registered has told so at the call that needed it.
+    const release = await writer.catch(() => undefined);
+    await release?.();
+  }
+
+  async untag(tag: string): Promise<boolean> {
+    const before = await this.roots();
+    const named = before.filter((entry) => listNames([entry]).includes(tag));
+    if (named.length === 0) return false;
+    this.#changes.push({ type: 'untag', tag });
+    return true;
+  }
+
+  async remove(digest: Digest): Promise<boolean> {
+    await this.#beWriter();
+    this.#changes.push({ type: 'remove', digest });
+    return await this.#blobs.remove(digest);
+  }
+
+  async removeBlob(digest: Digest): Promise<boolean> {
+    await this.#beWriter();
+    return await this.#blobs.remove(digest);
+  }
+
+  /** `index.json` as it is on disk. @throws OCL_LAYOUT_INVALID */
+  async readIndex(): Promise<IndexFile> {
+    const path = join(this.root, 'index.json');
+    return parseIndexFile(await readRegularFile(path, LIMITS.indexBytes), path);
+  }
+
+  /** Where the file of a blob is, whether it exists or not. */
+  blobFile(digest: Digest): string {
+    return this.#blobs.path(digest);
+  }
+
+  async #putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void> {
+    const document = parseManifest(bytes, descriptor.mediaType, `the manifest ${descriptor.digest}`);
+    await this.#blobs.put(descriptor, () => Promise.resolve(Readable.from([bytes])), temporaryPath(this.root));
+    // A layout has no list of referrers: as entries of index.json they are found by others, and kept by `gc`.
+    if (document.subject !== undefined) {
+      const artifactType = document.artifactType ?? (document.kind === 'manifest' ? document.config?.mediaType : undefined);
+      this.#changes.push({ type: 'keep', descriptor: { ...plainDescriptor(descriptor), ...(artifactType === undefined ? {} : { artifactType }), ...(document.annotations === undefined ? {} : { annotations: document.annotations }) } });
+    }
+  }
+
+  async #describeBlob(digest: Digest): Promise<Descriptor> {
+    const stats = await this.#blobs.stat(digest);
+    if (stats === undefined) throw new OclError('OCL_NOT_FOUND', `Cannot find ${digest} in ${this.name}`, { hint: `ocl ls ${this.name}` });
+    const bytes = await readBounded(await this.#blobs.open(digest), LIMITS.indexBytes, digest);
+    const algorithm = verifiableAlgorithm(digest);
+    if (algorithm !== undefined && digestOf(bytes, algorithm) !== digest) throw new OclError('OCL_DIGEST_MISMATCH', `Cannot read ${digest} in ${this.name}: the content is another`, { hint: `ocl check ${this.name}` });
+    return { mediaType: parseManifest(bytes, undefined, digest).mediaType, digest, size: bytes.length };
+  }
+
+  /** From the first write on, the garbage collector of another process keeps away. */
+  async #beWriter(): Promise<void> {
+    this.#writer ??= this.#startWriting();
+    await this.#writer;
+  }
+
+  async #startWriting(): Promise<() => Promise<void>> {
+    await createLayout(this.root);
+    return await registerWriter(this.root, this.#lockOptions());
+  }
+
+  #lockOptions(): LockOptions {
+    const { clock, emit, signal, lockTimeout } = this.#options;
+    return { clock, emit, signal, timeout: lockTimeout };
+  }
+}
+
+/** Opens a layout that exists. @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID */
+export async function openLayout(root: string, options: LayoutOptions): Promise<LayoutStore> {
+  if (!(await exists(root))) throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
+  const file = join(root, 'oci-layout');
+  if (!(await exists(file))) throw new OclError('OCL_LAYOUT_INVALID', `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`);
+  checkLayoutFile(await readRegularFile(file, 1 << 16), file);
+  const store = new LayoutStore(root, options);
+  await store.readIndex();
+  return store;
+}
+
+/** Opens a layout for writing; what is missing is made at the first write. @throws OCL_LAYOUT_INVALID when other things are there */
+export async function openOrCreateLayout(root: string, options: LayoutOptions): Promise<LayoutStore> {
+  const file = join(root, 'oci-layout');
+  if (await exists(file)) {
+    checkLayoutFile(await readRegularFile(file, 1 << 16), file);
+    return new LayoutStore(root, options);
+  }
+  if (await exists(root)) await refuseForeignDirectory(root);
+  return new LayoutStore(root, options);
+}
+
+/** `blobs/`, then `index.json`, then `oci-layout`: a directory with the last one is a whole layout. */
+async function createLayout(root: string): Promise<void> {
+  if (await exists(join(root, 'oci-layout'))) {
+    if (!(await exists(join(root, 'index.json')))) throw new OclError('OCL_LAYOUT_INVALID', `Cannot write to ${root}: its index.json is missing`, { hint: 'restore index.json from a backup, or write into a new directory' });
+    return;
+  }
+  await makeDirectory(join(root, 'blobs'));
+  if (!(await exists(join(root, 'index.json')))) await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
+  await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
+}
+
+async function refuseForeignDirectory(root: string): Promise<void> {
+  const entries = await readdir(root, { withFileTypes: true });
+  const foreign = entries.find((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'index.json');
+  if (foreign !== undefined) {
+    throw new OclError('OCL_LAYOUT_INVALID', `Cannot make a layout of ${root}: it holds other things, such as ${JSON.stringify(foreign.name)}`, { hint: 'name a new or empty directory' });
+  }
+}
+
+function documentLimit(descriptor: Descriptor): number {
+  return isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+/** @throws OCL_LAYOUT_INVALID when missing, OCL_UNSAFE when it is no regular file, OCL_LIMIT */
+async function readRegularFile(path: string, limit: number): Promise<Uint8Array> {
+  let handle;
+  try {
+    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is missing`, { cause: error });
+    if (code === 'ELOOP') throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is a link`, { cause: error });
+    throw error;
+  }
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is no regular file`);
+    if (stats.size > limit) throw new OclError('OCL_LIMIT', `Cannot read ${path}: its ${stats.size} bytes are more than the ${limit} that are accepted`);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
