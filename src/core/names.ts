@@ -100,7 +100,7 @@ export function composeEntry(descriptor: Descriptor, name: RootName, options: { 
   const annotations = new Map(Object.entries(descriptor.annotations ?? {}));
   setOrDelete(annotations, ANNOTATION.imageName, image);
   setOrDelete(annotations, ANNOTATION.refName, refName);
-  const sorted = [...annotations].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...annotations].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return {
     mediaType,
     digest,

@@ -1,0 +1,199 @@
+import { type FileHandle } from 'node:fs/promises';
+import { OclError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { isZeroBlock, readLongText, readPaxRecords, readTarHeader, TAR_BLOCK, tarFault, type PaxRecords, type TarHeader } from './tarHeader.ts';
+import { linkTarget, safeName, shown } from './tarName.ts';
+
+/** Where the body of an entry lies, in bytes. */
+export interface TarEntry {
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface TarTable {
+  /** Regular files by name. */
+  readonly files: ReadonlyMap<string, TarEntry>;
+  /** Links of old docker archives, by name, with the file they stand for. */
+  readonly links: ReadonlyMap<string, string>;
+}
+
+const NEAR = 256 << 10;
+const FAR = 4 << 10;
+/** Bytes of zeros after the last entry. Writers fill up to a tape block, of which none is this large. */
+const MAX_TAIL = 64 << 20;
+const HEADER_ONLY: ReadonlySet<string> = new Set(['1', '2', '5']);
+
+/** Reads along a file in pieces: large ones where entries lie close together, small ones where bodies are skipped. */
+class Window {
+  readonly #handle: FileHandle;
+  readonly #bytes = Buffer.allocUnsafeSlow(NEAR);
+  #start = 0;
+  #end = 0;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** Up to `length` bytes, valid until the next call; fewer only at the end of the file. */
+  async at(position: number, length: number): Promise<Buffer> {
+    if (position < this.#start || position + length > this.#end) {
+      const near = position - this.#end < NEAR;
+      await this.#fill(position, near ? NEAR : Math.max(FAR, length));
+    }
+    const from = position - this.#start;
+    return this.#bytes.subarray(from, Math.min(from + length, this.#end - this.#start));
+  }
+
+  async #fill(position: number, length: number): Promise<void> {
+    this.#start = position;
+    this.#end = position;
+    while (this.#end < position + length) {
+      const { bytesRead } = await this.#handle.read(this.#bytes, this.#end - position, position + length - this.#end, this.#end);
+      if (bytesRead === 0) return;
+      this.#end += bytesRead;
+    }
+  }
+}
+
+/** Headers that speak about the entry after them. */
+interface Pending {
+  pax?: PaxRecords;
+  name?: string;
+  link?: string;
+}
+
+/**
+ * One pass over the headers of a tar file. Everything that is no plain file or directory is refused, but for `layer.tar` links of
+ * old docker archives, and so is everything that two readers could understand in two ways.
+ * @param size bytes of the file
+ * @throws OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_LIMIT
+ */
+export async function scanTar(handle: FileHandle, size: number): Promise<TarTable> {
+  const window = new Window(handle);
+  const table = new Table();
+  let pending: Pending = {};
+  for (let at = 0, count = 0; ; count++) {
+    if (count >= LIMITS.archiveEntries) throw new OclError('OCL_LIMIT', `Cannot read the archive: it has more than ${LIMITS.archiveEntries} entries`);
+    const block = await window.at(at, TAR_BLOCK);
+    if (block.length < TAR_BLOCK) throw tarFault(`it is cut off at byte ${at + block.length}, or was never finished`);
+    if (isZeroBlock(block, 0)) {
+      if (hasPending(pending)) throw tarFault('its last header belongs to an entry that is not there');
+      await checkTail(window, at, size);
+      return table.finish();
+    }
+    const header = readTarHeader(block, 0);
+    const body = at + TAR_BLOCK;
+    if (isExtension(header.type)) {
+      takeExtension(header, pending, await extensionBody(window, header, body));
+      at = nextBlock(body, header.size, size);
+      continue;
+    }
+    const entry = complete(header, pending);
+    pending = {};
+    table.add(entry, body);
+    at = nextBlock(body, entry.size, size);
+  }
+}
+
+function hasPending(pending: Pending): boolean {
+  return pending.pax !== undefined || pending.name !== undefined || pending.link !== undefined;
+}
+
+function nextBlock(body: number, bytes: number, size: number): number {
+  const next = body + Math.ceil(bytes / TAR_BLOCK) * TAR_BLOCK;
+  if (next > size) throw tarFault(`it is cut off: an entry goes on to byte ${body + bytes}, and the file ends at ${size}`);
+  return next;
+}
+
+function isExtension(type: string): boolean {
+  return type === 'x' || type === 'g' || type === 'L' || type === 'K';
+}
+
+async function extensionBody(window: Window, header: TarHeader, at: number): Promise<Buffer> {
+  if (header.size > LIMITS.tarExtension) {
+    throw new OclError('OCL_LIMIT', `Cannot read the archive: an extended header of ${header.size} bytes is larger than the ${LIMITS.tarExtension} that are accepted`);
+  }
+  const parts: Buffer[] = [];
+  for (let done = 0; done < header.size; ) {
+    const part = await window.at(at + done, Math.min(header.size - done, NEAR));
+    if (part.length === 0) throw tarFault('it is cut off inside an extended header');
+    parts.push(Buffer.from(part));
+    done += part.length;
+  }
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+function takeExtension(header: TarHeader, pending: Pending, body: Buffer): void {
+  if (header.type === 'g') {
+    readPaxRecords(body, true);
+    return;
+  }
+  const field = header.type === 'x' ? 'pax' : header.type === 'L' ? 'name' : 'link';
+  if (pending[field] !== undefined) throw tarFault('an entry has two extended headers of one kind');
+  if (field === 'pax') pending.pax = readPaxRecords(body, false);
+  else pending[field] = readLongText(body);
+}
+
+/** The entry with what its extended headers said; where they contradict each other, readers differ. */
+function complete(header: TarHeader, { pax, name, link }: Pending): TarHeader {
+  if (pax?.path !== undefined && name !== undefined && pax.path !== name) throw tarFault('an entry has two different long names');
+  if (pax?.linkpath !== undefined && link !== undefined && pax.linkpath !== link) throw tarFault('an entry has two different long links');
+  return { type: header.type, name: pax?.path ?? name ?? header.name, link: pax?.linkpath ?? link ?? header.link, size: pax?.size ?? header.size };
+}
+
+class Table {
+  readonly #files = new Map<string, TarEntry>();
+  readonly #links = new Map<string, string>();
+  readonly #directories = new Set<string>();
+  #nameBytes = 0;
+
+  add(entry: TarHeader, offset: number): void {
+    const type = entry.type === '7' ? '0' : entry.type;
+    const directory = type === '5' || (type === '0' && entry.name.endsWith('/'));
+    const name = safeName(entry.name);
+    if (HEADER_ONLY.has(type) || directory) {
+      if (entry.size !== 0) throw tarFault(`the entry ${shown(name)} has a body, which its kind cannot have`);
+    } else if (type !== '0') throw tarFault(`the entry ${shown(name)} is ${kindOf(type)}, which no image archive may hold`);
+    this.#count(name.length + entry.link.length);
+    const taken = this.#files.has(name) || this.#links.has(name) || (!directory && this.#directories.has(name));
+    if (taken) throw tarFault(`the entry ${shown(name)} is there twice`);
+    if (directory) this.#directories.add(name);
+    else if (name === '') throw tarFault('an entry has no name');
+    else if (type === '0') this.#files.set(name, { offset, size: entry.size });
+    else this.#addLink(name, linkTarget(name, entry.link, type === '2'));
+  }
+
+  finish(): TarTable {
+    for (const [name, target] of this.#links) {
+      if (!this.#files.has(target)) throw tarFault(`the entry ${shown(name)} links to ${shown(target)}, which is no file in the archive`);
+    }
+    return { files: this.#files, links: this.#links };
+  }
+
+  #addLink(name: string, target: string): void {
+    if (!name.endsWith('/layer.tar')) throw tarFault(`the entry ${shown(name)} is a link, which no image archive may hold`);
+    this.#links.set(name, target);
+  }
+
+  #count(bytes: number): void {
+    this.#nameBytes += bytes;
+    if (this.#nameBytes > LIMITS.archiveNames) throw new OclError('OCL_LIMIT', `Cannot read the archive: its names are more than ${LIMITS.archiveNames} bytes together`);
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = { '3': 'a character device', '4': 'a block device', '6': 'a named pipe', S: 'a sparse file' };
+
+function kindOf(type: string): string {
+  return KINDS[type] ?? `of the unknown kind ${shown(type)}`;
+}
+
+async function checkTail(window: Window, from: number, size: number): Promise<void> {
+  if (size - from > MAX_TAIL) throw new OclError('OCL_LIMIT', `Cannot read the archive: ${size - from} bytes follow its last entry`);
+  for (let at = from; at < size; ) {
+    const bytes = await window.at(at, Math.min(NEAR, size - at));
+    if (bytes.length === 0) throw tarFault('it became shorter while it was read');
+    const other = bytes.findIndex((byte) => byte !== 0);
+    if (other >= 0) throw tarFault(`there is something after its end, at byte ${at + other}`);
+    at += bytes.length;
+  }
+}

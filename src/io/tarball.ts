@@ -1,0 +1,108 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { type Readable } from 'node:stream';
+import { Header } from 'tar/header';
+import { Pax } from 'tar/pax';
+import { OclError, systemCode } from '../core/errors.ts';
+import { type ByteRange } from '../core/store.ts';
+import { TAR_BLOCK } from './tarHeader.ts';
+import { FileRange } from './tarRange.ts';
+import { scanTar, type TarEntry, type TarTable } from './tarScan.ts';
+import { readBounded } from './verify.ts';
+
+/** A tar file that is read where it lies: nothing is unpacked. */
+export class Tarball {
+  readonly #handle: FileHandle;
+  readonly #table: TarTable;
+
+  private constructor(handle: FileHandle, table: TarTable) {
+    this.#handle = handle;
+    this.#table = table;
+  }
+
+  /**
+   * Reads the headers. The file handle belongs to the tarball from here on.
+   * @throws OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_LIMIT
+   */
+  static async read(handle: FileHandle): Promise<Tarball> {
+    try {
+      const { size } = await handle.stat();
+      return new Tarball(handle, await scanTar(handle, size));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** The names of the regular files, in the order of the archive. */
+  names(): IterableIterator<string> {
+    return this.#table.files.keys();
+  }
+
+  /** The name itself, or that of the file which a legacy link stands for; undefined when there is no such file. */
+  realName(name: string): string | undefined {
+    if (this.#table.files.has(name)) return name;
+    return this.#table.links.get(name);
+  }
+
+  find(name: string): TarEntry | undefined {
+    const real = this.realName(name);
+    return real === undefined ? undefined : this.#table.files.get(real);
+  }
+
+  /** The bytes of an entry, or a range of them; what lies beyond its end is not there. */
+  stream(entry: TarEntry, range: ByteRange = { start: 0 }): Readable {
+    const end = Math.min(range.end === undefined ? entry.size : range.end + 1, entry.size);
+    return new FileRange(this.#handle, entry.offset + range.start, Math.max(0, end - range.start));
+  }
+
+  /** @throws OCL_LIMIT when the entry is larger than `limit` bytes */
+  async bytes(entry: TarEntry, limit: number, what: string): Promise<Uint8Array> {
+    return readBounded(this.stream(entry), limit, what);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+/** Opens a regular file for reading. @throws OCL_NOT_FOUND, OCL_ARCHIVE_INVALID when it is a directory, pipe or device */
+export async function openRegularFile(path: string): Promise<FileHandle> {
+  let handle: FileHandle;
+  try {
+    // Without O_NONBLOCK the opening of a named pipe would wait for a writer, forever.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new OclError('OCL_NOT_FOUND', `Cannot open the archive ${path}: there is no such file`, { cause: error });
+  }
+  const stats = await handle.stat();
+  if (stats.isFile()) return handle;
+  await handle.close();
+  throw new OclError('OCL_ARCHIVE_INVALID', `Cannot open the archive ${path}: it is no regular file`, stats.isDirectory() ? { hint: `for a layout directory use ocidir://${path}` } : {});
+}
+
+/** Bytes after a body up to the next header. */
+export function tarPadding(size: number): number {
+  return (TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK;
+}
+
+/** Two empty blocks end an archive. */
+export const TAR_END: Uint8Array = new Uint8Array(2 * TAR_BLOCK);
+
+/** What the size field of a ustar header holds: 8 GiB - 1. */
+const USTAR_SIZE = 0o77777777777;
+
+/**
+ * The header of a regular file, always the same for the same name, size and mode: owner 0, time 0, no user names; with an extended
+ * header before it only where ustar has no room.
+ */
+export function tarFileHeader(path: string, size: number, mode: number): Uint8Array {
+  const fields = { path, size, mode, uid: 0, gid: 0, mtime: new Date(0), type: 'File' as const };
+  const block = Buffer.alloc(TAR_BLOCK);
+  const tooLarge = size > USTAR_SIZE;
+  const needsPax = new Header(tooLarge ? { ...fields, size: USTAR_SIZE } : fields).encode(block);
+  if (!needsPax && !tooLarge) return block;
+  const pax = new Pax({ mtime: new Date(0), uid: 0, gid: 0, ...(needsPax ? { path } : {}), ...(tooLarge ? { size } : {}) });
+  return Buffer.concat([pax.encode(), block]);
+}
