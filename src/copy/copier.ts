@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { type Clock } from '../core/clock.ts';
-import { type Descriptor } from '../core/descriptor.ts';
+import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode, onSide, toOclError, type OclError } from '../core/errors.ts';
 import { silent, type Emit, type Outcome } from '../core/events.ts';
@@ -82,7 +82,14 @@ export class Copier {
       const before = await this.#find(request);
       const result = isCurrent(request, before) ? current(request) : await this.#copyOrRepair(request, before);
       const { nodes, bytes, streamed } = result;
-      this.#emit({ type: 'image.done', image, root: result.root, outcome: result.outcome, totals: { nodes, bytes, streamed }, ms: this.#clock.now() - started });
+      this.#emit({
+        type: 'image.done',
+        image,
+        root: result.root,
+        outcome: result.outcome,
+        totals: { nodes, bytes, streamed },
+        ms: this.#clock.now() - started,
+      });
       return result;
     } catch (error) {
       throw this.#failed(image, error);
@@ -97,7 +104,13 @@ export class Copier {
     const started = this.#clock.now();
     const graphs = await allSettled(
       requests.map(async (request) => {
-        this.#emit({ type: 'image.start', image: request.image, from: request.from.name, to: to.name, root: request.root });
+        this.#emit({
+          type: 'image.start',
+          image: request.image,
+          from: request.from.name,
+          to: to.name,
+          root: request.root,
+        });
         try {
           return { request, graph: await this.#walk(request) };
         } catch (error) {
@@ -107,25 +120,54 @@ export class Copier {
     );
     const origin = new Map<Digest, { node: Node; from: Source }>();
     for (const { request, graph } of graphs) {
-      for (const node of inOrder(graph)) if (!origin.has(node.descriptor.digest)) origin.set(node.descriptor.digest, { node, from: request.from });
+      for (const node of inOrder(graph))
+        if (!origin.has(node.descriptor.digest)) origin.set(node.descriptor.digest, { node, from: request.from });
     }
     const names = graphs.flatMap(({ request, graph }) => rootsOf(graph, request.name));
-    const sourceOf = (descriptor: Descriptor): Source => origin.get(descriptor.digest)?.from ?? (graphs[0]?.request.from as Source);
-    const order = await targetSide(async () => (await to.reserve?.([...origin.values()].map(({ node }) => node.descriptor), names, async (descriptor) => await this.#readWhole(descriptor, sourceOf(descriptor)))) ?? []);
+    const sourceOf = (descriptor: Descriptor): Source =>
+      origin.get(descriptor.digest)?.from ?? (graphs[0]?.request.from as Source);
+    const order = await targetSide(
+      async () =>
+        (await to.reserve?.(
+          [...origin.values()].map(({ node }) => node.descriptor),
+          names,
+          async (descriptor) => await this.#readWhole(descriptor, sourceOf(descriptor)),
+        )) ?? [],
+    );
     for (const { request, graph } of graphs) this.#emitPlan(request.image, [...inOrder(graph)]);
     const outcomes = await this.#fill(order, sourceOf, to);
-    for (const { root, name } of names) await targetSide(() => to.tag(root, name, opener(root, { from: sourceOf(root), to, emit: this.#emit, signal: this.#signal })));
+    for (const { root, name } of names)
+      await targetSide(() =>
+        to.tag(root, name, opener(root, { from: sourceOf(root), emit: this.#emit, signal: this.#signal })),
+      );
     const moved = new Map(order.map((descriptor, i) => [descriptor.digest, outcomes[i]]));
     return graphs.map(({ request, graph }) => {
       const nodes = [...inOrder(graph)];
-      const result = summary(request.image, graph, nodes, 'copied', (node) => moved.get(node.descriptor.digest) ?? 'present');
-      this.#emit({ type: 'image.done', image: request.image, root: result.root, outcome: 'copied', totals: { nodes: result.nodes, bytes: result.bytes, streamed: result.streamed }, ms: this.#clock.now() - started });
+      const result = summary(
+        request.image,
+        graph,
+        nodes,
+        'copied',
+        (node) => moved.get(node.descriptor.digest) ?? 'present',
+      );
+      this.#emit({
+        type: 'image.done',
+        image: request.image,
+        root: result.root,
+        outcome: 'copied',
+        totals: { nodes: result.nodes, bytes: result.bytes, streamed: result.streamed },
+        ms: this.#clock.now() - started,
+      });
       return result;
     });
   }
 
   /** Starts contents in the sink's order. The first failure ends it: who waits for a turn that will not come is let go by `close`. */
-  async #fill(order: readonly Descriptor[], sourceOf: (descriptor: Descriptor) => Source, to: Sink): Promise<readonly Outcome[]> {
+  async #fill(
+    order: readonly Descriptor[],
+    sourceOf: (descriptor: Descriptor) => Source,
+    to: Sink,
+  ): Promise<readonly Outcome[]> {
     let failure: unknown;
     return await allSettled(
       order.map(
@@ -145,11 +187,19 @@ export class Copier {
   }
 
   /** What a copy would do, without doing it: every node, and whether the sink has it. */
-  async plan(request: CopyRequest): Promise<{ readonly current: boolean; readonly nodes: readonly { readonly descriptor: Descriptor; readonly present: boolean }[] }> {
+  async plan(
+    request: CopyRequest,
+  ): Promise<{
+    readonly current: boolean;
+    readonly nodes: readonly { readonly descriptor: Descriptor; readonly present: boolean }[];
+  }> {
     if (isCurrent(request, await this.#find(request))) return { current: true, nodes: [] };
     const graph = await this.#walk(request);
     const nodes = await allSettled(
-      [...inOrder(graph)].map(async (node) => ({ descriptor: node.descriptor, present: node.present || (await this.#limit(() => targetSide(() => request.to.has(node.descriptor)))) })),
+      [...inOrder(graph)].map(async (node) => ({
+        descriptor: node.descriptor,
+        present: node.present || (await this.#limit(() => targetSide(() => request.to.has(node.descriptor)))),
+      })),
     );
     return { current: false, nodes };
   }
@@ -169,28 +219,51 @@ export class Copier {
     }
   }
 
-  async #copyGraph(request: CopyRequest, before: Descriptor | undefined, flights: Flights<Outcome>): Promise<CopyResult> {
+  async #copyGraph(
+    request: CopyRequest,
+    before: Descriptor | undefined,
+    flights: Flights<Outcome>,
+  ): Promise<CopyResult> {
     const { to, from, name, image } = request;
     await targetSide(async () => await to.begin?.());
     const graph = await this.#walk(request);
     const nodes = [...inOrder(graph)];
     this.#emitPlan(image, nodes);
     const outcomes = new Map<Digest, Outcome>();
-    const ensure = (node: Node): Promise<Outcome> => flights.run(node.descriptor.digest, async () => await this.#ensure(node, from, to, ensure, outcomes));
-    await ensure(graph.root);
+    const ensure = (node: Node): Promise<Outcome> =>
+      flights.run(node.descriptor.digest, async () => await this.#ensure(node, from, to, ensure, outcomes));
+    // A registry takes a manifest and its tag in one request: there the root comes with its tag, at the end.
+    const rootWithTag = name.tag !== undefined && to.presence === 'graph' && !graph.root.present;
+    if (rootWithTag) await allSettled(graph.root.children.map(ensure));
+    else await ensure(graph.root);
     for (const referrer of graph.referrers) await ensure(referrer);
     for (const { tag, node } of graph.digestTags) {
       await ensure(node);
       await this.#tag(node, { tag }, from, to);
     }
-    const named = before?.digest === graph.root.descriptor.digest && name.imageName === undefined;
-    if (!named) await this.#tag(graph.root, name, from, to);
+    const named =
+      before?.digest === graph.root.descriptor.digest &&
+      (to.presence === 'graph' || (name.imageName ?? imageNameOf(before)) === imageNameOf(before));
+    if (!named || rootWithTag) await this.#tag(graph.root, name, from, to);
+    if (rootWithTag) outcomes.set(graph.root.descriptor.digest, 'streamed');
     const moved = nodes.some((node) => (outcomes.get(node.descriptor.digest) ?? 'present') !== 'present');
-    return summary(image, graph, nodes, named && !moved ? 'current' : 'copied', (node) => outcomes.get(node.descriptor.digest) ?? 'present');
+    return summary(
+      image,
+      graph,
+      nodes,
+      named && !moved ? 'current' : 'copied',
+      (node) => outcomes.get(node.descriptor.digest) ?? 'present',
+    );
   }
 
   /** A parent that waits for its children holds no door. */
-  async #ensure(node: Node, from: Source, to: Sink, ensure: (node: Node) => Promise<Outcome>, outcomes: Map<Digest, Outcome>): Promise<Outcome> {
+  async #ensure(
+    node: Node,
+    from: Source,
+    to: Sink,
+    ensure: (node: Node) => Promise<Outcome>,
+    outcomes: Map<Digest, Outcome>,
+  ): Promise<Outcome> {
     if (node.present) return 'present';
     await allSettled(node.children.map(ensure));
     const outcome = await this.#limit(() => this.#transferOne(node.descriptor, from, to));
@@ -199,15 +272,20 @@ export class Copier {
   }
 
   async #transferOne(descriptor: Descriptor, from: Source, to: Sink): Promise<Outcome> {
-    const bytes = isDocumentType(descriptor.mediaType) ? (await this.#documents.load(descriptor, from)).bytes : undefined;
+    const bytes = isDocumentType(descriptor.mediaType)
+      ? (await this.#documents.load(descriptor, from)).bytes
+      : undefined;
     return await transfer(descriptor, { from, to, emit: this.#emit, signal: this.#signal, bytes });
   }
 
   async #tag(node: Node, name: RootName, from: Source, to: Sink): Promise<void> {
     this.#signal?.throwIfAborted();
     const open = async (): ReturnType<ReturnType<typeof opener>> => {
-      const bytes = isDocumentType(node.descriptor.mediaType) ? (await this.#documents.load(node.descriptor, from, async (descriptor) => await to.document?.(descriptor))).bytes : undefined;
-      return await opener(node.descriptor, { from, to, emit: this.#emit, signal: this.#signal, bytes })();
+      const bytes = isDocumentType(node.descriptor.mediaType)
+        ? (await this.#documents.load(node.descriptor, from, async (descriptor) => await to.document?.(descriptor)))
+            .bytes
+        : undefined;
+      return await opener(node.descriptor, { from, emit: this.#emit, signal: this.#signal, bytes })();
     };
     await targetSide(() => to.tag(node.descriptor, name, open));
   }
@@ -271,8 +349,15 @@ function rootsOf(graph: Graph, name: RootName): readonly NamedRoot[] {
   return [
     { root: graph.root.descriptor, name },
     ...graph.referrers.map(({ descriptor }) => ({ root: descriptor, name: {} })),
-    ...graph.digestTags.map(({ tag, node }) => ({ root: node.descriptor, name: { tag, imageName: digestTagName(name, tag) } })),
+    ...graph.digestTags.map(({ tag, node }) => ({
+      root: node.descriptor,
+      name: { tag, imageName: digestTagName(name, tag) },
+    })),
   ];
+}
+
+function imageNameOf(descriptor: Descriptor): string | undefined {
+  return descriptor.annotations?.[ANNOTATION.imageName];
 }
 
 /** `registry/repo:sha256-….sig` beside `registry/repo:1.0`. */
@@ -293,7 +378,13 @@ function current(request: CopyRequest): CopyResult {
   return { image: request.image, root: request.root, outcome: 'current', nodes: 0, bytes: 0, streamed: 0 };
 }
 
-function summary(image: string, graph: Graph, nodes: readonly Node[], outcome: CopyResult['outcome'], outcomeOf: (node: Node) => Outcome): CopyResult {
+function summary(
+  image: string,
+  graph: Graph,
+  nodes: readonly Node[],
+  outcome: CopyResult['outcome'],
+  outcomeOf: (node: Node) => Outcome,
+): CopyResult {
   let bytes = 0;
   let streamed = 0;
   for (const node of nodes) {

@@ -24,8 +24,13 @@ export class Documents {
   #bytes = 0;
 
   /** @throws the source's failure, OCL_DIGEST_MISMATCH, OCL_DOCUMENT_INVALID, … on the source's side */
-  async load(descriptor: Descriptor, from: Source, elsewhere?: (descriptor: Descriptor) => Promise<Uint8Array | undefined>): Promise<Loaded> {
-    const bytes = this.#kept.get(descriptor.digest) ?? (await elsewhere?.(descriptor)) ?? (await this.#read(descriptor, from));
+  async load(
+    descriptor: Descriptor,
+    from: Source,
+    elsewhere?: (descriptor: Descriptor) => Promise<Uint8Array | undefined>,
+  ): Promise<Loaded> {
+    const bytes =
+      this.#kept.get(descriptor.digest) ?? (await elsewhere?.(descriptor)) ?? (await this.#read(descriptor, from));
     this.#keep(descriptor.digest, bytes);
     try {
       return { bytes, document: parseManifest(bytes, descriptor.mediaType, `${descriptor.digest} of ${from.name}`) };
@@ -43,7 +48,11 @@ export class Documents {
     try {
       const embedded = embeddedData(descriptor);
       if (embedded !== undefined) return embedded;
-      return await readVerified(await from.open(descriptor), descriptor, isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes);
+      return await readVerified(
+        await from.open(descriptor),
+        descriptor,
+        isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes,
+      );
     } catch (error) {
       throw onSide(error, 'source');
     }

@@ -48,22 +48,38 @@ export function matchesFilter(descriptor: Descriptor, referrers: Select['referre
  * @throws OCL_NOT_FOUND naming the platforms that are there
  */
 export function selectEntries(index: Index, platforms: readonly Platform[], what: string): readonly Descriptor[] {
-  const wanted = index.manifests.filter((entry) => !isAttestationEntry(entry) && platforms.some((platform) => matchesPlatform(platform, entry.platform)));
+  const wanted = index.manifests.filter(
+    (entry) => !isAttestationEntry(entry) && platforms.some((platform) => matchesPlatform(platform, entry.platform)),
+  );
   if (wanted.length === 0) {
-    const there = index.manifests.filter((entry) => entry.platform !== undefined && !isAttestationEntry(entry)).map((entry) => formatPlatform(entry.platform as Platform));
-    throw new OclError('OCL_NOT_FOUND', `Cannot copy ${what}: it has none of the platforms ${platforms.map(formatPlatform).join(', ')}`, {
-      hint: there.length === 0 ? 'its index names no platforms' : `it has ${[...new Set(there)].join(', ')}`,
-    });
+    const there = index.manifests
+      .filter((entry) => entry.platform !== undefined && !isAttestationEntry(entry))
+      .map((entry) => formatPlatform(entry.platform as Platform));
+    throw new OclError(
+      'OCL_NOT_FOUND',
+      `Cannot copy ${what}: it has none of the platforms ${platforms.map(formatPlatform).join(', ')}`,
+      {
+        hint: there.length === 0 ? 'its index names no platforms' : `it has ${[...new Set(there)].join(', ')}`,
+      },
+    );
   }
   const digests = new Set<Digest>(wanted.map((entry) => entry.digest));
-  return index.manifests.filter((entry) => digests.has(entry.digest) || digests.has(entry.annotations?.['vnd.docker.reference.digest'] as Digest));
+  return index.manifests.filter(
+    (entry) => digests.has(entry.digest) || digests.has(entry.annotations?.['vnd.docker.reference.digest'] as Digest),
+  );
 }
 
 /** The index with only these entries: all other members stay as they are, the digest becomes another. */
-export function rewriteIndex(root: Descriptor, loaded: Loaded, entries: readonly Descriptor[]): { descriptor: Descriptor; bytes: Uint8Array } {
+export function rewriteIndex(
+  root: Descriptor,
+  loaded: Loaded,
+  entries: readonly Descriptor[],
+): { descriptor: Descriptor; bytes: Uint8Array } {
   const raw = parseJson(loaded.bytes, root.digest) as JsonObject;
   const kept = new Set<Digest>(entries.map((entry) => entry.digest));
-  const manifests = (raw['manifests'] as readonly unknown[]).filter((entry) => isObject(entry) && kept.has(entry['digest'] as Digest));
+  const manifests = (raw['manifests'] as readonly unknown[]).filter(
+    (entry) => isObject(entry) && kept.has(entry['digest'] as Digest),
+  );
   const bytes = toJsonBytes({ ...raw, manifests });
   return { bytes, descriptor: { ...root, ...describe(bytes, root.mediaType), data: undefined } };
 }

@@ -57,7 +57,8 @@ class Walk {
 
   async graph(root: Descriptor): Promise<Graph> {
     const { platforms } = this.#context.select;
-    const node = platforms === undefined || platforms.length === 0 ? await this.#node(root, 0) : await this.#selectedRoot(root);
+    const node =
+      platforms === undefined || platforms.length === 0 ? await this.#node(root, 0) : await this.#selectedRoot(root);
     const referrers = await this.#referrers();
     return { root: node, referrers, digestTags: await this.#digestTags() };
   }
@@ -65,20 +66,32 @@ class Walk {
   #node(descriptor: Descriptor, depth: number): Promise<Node> {
     const known = this.#nodes.get(descriptor.digest);
     if (known !== undefined) return known;
-    if (this.#nodes.size >= LIMITS.graphNodes) throw new OclError('OCL_LIMIT', `Cannot copy the image: its graph has more than ${LIMITS.graphNodes} nodes`);
-    const node = isDocumentType(descriptor.mediaType) ? this.#document(descriptor, depth) : Promise.resolve({ descriptor, children: [], present: false });
+    if (this.#nodes.size >= LIMITS.graphNodes)
+      throw new OclError('OCL_LIMIT', `Cannot copy the image: its graph has more than ${LIMITS.graphNodes} nodes`);
+    const node = isDocumentType(descriptor.mediaType)
+      ? this.#document(descriptor, depth)
+      : Promise.resolve({ descriptor, children: [], present: false });
     this.#nodes.set(descriptor.digest, node);
     return node;
   }
 
   async #document(descriptor: Descriptor, depth: number): Promise<Node> {
     this.#context.signal?.throwIfAborted();
-    if (depth > LIMITS.indexDepth) throw new OclError('OCL_LIMIT', `Cannot copy ${descriptor.digest}: indexes are nested more than ${LIMITS.indexDepth} deep`);
+    if (depth > LIMITS.indexDepth)
+      throw new OclError(
+        'OCL_LIMIT',
+        `Cannot copy ${descriptor.digest}: indexes are nested more than ${LIMITS.indexDepth} deep`,
+      );
     // Only a verified document cannot contain itself.
-    if (verifiableAlgorithm(descriptor.digest) === undefined) throw new OclError('OCL_UNSUPPORTED', `Cannot copy ${descriptor.digest}: nobody here can verify a manifest of that algorithm`);
+    if (verifiableAlgorithm(descriptor.digest) === undefined)
+      throw new OclError(
+        'OCL_UNSUPPORTED',
+        `Cannot copy ${descriptor.digest}: nobody here can verify a manifest of that algorithm`,
+      );
     this.#subjects.set(descriptor.digest, descriptor);
     const { to, select } = this.#context;
-    const present = select.force !== true && to.presence === 'graph' && (await this.#context.limit(() => to.has(descriptor)));
+    const present =
+      select.force !== true && to.presence === 'graph' && (await this.#context.limit(() => to.has(descriptor)));
     if (present && !this.#wantsReferrers()) return { descriptor, children: [], present };
     const document = await this.#load(descriptor);
     if (present) {
@@ -104,7 +117,8 @@ class Walk {
     this.#subjects.set(root.digest, root);
     const entries = selectEntries(loaded.document, platforms, `${root.digest} of ${from.name}`);
     const nodes = await allSettled(entries.map(async (entry) => await this.#node(entry, 1)));
-    if (sparse !== 'rewrite' || entries.length === loaded.document.manifests.length) return { descriptor: root, children: nodes, present: false };
+    if (sparse !== 'rewrite' || entries.length === loaded.document.manifests.length)
+      return { descriptor: root, children: nodes, present: false };
     const { descriptor, bytes } = rewriteIndex(root, loaded, entries);
     documents.add(descriptor.digest, bytes);
     this.#subjects.delete(root.digest);
@@ -130,9 +144,15 @@ class Walk {
     for (let depth = 0; ; depth++) {
       const subjects = [...this.#subjects.values()].filter((subject) => !asked.has(subject.digest));
       if (subjects.length === 0) return found;
-      if (depth >= LIMITS.referrerDepth) throw new OclError('OCL_LIMIT', `Cannot copy the image: referrers refer to referrers more than ${LIMITS.referrerDepth} deep`);
+      if (depth >= LIMITS.referrerDepth)
+        throw new OclError(
+          'OCL_LIMIT',
+          `Cannot copy the image: referrers refer to referrers more than ${LIMITS.referrerDepth} deep`,
+        );
       for (const subject of subjects) asked.add(subject.digest);
-      const lists = await allSettled(subjects.map(async (subject) => await this.#context.limit(() => this.#referrersOf(subject))));
+      const lists = await allSettled(
+        subjects.map(async (subject) => await this.#context.limit(() => this.#referrersOf(subject))),
+      );
       for (const descriptor of lists.flat()) {
         if (this.#nodes.has(descriptor.digest)) continue;
         found.push(await this.#node(descriptor, 0));
@@ -149,7 +169,12 @@ class Walk {
         if (!matchesFilter(descriptor, select.referrers)) continue;
         const { document } = await documents.load(descriptor, from, readSink(to));
         if (document.subject?.digest === subject.digest) wanted.push(descriptor);
-        else emit({ type: 'notice', level: 'warning', message: `${from.name} lists ${descriptor.digest} as a referrer of ${subject.digest}, but it refers to ${document.subject?.digest ?? 'nothing'}: left out` });
+        else
+          emit({
+            type: 'notice',
+            level: 'warning',
+            message: `${from.name} lists ${descriptor.digest} as a referrer of ${subject.digest}, but it refers to ${document.subject?.digest ?? 'nothing'}: left out`,
+          });
       }
     } catch (error) {
       throw onSide(error, 'source');
@@ -162,15 +187,18 @@ class Walk {
     if (select.digestTags !== true) return [];
     const all = await tags();
     const found: { tag: string; node: Node }[] = [];
-    for (const subject of [...this.#subjects.keys()]) {
+    const subjects = [...this.#subjects.keys()];
+    for (const subject of subjects) {
       const stem = referrersTag(subject);
       for (const tag of all) {
         // The plain stem is the list of referrers; where those are copied, the target keeps its own.
         const isList = tag === stem;
         if (!tag.startsWith(stem) || (isList && this.#wantsReferrerList())) continue;
-        const root = await this.#context.limit(() => from.resolve(tag)).catch((error: unknown) => {
-          throw onSide(error, 'source');
-        });
+        const root = await this.#context
+          .limit(() => from.resolve(tag))
+          .catch((error: unknown) => {
+            throw onSide(error, 'source');
+          });
         found.push({ tag, node: await this.#node(root, 0) });
       }
     }
@@ -190,7 +218,8 @@ function readSink(to: Sink): ((descriptor: Descriptor) => Promise<Uint8Array | u
 /** All nodes of a graph, children before parents, each once. */
 export function* inOrder(graph: Graph): Generator<Node> {
   const seen = new Set<Digest>();
-  for (const root of [graph.root, ...graph.referrers, ...graph.digestTags.map(({ node }) => node)]) yield* postOrder(root, seen);
+  for (const root of [graph.root, ...graph.referrers, ...graph.digestTags.map(({ node }) => node)])
+    yield* postOrder(root, seen);
 }
 
 function* postOrder(node: Node, seen: Set<Digest>): Generator<Node> {

@@ -43,7 +43,10 @@ export function isDigest(text: string): text is Digest {
 /** @throws OCL_DOCUMENT_INVALID when the text is no digest; nothing may become a path or URL before this. */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
-  throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read the digest ${JSON.stringify(text.slice(0, 100))}: it must be like sha256:<64 lower-case hex digits>`);
+  throw new OclError(
+    'OCL_DOCUMENT_INVALID',
+    `Cannot read the digest ${JSON.stringify(text.slice(0, 100))}: it must be like sha256:<64 lower-case hex digits>`,
+  );
 }
 
 /** The first twelve characters of the encoded part, for people. */

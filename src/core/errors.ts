@@ -11,7 +11,8 @@ export const ERROR_CODES = {
   OCL_DENIED: 'The registry knows who asks, and says no.',
   OCL_RATE_LIMITED: 'The registry answers that too many requests were made.',
   OCL_UNREACHABLE: 'No connection could be made, or it broke and could not be taken up again.',
-  OCL_REGISTRY: 'The registry answered with something that the specification does not allow, or with a failure of its own.',
+  OCL_REGISTRY:
+    'The registry answered with something that the specification does not allow, or with a failure of its own.',
   OCL_MISSING_BLOBS: 'The registry refuses a manifest because it does not have all that the manifest names.',
   OCL_REFERENCE_INVALID: 'The reference cannot be read.',
   OCL_CONFIG_INVALID: 'The configuration file cannot be used as it stands.',

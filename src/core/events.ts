@@ -15,12 +15,25 @@ export interface ImageTotals {
 
 /** What the engine tells while it works. The command line draws it; `--json` prints it, one object a line. */
 export type OclEvent =
-  | { readonly type: 'image.start'; readonly image: string; readonly from: string; readonly to: string; readonly root: Descriptor }
+  | {
+      readonly type: 'image.start';
+      readonly image: string;
+      readonly from: string;
+      readonly to: string;
+      readonly root: Descriptor;
+    }
   | { readonly type: 'image.plan'; readonly image: string; readonly nodes: number; readonly bytes: number }
   | { readonly type: 'blob.start'; readonly blob: Descriptor }
   | { readonly type: 'blob.bytes'; readonly blob: Descriptor; readonly bytes: number }
   | { readonly type: 'blob.done'; readonly blob: Descriptor; readonly outcome: Outcome }
-  | { readonly type: 'image.done'; readonly image: string; readonly root: Descriptor; readonly outcome: 'copied' | 'current'; readonly totals: ImageTotals; readonly ms: number }
+  | {
+      readonly type: 'image.done';
+      readonly image: string;
+      readonly root: Descriptor;
+      readonly outcome: 'copied' | 'current';
+      readonly totals: ImageTotals;
+      readonly ms: number;
+    }
   | { readonly type: 'image.failed'; readonly image: string; readonly error: OclError }
   | { readonly type: 'notice'; readonly level: 'info' | 'warning'; readonly message: string };
 

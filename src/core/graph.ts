@@ -30,7 +30,12 @@ export function artifactTypeOf(document: ManifestDocument): string | undefined {
 
 /** Whether a manifest is a container image that runs, going by its config alone. */
 export function isImage(document: ManifestDocument): boolean {
-  return document.kind === 'manifest' && document.artifactType === undefined && document.config !== undefined && isImageConfigType(document.config.mediaType);
+  return (
+    document.kind === 'manifest' &&
+    document.artifactType === undefined &&
+    document.config !== undefined &&
+    isImageConfigType(document.config.mediaType)
+  );
 }
 
 /** BuildKit lists attestations in an index as platform unknown/unknown: they travel along, and are no platform. */

@@ -19,7 +19,8 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (error) {
     throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: it is not UTF-8 text`, { cause: error });
   }
-  if (text.charCodeAt(0) === 0xfeff) throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: it starts with a byte order mark`);
+  if (text.charCodeAt(0) === 0xfeff)
+    throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: it starts with a byte order mark`);
   checkDepth(text, what);
   let value: unknown;
   try {
@@ -28,7 +29,11 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
     throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: ${(error as Error).message}`, { cause: error });
   }
   const twice = findDuplicateName(text);
-  if (twice !== undefined) throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: the name ${JSON.stringify(twice)} stands twice in one object`);
+  if (twice !== undefined)
+    throw new OclError(
+      'OCL_DOCUMENT_INVALID',
+      `Cannot read ${what}: the name ${JSON.stringify(twice)} stands twice in one object`,
+    );
   return value;
 }
 
@@ -43,7 +48,8 @@ function checkDepth(text: string, what: string): void {
     const code = text.charCodeAt(i);
     if (code === QUOTE) i = endOfString(text, i);
     else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
-      if (++depth > LIMITS.jsonDepth) throw new OclError('OCL_LIMIT', `Cannot read ${what}: it is nested more than ${LIMITS.jsonDepth} levels deep`);
+      if (++depth > LIMITS.jsonDepth)
+        throw new OclError('OCL_LIMIT', `Cannot read ${what}: it is nested more than ${LIMITS.jsonDepth} levels deep`);
     } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) depth--;
   }
 }

@@ -61,7 +61,10 @@ const Common = {
   annotations: StringMap.nullish(),
 };
 
-const IndexSchema = z.looseObject({ ...Common, manifests: z.array(DescriptorSchema).max(LIMITS.descriptors).nullable() });
+const IndexSchema = z.looseObject({
+  ...Common,
+  manifests: z.array(DescriptorSchema).max(LIMITS.descriptors).nullable(),
+});
 const ManifestSchema = z.looseObject({
   ...Common,
   config: DescriptorSchema,
@@ -74,7 +77,18 @@ const ArtifactManifestSchema = z.looseObject({
 });
 
 /** Names that decide what a document is. A variant in another case would be read by some tools and not by others. */
-const DECISIVE = ['schemaVersion', 'mediaType', 'manifests', 'config', 'layers', 'blobs', 'fsLayers', 'subject', 'artifactType', 'annotations'];
+const DECISIVE = [
+  'schemaVersion',
+  'mediaType',
+  'manifests',
+  'config',
+  'layers',
+  'blobs',
+  'fsLayers',
+  'subject',
+  'artifactType',
+  'annotations',
+];
 const DECISIVE_LOWER: ReadonlyMap<string, string> = new Map(DECISIVE.map((name) => [name.toLowerCase(), name]));
 
 /**
@@ -97,10 +111,22 @@ export function parseManifest(bytes: Uint8Array, expected: string | undefined, w
   }
   if (normalMediaType(mediaType) === MEDIA.ociArtifactManifest) {
     const manifest = check(ArtifactManifestSchema, value, what);
-    return { kind: 'manifest', mediaType, ...shared(manifest), config: undefined, layers: (manifest.blobs ?? []).map(tidyDescriptor) };
+    return {
+      kind: 'manifest',
+      mediaType,
+      ...shared(manifest),
+      config: undefined,
+      layers: (manifest.blobs ?? []).map(tidyDescriptor),
+    };
   }
   const manifest = check(ManifestSchema, value, what);
-  return { kind: 'manifest', mediaType, ...shared(manifest), config: tidyDescriptor(manifest.config), layers: (manifest.layers ?? []).map(tidyDescriptor) };
+  return {
+    kind: 'manifest',
+    mediaType,
+    ...shared(manifest),
+    config: tidyDescriptor(manifest.config),
+    layers: (manifest.layers ?? []).map(tidyDescriptor),
+  };
 }
 
 /** One descriptor from a parsed JSON value. @throws OCL_DOCUMENT_INVALID */
@@ -139,7 +165,8 @@ function shared(document: {
 function refuseCaseVariants(value: JsonObject, what: string): void {
   for (const name of Object.keys(value)) {
     const proper = DECISIVE_LOWER.get(name.toLowerCase());
-    if (proper !== undefined && proper !== name) throw invalid(what, `it has ${JSON.stringify(name)}, which some tools read as ${JSON.stringify(proper)}`);
+    if (proper !== undefined && proper !== name)
+      throw invalid(what, `it has ${JSON.stringify(name)}, which some tools read as ${JSON.stringify(proper)}`);
   }
 }
 
@@ -152,7 +179,11 @@ function settleMediaType(value: JsonObject, expected: string | undefined, what: 
     if (promised !== undefined && normalMediaType(promised) !== normalMediaType(own)) {
       throw invalid(what, `it says it is ${JSON.stringify(own)}, but it was announced as ${JSON.stringify(promised)}`);
     }
-    if (!isKnownDocument(own)) throw new OclError('OCL_UNSUPPORTED', `Cannot read ${what}: ${JSON.stringify(own)} is neither a manifest nor an index`);
+    if (!isKnownDocument(own))
+      throw new OclError(
+        'OCL_UNSUPPORTED',
+        `Cannot read ${what}: ${JSON.stringify(own)} is neither a manifest nor an index`,
+      );
     return own;
   }
   if (promised !== undefined) return promised;
@@ -167,13 +198,18 @@ function isKnownDocument(mediaType: string): boolean {
 /** One document must not be an index to one reader and an image to another (CVE-2021-41190). */
 function refuseConfusion(value: JsonObject, mediaType: string, what: string): void {
   if (isSchema1Type(mediaType)) {
-    throw new OclError('OCL_UNSUPPORTED', `Cannot read ${what}: it is a Docker schema 1 manifest, which no current registry takes`, {
-      hint: 'push the image again with a current tool, then copy it',
-    });
+    throw new OclError(
+      'OCL_UNSUPPORTED',
+      `Cannot read ${what}: it is a Docker schema 1 manifest, which no current registry takes`,
+      {
+        hint: 'push the image again with a current tool, then copy it',
+      },
+    );
   }
   const foreign = isIndexType(mediaType) ? ['config', 'layers', 'fsLayers', 'blobs'] : ['manifests', 'fsLayers'];
   for (const name of foreign) {
-    if (value[name] !== undefined) throw invalid(what, `it is ${JSON.stringify(mediaType)} and yet has ${JSON.stringify(name)}`);
+    if (value[name] !== undefined)
+      throw invalid(what, `it is ${JSON.stringify(mediaType)} and yet has ${JSON.stringify(name)}`);
   }
 }
 
@@ -181,7 +217,10 @@ function check<T extends z.ZodType>(schema: T, value: unknown, what: string): z.
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw invalid(what, issue === undefined ? 'it has an unknown fault' : `${issue.path.join('.') || 'the document'}: ${issue.message}`);
+  throw invalid(
+    what,
+    issue === undefined ? 'it has an unknown fault' : `${issue.path.join('.') || 'the document'}: ${issue.message}`,
+  );
 }
 
 function invalid(what: string, why: string): OclError {

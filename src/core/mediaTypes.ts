@@ -26,7 +26,11 @@ export function normalMediaType(mediaType: string): string {
 }
 
 const INDEX_TYPES: ReadonlySet<string> = new Set([MEDIA.ociIndex, MEDIA.dockerIndex]);
-const MANIFEST_TYPES: ReadonlySet<string> = new Set([MEDIA.ociManifest, MEDIA.dockerManifest, MEDIA.ociArtifactManifest]);
+const MANIFEST_TYPES: ReadonlySet<string> = new Set([
+  MEDIA.ociManifest,
+  MEDIA.dockerManifest,
+  MEDIA.ociArtifactManifest,
+]);
 const SCHEMA1_TYPES: ReadonlySet<string> = new Set([MEDIA.dockerManifestV1, MEDIA.dockerManifestV1Signed]);
 const CONFIG_TYPES: ReadonlySet<string> = new Set([MEDIA.ociConfig, MEDIA.dockerConfig]);
 
@@ -59,4 +63,10 @@ export function isForeignLayerType(mediaType: string): boolean {
 }
 
 /** What is named in `Accept` when a manifest is asked for: some registries answer 404 when their type is not listed. */
-export const MANIFEST_ACCEPT: string = [MEDIA.ociIndex, MEDIA.dockerIndex, MEDIA.ociManifest, MEDIA.dockerManifest, MEDIA.ociArtifactManifest].join(', ');
+export const MANIFEST_ACCEPT: string = [
+  MEDIA.ociIndex,
+  MEDIA.dockerIndex,
+  MEDIA.ociManifest,
+  MEDIA.dockerManifest,
+  MEDIA.ociArtifactManifest,
+].join(', ');

@@ -92,7 +92,11 @@ export function findEntry(descriptors: readonly Descriptor[], wanted: string): D
  * An entry of `index.json`: the descriptor under its names, other annotations kept.
  * With several repositories ref.name is the full name, so that tools that read nothing else can tell two `latest` apart.
  */
-export function composeEntry(descriptor: Descriptor, name: RootName, options: { readonly several: boolean }): Descriptor {
+export function composeEntry(
+  descriptor: Descriptor,
+  name: RootName,
+  options: { readonly several: boolean },
+): Descriptor {
   const { mediaType, digest, size, platform, artifactType } = descriptor;
   const image = name.imageName === undefined ? undefined : fullName(name.imageName);
   const short = name.tag ?? (image === undefined ? undefined : (parseImageName(image)?.tag ?? image));
@@ -116,9 +120,15 @@ function setOrDelete(map: Map<string, string>, key: string, value: string | unde
   else map.set(key, value);
 }
 
-function written(descriptor: Descriptor): { readonly refName: string | undefined; readonly imageName: string | undefined } {
+function written(descriptor: Descriptor): {
+  readonly refName: string | undefined;
+  readonly imageName: string | undefined;
+} {
   const { annotations } = descriptor;
-  return { refName: annotations?.[ANNOTATION.refName] || undefined, imageName: annotations?.[ANNOTATION.imageName] || undefined };
+  return {
+    refName: annotations?.[ANNOTATION.refName] || undefined,
+    imageName: annotations?.[ANNOTATION.imageName] || undefined,
+  };
 }
 
 function parsedName(descriptor: Descriptor): RegistryReference | undefined {
@@ -135,12 +145,19 @@ function tagged(text: string): RegistryReference | undefined {
 
 function tests(wanted: string): readonly ((descriptor: Descriptor) => boolean)[] {
   const parsed = parseImageName(wanted);
-  const full = parsed === undefined ? undefined : formatReference(parsed.tag === undefined && parsed.digest === undefined ? { ...parsed, tag: 'latest' } : parsed);
+  const full =
+    parsed === undefined
+      ? undefined
+      : formatReference(
+          parsed.tag === undefined && parsed.digest === undefined ? { ...parsed, tag: 'latest' } : parsed,
+        );
   const suffix = isTag(wanted) ? `:${wanted}` : undefined;
   return [
     (entry) => written(entry).refName === wanted || written(entry).imageName === wanted,
     (entry) => full !== undefined && entryName(entry).imageName === full,
-    (entry) => suffix !== undefined && [written(entry).refName, written(entry).imageName].some((name) => name?.endsWith(suffix) === true),
+    (entry) =>
+      suffix !== undefined &&
+      [written(entry).refName, written(entry).imageName].some((name) => name?.endsWith(suffix) === true),
   ];
 }
 
@@ -158,17 +175,30 @@ function ambiguous(found: readonly Descriptor[], wanted: string): OclError {
   const names = [...new Set(full.filter((name) => name !== undefined))];
   const distinct = names.length === found.length;
   const choices = distinct ? names : [...new Set(found.map(({ digest }) => `@${digest}`))];
-  return new OclError('OCL_AMBIGUOUS', `Cannot choose ${quote(wanted)}: ${found.length} entries answer to it: ${some(choices)}`, {
-    hint: distinct ? `give the full name, like ${quote(choices[0] ?? '')}` : `give the digest, like ${choices[0] ?? ''}`,
-  });
+  return new OclError(
+    'OCL_AMBIGUOUS',
+    `Cannot choose ${quote(wanted)}: ${found.length} entries answer to it: ${some(choices)}`,
+    {
+      hint: distinct
+        ? `give the full name, like ${quote(choices[0] ?? '')}`
+        : `give the digest, like ${choices[0] ?? ''}`,
+    },
+  );
 }
 
 function notFound(descriptors: readonly Descriptor[], wanted: string): OclError {
   const names = listNames(descriptors);
   const [only] = descriptors;
-  if (names.length > 0) return new OclError('OCL_NOT_FOUND', `Cannot find ${quote(wanted)}: there are only ${some(names)}`, { hint: `use one of these names, like ${quote(names[0] ?? '')}` });
+  if (names.length > 0)
+    return new OclError('OCL_NOT_FOUND', `Cannot find ${quote(wanted)}: there are only ${some(names)}`, {
+      hint: `use one of these names, like ${quote(names[0] ?? '')}`,
+    });
   if (only !== undefined) {
-    return new OclError('OCL_NOT_FOUND', `Cannot find ${quote(wanted)}: the ${descriptors.length} entries have no names`, { hint: `give a digest, like @${only.digest}` });
+    return new OclError(
+      'OCL_NOT_FOUND',
+      `Cannot find ${quote(wanted)}: the ${descriptors.length} entries have no names`,
+      { hint: `give a digest, like @${only.digest}` },
+    );
   }
   return new OclError('OCL_NOT_FOUND', `Cannot find ${quote(wanted)}: there is nothing in it`);
 }

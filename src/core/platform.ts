@@ -1,7 +1,14 @@
 import { type Platform } from './descriptor.ts';
 import { OclError } from './errors.ts';
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: 'amd64', 'x86-64': 'amd64', aarch64: 'arm64', i386: '386', armhf: 'arm/v7', armel: 'arm/v6' };
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  'x86-64': 'amd64',
+  aarch64: 'arm64',
+  i386: '386',
+  armhf: 'arm/v7',
+  armel: 'arm/v6',
+};
 const SYSTEMS: Readonly<Record<string, string>> = { macos: 'darwin' };
 
 /**
@@ -15,12 +22,19 @@ export function parsePlatform(text: string): Platform {
   const [architecture = '', variant] = rest;
   const expanded = (ARCHITECTURES[architecture] ?? architecture).split('/');
   if (parts.length < 2 || parts.length > 3 || !parts.every((part) => /^[a-z0-9_.-]+$/.test(part))) {
-    throw new OclError('OCL_REFERENCE_INVALID', `Cannot read the platform ${JSON.stringify(text)}: it must be like linux/amd64 or linux/arm/v7`);
+    throw new OclError(
+      'OCL_REFERENCE_INVALID',
+      `Cannot read the platform ${JSON.stringify(text)}: it must be like linux/amd64 or linux/arm/v7`,
+    );
   }
   let version: string | undefined;
   for (const option of options) {
     const match = /^(?:osver|osversion)=(.+)$/.exec(option.trim());
-    if (match === null) throw new OclError('OCL_REFERENCE_INVALID', `Cannot read the platform ${JSON.stringify(text)}: after the comma only osver= may follow`);
+    if (match === null)
+      throw new OclError(
+        'OCL_REFERENCE_INVALID',
+        `Cannot read the platform ${JSON.stringify(text)}: after the comma only osver= may follow`,
+      );
     version = match[1];
   }
   return normalPlatform({
@@ -34,7 +48,9 @@ export function parsePlatform(text: string): Platform {
 /** One form for equal platforms: arm is arm/v7, arm64/v8 is arm64, amd64/v1 is amd64. */
 export function normalPlatform(platform: Platform): Platform {
   const os = (SYSTEMS[platform.os.toLowerCase()] ?? platform.os).toLowerCase();
-  const [architecture = '', impliedVariant] = (ARCHITECTURES[platform.architecture.toLowerCase()] ?? platform.architecture.toLowerCase()).split('/');
+  const [architecture = '', impliedVariant] = (
+    ARCHITECTURES[platform.architecture.toLowerCase()] ?? platform.architecture.toLowerCase()
+  ).split('/');
   let variant = (platform.variant ?? impliedVariant ?? '').toLowerCase();
   if (/^\d/.test(variant)) variant = `v${variant}`;
   if (architecture === 'arm' && variant === '') variant = 'v7';

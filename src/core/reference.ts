@@ -60,7 +60,12 @@ export function parseReference(text: string): Reference {
   if (/^(?:\.{0,2}\/|\.{1,2}$|~\/|[A-Za-z]:[\\/])/.test(text)) return parseFileReference(text, text, 'path');
   if (text.startsWith('docker://')) return parseRegistryReference(text, text.slice('docker://'.length));
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//.exec(text)?.[1];
-  if (scheme !== undefined) throw invalid(text, `the scheme ${scheme}:// is not known`, 'use docker://, ocidir://, oci:, oci-archive: or docker-archive:');
+  if (scheme !== undefined)
+    throw invalid(
+      text,
+      `the scheme ${scheme}:// is not known`,
+      'use docker://, ocidir://, oci:, oci-archive: or docker-archive:',
+    );
   return parseRegistryReference(text, text);
 }
 
@@ -82,7 +87,11 @@ function splitRegistry(text: string, name: string): { registry: string; reposito
   if (registry === 'docker.io' && !repository.includes('/')) repository = `library/${repository}`;
   if (!isRepository(repository)) {
     const lower = repository.toLowerCase();
-    throw invalid(text, `the repository ${JSON.stringify(repository)} is not valid`, lower !== repository && isRepository(lower) ? 'repositories are written in lower case' : undefined);
+    throw invalid(
+      text,
+      `the repository ${JSON.stringify(repository)} is not valid`,
+      lower !== repository && isRepository(lower) ? 'repositories are written in lower case' : undefined,
+    );
   }
   return { registry, repository };
 }
@@ -112,15 +121,24 @@ function splitDigestSuffix(text: string, body: string): { rest: string; digest: 
   if (at < 0) return { rest: body, digest: undefined };
   const digest = body.slice(at + 1);
   if (isDigest(digest)) return { rest: body.slice(0, at), digest };
-  if (/^(?:sha256|sha384|sha512|blake3):/.test(digest)) throw invalid(text, `the digest ${JSON.stringify(digest)} is not valid`);
+  if (/^(?:sha256|sha384|sha512|blake3):/.test(digest))
+    throw invalid(text, `the digest ${JSON.stringify(digest)} is not valid`);
   return { rest: body, digest: undefined };
 }
 
-const PREFIX: Readonly<Record<FileReference['kind'], string>> = { layout: 'ocidir://', archive: 'oci-archive:', 'docker-archive': 'docker-archive:', path: '' };
+const PREFIX: Readonly<Record<FileReference['kind'], string>> = {
+  layout: 'ocidir://',
+  archive: 'oci-archive:',
+  'docker-archive': 'docker-archive:',
+  path: '',
+};
 
 /** The reference in the form that `parseReference` reads again. */
 export function formatReference(reference: Reference): string {
-  const base = reference.kind === 'registry' ? `${reference.registry}/${reference.repository}` : `${PREFIX[reference.kind]}${reference.path}`;
+  const base =
+    reference.kind === 'registry'
+      ? `${reference.registry}/${reference.repository}`
+      : `${PREFIX[reference.kind]}${reference.path}`;
   const tagged = reference.tag === undefined ? base : `${base}:${reference.tag}`;
   return reference.digest === undefined ? tagged : `${tagged}@${reference.digest}`;
 }
@@ -143,5 +161,9 @@ export function wantedName(reference: Reference): string | undefined {
 }
 
 function invalid(text: string, why: string, hint?: string): OclError {
-  return new OclError('OCL_REFERENCE_INVALID', `Cannot read the reference ${JSON.stringify(text.slice(0, 300))}: ${why}`, { hint });
+  return new OclError(
+    'OCL_REFERENCE_INVALID',
+    `Cannot read the reference ${JSON.stringify(text.slice(0, 300))}: ${why}`,
+    { hint },
+  );
 }

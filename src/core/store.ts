@@ -26,10 +26,11 @@ export interface Gate {
   enter(signal?: AbortSignal): Promise<() => void>;
 }
 
-/** The name of a root. A bundle of several repositories has the full image name as well. */
+/** The name of a root. Two roots of one store never share a tag. */
 export interface RootName {
+  /** A tag; in a layout that holds several repositories, the full image name. */
   readonly tag?: string | undefined;
-  /** `docker.io/library/alpine:3.20` */
+  /** Where it comes from or goes to, for stores on disk: `docker.io/library/alpine:3.20`. */
   readonly imageName?: string | undefined;
 }
 
@@ -97,7 +98,11 @@ export interface Sink {
    * It is told all nodes and names before the first `put`, and answers the order in which contents have to start.
    * `read` gives the whole, verified bytes of a document or config among the nodes.
    */
-  reserve?(nodes: readonly Descriptor[], names: readonly NamedRoot[], read: (descriptor: Descriptor) => Promise<Uint8Array>): Promise<readonly Descriptor[]>;
+  reserve?(
+    nodes: readonly Descriptor[],
+    names: readonly NamedRoot[],
+    read: (descriptor: Descriptor) => Promise<Uint8Array>,
+  ): Promise<readonly Descriptor[]>;
 }
 
 /** What can be taken back. */

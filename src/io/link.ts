@@ -6,7 +6,17 @@ import { systemCode } from '../core/errors.ts';
 
 type Way = 'linked' | 'cloned';
 
-const NOT_HERE: ReadonlySet<string> = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EACCES', 'ENOTTY']);
+const NOT_HERE: ReadonlySet<string> = new Set([
+  'EXDEV',
+  'EPERM',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EINVAL',
+  'EACCES',
+  'ENOTTY',
+]);
 
 /**
  * Gives a file a second name, by hard link or, where the file system can, by reflink.
@@ -64,7 +74,10 @@ async function clone(from: string, to: string): Promise<void> {
 }
 
 async function replace(to: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(to), `.${basename(to).slice(0, 16)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(
+    dirname(to),
+    `.${basename(to).slice(0, 16)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`,
+  );
   try {
     await make(temporary);
     await rename(temporary, to);

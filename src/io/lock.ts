@@ -87,7 +87,11 @@ async function acquire(path: string, owner: Owner, options: LockOptions): Promis
     if (await tryCreate(path, owner)) return;
     const holder = await readOwner(path);
     if (holder !== undefined && isAlive(holder) === false && (await takeOver(path, holder))) {
-      options.emit({ type: 'notice', level: 'warning', message: `took over the lock of process ${holder.pid}, which is no longer running (${path})` });
+      options.emit({
+        type: 'notice',
+        level: 'warning',
+        message: `took over the lock of process ${holder.pid}, which is no longer running (${path})`,
+      });
       continue;
     }
     if (options.clock.now() >= deadline) throw locked(path, holder);
@@ -98,7 +102,10 @@ async function acquire(path: string, owner: Owner, options: LockOptions): Promis
 function locked(path: string, holder: Owner | undefined): OclError {
   const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
   return new OclError('OCL_LOCKED', `Cannot lock ${path}: ${who} holds it`, {
-    hint: holder === undefined || holder.host === hostname() ? 'wait until that process is done, then run the command again' : `if ${holder.host} no longer works on it, remove the file: rm ${path}`,
+    hint:
+      holder === undefined || holder.host === hostname()
+        ? 'wait until that process is done, then run the command again'
+        : `if ${holder.host} no longer works on it, remove the file: rm ${path}`,
   });
 }
 
@@ -146,7 +153,12 @@ async function takeOver(path: string, dead: Owner): Promise<boolean> {
     await (await open(guard, 'wx')).close();
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
-    const age = Date.now() - (await stat(guard).then((entry) => entry.mtimeMs, () => Date.now()));
+    const age =
+      Date.now() -
+      (await stat(guard).then(
+        (entry) => entry.mtimeMs,
+        () => Date.now(),
+      ));
     if (age > TAKEOVER_AGE) await rm(guard, { force: true });
     return false;
   }

@@ -61,7 +61,8 @@ export class Verifier {
   /** @throws OCL_SIZE_MISMATCH as soon as there is more than promised */
   update(chunk: Uint8Array): void {
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#descriptor.size) throw sizeMismatch(this.#descriptor, `more than ${this.#descriptor.size} bytes came`);
+    if (this.#bytes > this.#descriptor.size)
+      throw sizeMismatch(this.#descriptor, `more than ${this.#descriptor.size} bytes came`);
     this.#hasher?.update(chunk);
   }
 
@@ -84,7 +85,11 @@ function sizeMismatch(descriptor: Descriptor, why: string): OclError {
  * Drains a stream, handing each verified-so-far chunk to `write`; returns when the whole content proved right.
  * On any failure the stream is destroyed and the error thrown, so that what was written can be dropped.
  */
-export async function verifyInto(stream: Readable, descriptor: Descriptor, write?: (chunk: Uint8Array) => Promise<void> | void): Promise<void> {
+export async function verifyInto(
+  stream: Readable,
+  descriptor: Descriptor,
+  write?: (chunk: Uint8Array) => Promise<void> | void,
+): Promise<void> {
   const verifier = new Verifier(descriptor);
   try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
@@ -122,7 +127,10 @@ export function verifying(stream: Readable, descriptor: Descriptor): Readable {
 export async function readVerified(stream: Readable, descriptor: Descriptor, limit: number): Promise<Uint8Array> {
   if (descriptor.size > limit) {
     stream.destroy();
-    throw new OclError('OCL_LIMIT', `Cannot read ${descriptor.digest}: its ${descriptor.size} bytes are more than the ${limit} that are accepted here`);
+    throw new OclError(
+      'OCL_LIMIT',
+      `Cannot read ${descriptor.digest}: its ${descriptor.size} bytes are more than the ${limit} that are accepted here`,
+    );
   }
   const chunks: Uint8Array[] = [];
   await verifyInto(stream, descriptor, (chunk) => void chunks.push(chunk));
@@ -136,7 +144,8 @@ export async function readBounded(stream: Readable, limit: number, what: string)
   try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       bytes += chunk.length;
-      if (bytes > limit) throw new OclError('OCL_LIMIT', `Cannot read ${what}: it is larger than the ${limit} bytes that are accepted`);
+      if (bytes > limit)
+        throw new OclError('OCL_LIMIT', `Cannot read ${what}: it is larger than the ${limit} bytes that are accepted`);
       chunks.push(chunk);
     }
   } finally {

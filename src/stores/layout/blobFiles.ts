@@ -52,18 +52,25 @@ export class BlobFiles {
     await this.#checkDirectories(digest);
     let handle;
     try {
-      handle = await open(this.path(digest), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+      handle = await open(
+        this.path(digest),
+        constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+      );
     } catch (error) {
       const code = systemCode(error);
       if (code === 'ELOOP') throw unsafe(this.path(digest));
-      if (code === 'ENOENT' || code === 'ENOTDIR') throw new OclError('OCL_NOT_FOUND', `Cannot open ${digest}: ${this.#root} does not hold it`, { cause: error });
+      if (code === 'ENOENT' || code === 'ENOTDIR')
+        throw new OclError('OCL_NOT_FOUND', `Cannot open ${digest}: ${this.#root} does not hold it`, { cause: error });
       throw error;
     }
     if (!(await handle.stat()).isFile()) {
       await handle.close();
       throw unsafe(this.path(digest));
     }
-    return handle.createReadStream({ highWaterMark: READ_SIZE, ...(range === undefined ? {} : { start: range.start, ...(range.end === undefined ? {} : { end: range.end }) }) });
+    return handle.createReadStream({
+      highWaterMark: READ_SIZE,
+      ...(range === undefined ? {} : { start: range.start, ...(range.end === undefined ? {} : { end: range.end }) }),
+    });
   }
 
   /** Writes verified content; a file of that name is replaced only when the whole new one is there. */
@@ -159,5 +166,8 @@ async function* directoryEntries(path: string): AsyncGenerator<string> {
 }
 
 function unsafe(path: string): OclError {
-  return new OclError('OCL_UNSAFE', `Cannot use ${path}: it is a link or no regular file, and could lead out of the layout`);
+  return new OclError(
+    'OCL_UNSAFE',
+    `Cannot use ${path}: it is a link or no regular file, and could lead out of the layout`,
+  );
 }

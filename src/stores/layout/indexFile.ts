@@ -27,22 +27,30 @@ export type Change =
   | { readonly type: 'untag'; readonly tag: string }
   | { readonly type: 'remove'; readonly digest: Digest };
 
-export const EMPTY_INDEX: IndexFile = { raw: { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [] }, entries: [] };
+export const EMPTY_INDEX: IndexFile = {
+  raw: { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [] },
+  entries: [],
+};
 
 export const LAYOUT_FILE: Uint8Array = toJsonBytes({ imageLayoutVersion: '1.0.0' });
 
 /** @throws OCL_LAYOUT_INVALID: a file that cannot be read is never taken for an empty one */
 export function parseIndexFile(bytes: Uint8Array, path: string): IndexFile {
-  if (bytes.length > LIMITS.indexBytes) throw new OclError('OCL_LIMIT', `Cannot read ${path}: it is larger than ${LIMITS.indexBytes} bytes`);
+  if (bytes.length > LIMITS.indexBytes)
+    throw new OclError('OCL_LIMIT', `Cannot read ${path}: it is larger than ${LIMITS.indexBytes} bytes`);
   try {
     const raw = parseJson(bytes, path);
     const document = parseManifest(bytes, MEDIA.ociIndex, path);
-    if (!isObject(raw) || document.kind !== 'index') throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is no image index`);
+    if (!isObject(raw) || document.kind !== 'index')
+      throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is no image index`);
     const list = (raw['manifests'] ?? []) as readonly JsonObject[];
     return { raw, entries: document.manifests.map((descriptor, i) => ({ descriptor, raw: list[i] ?? {} })) };
   } catch (error) {
     if (!(error instanceof OclError) || error.code === 'OCL_LIMIT') throw error;
-    throw new OclError('OCL_LAYOUT_INVALID', error.message, { cause: error, hint: 'restore index.json from a backup, or write into a new directory; ocl never replaces an index that it cannot read' });
+    throw new OclError('OCL_LAYOUT_INVALID', error.message, {
+      cause: error,
+      hint: 'restore index.json from a backup, or write into a new directory; ocl never replaces an index that it cannot read',
+    });
   }
 }
 
@@ -56,7 +64,10 @@ export function checkLayoutFile(bytes: Uint8Array, path: string): void {
   }
   const version = isObject(value) ? value['imageLayoutVersion'] : undefined;
   if (version !== '1.0.0') {
-    throw new OclError('OCL_LAYOUT_INVALID', `Cannot use ${path}: imageLayoutVersion must be the text "1.0.0", not ${JSON.stringify(version)?.slice(0, 100)}`);
+    throw new OclError(
+      'OCL_LAYOUT_INVALID',
+      `Cannot use ${path}: imageLayoutVersion must be the text "1.0.0", not ${JSON.stringify(version)?.slice(0, 100)}`,
+    );
   }
 }
 
@@ -76,7 +87,9 @@ function applyChange(entries: readonly Entry[], change: Change): readonly Entry[
     case 'tag':
       return setTag(entries, change.descriptor, change.name);
     case 'keep':
-      return entries.some((entry) => entry.descriptor.digest === change.descriptor.digest) ? entries : [...entries, toEntry(change.descriptor)];
+      return entries.some((entry) => entry.descriptor.digest === change.descriptor.digest)
+        ? entries
+        : [...entries, toEntry(change.descriptor)];
     case 'untag':
       return untag(entries, change.tag);
     case 'remove':
@@ -93,34 +106,37 @@ function filtered(entries: readonly Entry[], keep: (entry: Entry) => boolean): r
 function setTag(entries: readonly Entry[], descriptor: Descriptor, name: RootName): readonly Entry[] {
   const { tag } = name;
   if (tag === undefined) return applyChange(entries, { type: 'keep', descriptor });
-  const hasName = (entry: Entry): boolean => answersTo(entry.descriptor, name);
+  const hasName = (entry: Entry): boolean => entry.descriptor.annotations?.[ANNOTATION.refName] === tag;
   const first = entries.find(hasName);
   const imageName = name.imageName ?? first?.descriptor.annotations?.[ANNOTATION.imageName];
-  const same = first !== undefined && first.descriptor.digest === descriptor.digest && first.descriptor.annotations?.[ANNOTATION.imageName] === imageName;
-  // Tools that read ref.name alone must still be able to tell two repositories' `latest` apart.
-  const taken = imageName !== undefined && entries.some((entry) => entry !== first && entry.descriptor.annotations?.[ANNOTATION.refName] === tag);
-  const fresh = same ? first : toEntry(descriptor, { tag: taken ? imageName : tag, imageName });
+  const same =
+    first !== undefined &&
+    first.descriptor.digest === descriptor.digest &&
+    first.descriptor.annotations?.[ANNOTATION.imageName] === imageName;
+  const fresh = same ? first : toEntry(descriptor, { tag, imageName });
   const redundant = (entry: Entry): boolean =>
-    (entry !== first && hasName(entry)) || (entry.descriptor.digest === descriptor.digest && !isNamed(entry.descriptor));
+    (entry !== first && hasName(entry)) ||
+    (entry.descriptor.digest === descriptor.digest && !isNamed(entry.descriptor));
   if (same && !entries.some(redundant)) return entries;
   const rest = entries.filter((entry) => entry === first || !redundant(entry));
   return first === undefined ? [...rest, fresh] : rest.map((entry) => (entry === first ? fresh : entry));
 }
 
-function answersTo(descriptor: Descriptor, name: RootName): boolean {
-  const refName = descriptor.annotations?.[ANNOTATION.refName];
-  const imageName = descriptor.annotations?.[ANNOTATION.imageName];
-  if (name.imageName === undefined) return refName === name.tag;
-  return imageName === undefined ? refName === name.tag : imageName === name.imageName;
-}
-
 function isNamed(descriptor: Descriptor): boolean {
-  return descriptor.annotations?.[ANNOTATION.refName] !== undefined || descriptor.annotations?.[ANNOTATION.imageName] !== undefined;
+  return (
+    descriptor.annotations?.[ANNOTATION.refName] !== undefined ||
+    descriptor.annotations?.[ANNOTATION.imageName] !== undefined
+  );
 }
 
 /** Takes the names away; content that no other name holds becomes garbage for `ocl gc`. */
 function untag(entries: readonly Entry[], tag: string): readonly Entry[] {
-  return filtered(entries, (entry) => entry.descriptor.annotations?.[ANNOTATION.refName] !== tag && entry.descriptor.annotations?.[ANNOTATION.imageName] !== tag);
+  return filtered(
+    entries,
+    (entry) =>
+      entry.descriptor.annotations?.[ANNOTATION.refName] !== tag &&
+      entry.descriptor.annotations?.[ANNOTATION.imageName] !== tag,
+  );
 }
 
 function toEntry(descriptor: Descriptor, name?: RootName): Entry {
@@ -134,5 +150,7 @@ function toEntry(descriptor: Descriptor, name?: RootName): Entry {
 
 /** The names of another place do not belong to an entry here; all other annotations do. */
 function keptAnnotations(annotations: Readonly<Record<string, string>> | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(annotations ?? {}).filter(([key]) => key !== ANNOTATION.refName && key !== ANNOTATION.imageName));
+  return Object.fromEntries(
+    Object.entries(annotations ?? {}).filter(([key]) => key !== ANNOTATION.refName && key !== ANNOTATION.imageName),
+  );
 }

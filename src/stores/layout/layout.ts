@@ -11,13 +11,33 @@ import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { isDocumentType, isIndexType } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
-import { type ByteRange, type Editor, type Gate, type LocalSource, type Open, type Place, type RootName, type Shortcut, type Sink, type StoredBlob } from '../../core/store.ts';
+import {
+  type ByteRange,
+  type Editor,
+  type Gate,
+  type LocalSource,
+  type Open,
+  type Place,
+  type RootName,
+  type Shortcut,
+  type Sink,
+  type StoredBlob,
+} from '../../core/store.ts';
 import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
 import { type Linker } from '../../io/link.ts';
 import { type LockOptions } from '../../io/lock.ts';
 import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
 import { BlobFiles } from './blobFiles.ts';
-import { applyChanges, checkLayoutFile, encodeIndexFile, EMPTY_INDEX, LAYOUT_FILE, parseIndexFile, type Change, type IndexFile } from './indexFile.ts';
+import {
+  applyChanges,
+  checkLayoutFile,
+  encodeIndexFile,
+  EMPTY_INDEX,
+  LAYOUT_FILE,
+  parseIndexFile,
+  type Change,
+  type IndexFile,
+} from './indexFile.ts';
 import { registerWriter, temporaryPath, withLayoutLock } from './session.ts';
 import { Subjects } from './subjects.ts';
 
@@ -199,17 +219,29 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     await this.#blobs.put(descriptor, () => Promise.resolve(Readable.from([bytes])), temporaryPath(this.root));
     // A layout has no list of referrers: as entries of index.json they are found by others, and kept by `gc`.
     if (document.subject !== undefined) {
-      const artifactType = document.artifactType ?? (document.kind === 'manifest' ? document.config?.mediaType : undefined);
-      this.#changes.push({ type: 'keep', descriptor: { ...plainDescriptor(descriptor), ...(artifactType === undefined ? {} : { artifactType }), ...(document.annotations === undefined ? {} : { annotations: document.annotations }) } });
+      const artifactType =
+        document.artifactType ?? (document.kind === 'manifest' ? document.config?.mediaType : undefined);
+      this.#changes.push({
+        type: 'keep',
+        descriptor: {
+          ...plainDescriptor(descriptor),
+          ...(artifactType === undefined ? {} : { artifactType }),
+          ...(document.annotations === undefined ? {} : { annotations: document.annotations }),
+        },
+      });
     }
   }
 
   async #describeBlob(digest: Digest): Promise<Descriptor> {
     const stats = await this.#blobs.stat(digest);
-    if (stats === undefined) throw new OclError('OCL_NOT_FOUND', `Cannot find ${digest} in ${this.name}`, { hint: `ocl ls ${this.name}` });
+    if (stats === undefined)
+      throw new OclError('OCL_NOT_FOUND', `Cannot find ${digest} in ${this.name}`, { hint: `ocl ls ${this.name}` });
     const bytes = await readBounded(await this.#blobs.open(digest), LIMITS.indexBytes, digest);
     const algorithm = verifiableAlgorithm(digest);
-    if (algorithm !== undefined && digestOf(bytes, algorithm) !== digest) throw new OclError('OCL_DIGEST_MISMATCH', `Cannot read ${digest} in ${this.name}: the content is another`, { hint: `ocl check ${this.name}` });
+    if (algorithm !== undefined && digestOf(bytes, algorithm) !== digest)
+      throw new OclError('OCL_DIGEST_MISMATCH', `Cannot read ${digest} in ${this.name}: the content is another`, {
+        hint: `ocl check ${this.name}`,
+      });
     return { mediaType: parseManifest(bytes, undefined, digest).mediaType, digest, size: bytes.length };
   }
 
@@ -234,7 +266,11 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 export async function openLayout(root: string, options: LayoutOptions): Promise<LayoutStore> {
   if (!(await exists(root))) throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
   const file = join(root, 'oci-layout');
-  if (!(await exists(file))) throw new OclError('OCL_LAYOUT_INVALID', `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`);
+  if (!(await exists(file)))
+    throw new OclError(
+      'OCL_LAYOUT_INVALID',
+      `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`,
+    );
   checkLayoutFile(await readRegularFile(file, 1 << 16), file);
   const store = new LayoutStore(root, options);
   await store.readIndex();
@@ -252,22 +288,37 @@ export async function openOrCreateLayout(root: string, options: LayoutOptions): 
   return new LayoutStore(root, options);
 }
 
+/** Whether a directory says that it is a layout. */
+export async function isLayout(root: string): Promise<boolean> {
+  return await exists(join(root, 'oci-layout'));
+}
+
 /** `blobs/`, then `index.json`, then `oci-layout`: a directory with the last one is a whole layout. */
 async function createLayout(root: string): Promise<void> {
   if (await exists(join(root, 'oci-layout'))) {
-    if (!(await exists(join(root, 'index.json')))) throw new OclError('OCL_LAYOUT_INVALID', `Cannot write to ${root}: its index.json is missing`, { hint: 'restore index.json from a backup, or write into a new directory' });
+    if (!(await exists(join(root, 'index.json'))))
+      throw new OclError('OCL_LAYOUT_INVALID', `Cannot write to ${root}: its index.json is missing`, {
+        hint: 'restore index.json from a backup, or write into a new directory',
+      });
     return;
   }
   await makeDirectory(join(root, 'blobs'));
-  if (!(await exists(join(root, 'index.json')))) await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
+  if (!(await exists(join(root, 'index.json'))))
+    await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
   await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
 }
 
 async function refuseForeignDirectory(root: string): Promise<void> {
   const entries = await readdir(root, { withFileTypes: true });
-  const foreign = entries.find((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'index.json');
+  const foreign = entries.find(
+    (entry) => !entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'index.json',
+  );
   if (foreign !== undefined) {
-    throw new OclError('OCL_LAYOUT_INVALID', `Cannot make a layout of ${root}: it holds other things, such as ${JSON.stringify(foreign.name)}`, { hint: 'name a new or empty directory' });
+    throw new OclError(
+      'OCL_LAYOUT_INVALID',
+      `Cannot make a layout of ${root}: it holds other things, such as ${JSON.stringify(foreign.name)}`,
+      { hint: 'name a new or empty directory' },
+    );
   }
 }
 
@@ -292,14 +343,19 @@ async function readRegularFile(path: string, limit: number): Promise<Uint8Array>
     handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is missing`, { cause: error });
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is missing`, { cause: error });
     if (code === 'ELOOP') throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is a link`, { cause: error });
     throw error;
   }
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is no regular file`);
-    if (stats.size > limit) throw new OclError('OCL_LIMIT', `Cannot read ${path}: its ${stats.size} bytes are more than the ${limit} that are accepted`);
+    if (stats.size > limit)
+      throw new OclError(
+        'OCL_LIMIT',
+        `Cannot read ${path}: its ${stats.size} bytes are more than the ${limit} that are accepted`,
+      );
     return await handle.readFile();
   } finally {
     await handle.close();

@@ -7,7 +7,6 @@ import { isDocumentType } from '../../core/mediaTypes.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
 import { type BlobFiles } from './blobFiles.ts';
 
-
 /** What is remembered of a manifest: little, for there may be many. */
 interface Known {
   readonly below: readonly Descriptor[];
@@ -35,7 +34,8 @@ export class Subjects {
   async of(subject: Descriptor, roots: readonly Descriptor[]): Promise<readonly Descriptor[]> {
     const found = new Map<Digest, Descriptor>();
     for await (const known of this.#all(roots)) {
-      if (known.subject === subject.digest && known.referrer !== undefined) found.set(known.referrer.digest, known.referrer);
+      if (known.subject === subject.digest && known.referrer !== undefined)
+        found.set(known.referrer.digest, known.referrer);
     }
     return [...found.values()];
   }
@@ -73,7 +73,8 @@ export class Subjects {
 
   async #read(descriptor: Descriptor, size: number): Promise<Known | undefined> {
     const { digest } = descriptor;
-    if (size > LIMITS.indexBytes || (descriptor.mediaType === '' && !(await this.#looksLikeJson(digest)))) return undefined;
+    if (size > LIMITS.indexBytes || (descriptor.mediaType === '' && !(await this.#looksLikeJson(digest))))
+      return undefined;
     const bytes = await readBounded(await this.#blobs.open(digest), LIMITS.indexBytes, digest);
     const algorithm = verifiableAlgorithm(digest);
     if (algorithm !== undefined && digestOf(bytes, algorithm) !== digest) return undefined;

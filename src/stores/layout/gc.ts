@@ -1,0 +1,156 @@
+import { lstat, rm } from 'node:fs/promises';
+import { type Clock } from '../../core/clock.ts';
+import { isDigest, type Digest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
+import { isObject } from '../../core/json.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { type Emit } from '../../core/events.ts';
+import { type StoredBlob } from '../../core/store.ts';
+import { readBounded } from '../../io/verify.ts';
+import { type LayoutStore } from './layout.ts';
+import { liveWriters, removeWorkDirectory, unfinishedFiles, withLayoutLock } from './session.ts';
+
+export interface GcOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for which a blob that nothing names is left alone: another tool may be about to name it. */
+  readonly grace: number;
+  readonly dryRun: boolean;
+}
+
+export interface GcReport {
+  readonly kept: number;
+  readonly removed: readonly StoredBlob[];
+  /** Unfinished files of processes that are gone. */
+  readonly leftovers: number;
+  /** Nothing names them, and they are younger than the grace period. */
+  readonly young: number;
+  /** Bytes freed, or that would be. */
+  readonly bytes: number;
+  readonly dryRun: boolean;
+}
+
+const DIGEST_IN_TEXT = /[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]{32,128}/g;
+
+/**
+ * Removes the blobs of one layout that nothing reaches: marks from `index.json`, then sweeps, all under the lock.
+ * Marking is generous: whatever digest stands in a reachable JSON document is kept, known media type or not,
+ * and so is every manifest whose subject is kept.
+ * @throws OCL_LOCKED while another process writes into the layout
+ */
+export async function collectGarbage(layout: LayoutStore, options: GcOptions): Promise<GcReport> {
+  try {
+    return await withLayoutLock(layout.root, options, async () => await collect(layout, options));
+  } finally {
+    await removeWorkDirectory(layout.root);
+  }
+}
+
+async function collect(layout: LayoutStore, options: GcOptions): Promise<GcReport> {
+  const writers = (await liveWriters(layout.root, options.clock.now())).filter((owner) => owner.pid !== process.pid);
+  const writer = writers[0];
+  if (writer !== undefined) {
+    throw new OclError(
+      'OCL_LOCKED',
+      `Cannot collect garbage in ${layout.root}: process ${writer.pid} on ${writer.host} is writing there`,
+      { hint: 'wait until it is done, then run the command again' },
+    );
+  }
+  const report = await markAndSweep(layout, options);
+  const leftovers = await unfinishedFiles(layout.root);
+  if (!options.dryRun) for (const path of leftovers) await rm(path, { force: true });
+  return { ...report, leftovers: leftovers.length };
+}
+
+async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Omit<GcReport, 'leftovers'>> {
+  const sizes = new Map<Digest, number>();
+  for await (const { digest, size } of layout.blobs()) sizes.set(digest, size);
+  const marked = new Set<Digest>();
+  const mark = new Marker(layout, sizes, marked);
+  for (const entry of (await layout.readIndex()).entries) await mark.reach(JSON.stringify(entry.raw));
+  await mark.reachReferrers();
+  const removed: StoredBlob[] = [];
+  let young = 0;
+  let bytes = 0;
+  for (const [digest, size] of sizes) {
+    if (marked.has(digest)) continue;
+    options.signal?.throwIfAborted();
+    const stats = await lstat(layout.blobFile(digest));
+    // The clock of the file's change, not of its content: a blob that was linked in lately is young.
+    if (options.clock.now() - Math.max(stats.mtimeMs, stats.ctimeMs) < options.grace) {
+      young++;
+      continue;
+    }
+    if (!options.dryRun) await rm(layout.blobFile(digest), { force: true });
+    removed.push({ digest, size });
+    bytes += stats.nlink > 1 ? 0 : size;
+  }
+  return { kept: marked.size, removed, young, bytes, dryRun: options.dryRun };
+}
+
+class Marker {
+  readonly #layout: LayoutStore;
+  readonly #sizes: ReadonlyMap<Digest, number>;
+  readonly #marked: Set<Digest>;
+
+  constructor(layout: LayoutStore, sizes: ReadonlyMap<Digest, number>, marked: Set<Digest>) {
+    this.#layout = layout;
+    this.#sizes = sizes;
+    this.#marked = marked;
+  }
+
+  /** Marks every stored digest in a text, and all that those documents name in turn. */
+  async reach(text: string): Promise<void> {
+    const waiting = [...this.#digestsIn(text)];
+    for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
+      if (this.#marked.has(digest)) continue;
+      this.#marked.add(digest);
+      const below = await this.#readJson(digest);
+      if (below !== undefined) waiting.push(...this.#digestsIn(below));
+    }
+  }
+
+  /** Manifests that nothing names but whose subject is kept: cosign saves them so. Repeated, for referrers have referrers. */
+  async reachReferrers(): Promise<void> {
+    const subjects = new Map<Digest, Digest>();
+    for (const digest of this.#sizes.keys()) {
+      if (this.#marked.has(digest)) continue;
+      const subject = subjectOf(await this.#readJson(digest));
+      if (subject !== undefined) subjects.set(digest, subject);
+    }
+    for (let grew = true; grew;) {
+      grew = false;
+      for (const [digest, subject] of subjects) {
+        if (!this.#marked.has(subject) || this.#marked.has(digest)) continue;
+        await this.reach(`"${digest}"`);
+        grew = true;
+      }
+    }
+  }
+
+  *#digestsIn(text: string): Generator<Digest> {
+    for (const [match] of text.matchAll(DIGEST_IN_TEXT)) if (isDigest(match) && this.#sizes.has(match)) yield match;
+  }
+
+  async #readJson(digest: Digest): Promise<string | undefined> {
+    const size = this.#sizes.get(digest) ?? 0;
+    if (size === 0 || size > LIMITS.indexBytes) return undefined;
+    const descriptor = { mediaType: '', digest, size };
+    const head = await readBounded(await this.#layout.open(descriptor, { start: 0, end: 0 }), 1, digest);
+    if (head[0] !== 0x7b && head[0] !== 0x5b && head[0] !== 0x20 && head[0] !== 0x0a) return undefined;
+    return new TextDecoder().decode(await readBounded(await this.#layout.open(descriptor), LIMITS.indexBytes, digest));
+  }
+}
+
+function subjectOf(text: string | undefined): Digest | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    const subject = isObject(value) ? value['subject'] : undefined;
+    const digest = isObject(subject) ? subject['digest'] : undefined;
+    return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
+  } catch {
+    return undefined;
+  }
+}
