@@ -1,0 +1,46 @@
+// dist/ holds the library (js + d.ts, one file per source) and ocl.mjs: the command in one file, which starts fast
+// and can be carried across the gap by itself.
+import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+const types = new Promise((resolve, reject) => {
+  const child = spawn(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  child.on('error', reject).on('close', resolve);
+});
+const bundle = build({
+  absWorkingDir: root,
+  entryPoints: {
+    ocl: 'src/cli/main.ts',
+    // A worker thread needs a file of its own; name it here: `worker: 'src/io/worker.ts'` becomes dist/worker.mjs.
+  },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  keepNames: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  // CommonJS dependencies call require() for Node's own modules.
+  banner: { js: "import{createRequire as __oclRequire}from'node:module';const require=__oclRequire(import.meta.url);" },
+});
+// Both have said what is wrong by themselves.
+const [bundled, status] = await Promise.all([
+  bundle.then(
+    () => true,
+    () => false,
+  ),
+  types,
+]);
+process.exitCode = bundled && status === 0 ? 0 : 1;
