@@ -1,0 +1,168 @@
+import { type Descriptor } from '../core/descriptor.ts';
+import { isDigest, verifiableAlgorithm, type Algorithm, type Digest } from '../core/digest.ts';
+import { OclError } from '../core/errors.ts';
+import { children, isForeign } from '../core/graph.ts';
+import { parseManifest, type ManifestDocument } from '../core/manifest.ts';
+import { isDocumentType, normalMediaType } from '../core/mediaTypes.ts';
+import { isTag } from '../core/reference.ts';
+import { type LocalSource } from '../core/store.ts';
+import { digestOf, verifying } from '../io/verify.ts';
+import { Readable } from 'node:stream';
+import { sizeOf } from './blobs.ts';
+import { orRefuse, Refusal } from './errors.ts';
+import { readBody, type Exchange, type Registry } from './exchange.ts';
+import { sendBytes, sendEmpty, sendStream } from './send.ts';
+
+/** GET and HEAD of a manifest by tag or digest: the bytes as they were pushed, under the type they were pushed with. */
+export function getManifest(
+  registry: Registry,
+  { req, res }: Exchange,
+  repository: string,
+  reference: string,
+): Promise<void> {
+  checkReference(reference);
+  return registry.repositories.read(repository, async (source) => {
+    const root = await orRefuse(source.resolve(reference), () => unknown(reference));
+    if (!isDocumentType(root.mediaType) || (await sizeOf(source, root.digest)) !== root.size) throw unknown(reference);
+    const etag = `"${root.digest}"`;
+    const headers = { 'Content-Type': root.mediaType, 'Docker-Content-Digest': root.digest, ETag: etag };
+    if (req.method === 'HEAD') {
+      res.writeHead(200, { ...headers, 'Content-Length': root.size, 'X-Content-Type-Options': 'nosniff' }).end();
+      return;
+    }
+    await sendStream(res, 200, headers, verifying(await source.open(root), root), root.size);
+  });
+}
+
+/** Takes a manifest with all its names, or a tag alone. */
+export async function deleteManifest(
+  registry: Registry,
+  { req, res }: Exchange,
+  repository: string,
+  reference: string,
+): Promise<void> {
+  checkReference(reference);
+  if (!(await registry.repositories.exists(repository)))
+    throw new Refusal('NAME_UNKNOWN', `there is no repository ${repository}`);
+  const removed = await registry.repositories.write(repository, async (sink) => {
+    const done = isDigest(reference) ? await sink.remove(reference) : await sink.untag(reference);
+    if (done) await sink.commit();
+    return done;
+  });
+  if (!removed) throw unknown(reference);
+  await sendEmpty(req, res, 202);
+}
+
+/** Stores a manifest under a digest, or a tag, or a digest and several tags (`?tag=`). */
+export async function putManifest(
+  registry: Registry,
+  { req, res, query }: Exchange,
+  repository: string,
+  reference: string,
+): Promise<void> {
+  checkReference(reference);
+  const tags = wantedTags(registry, reference, query);
+  const bytes = await readBody(req, registry.limits.manifestBytes);
+  const digest = checkedDigest(bytes, reference, query.get('digest') ?? undefined);
+  const document = readDocument(bytes, req.headers['content-type']);
+  const descriptor: Descriptor = { mediaType: document.mediaType, digest, size: bytes.length };
+  await checkContents(registry, repository, document);
+  await registry.repositories.write(repository, async (sink) => {
+    const open = (): Promise<Readable> => Promise.resolve(Readable.from([Buffer.from(bytes)], { objectMode: false }));
+    await sink.put(descriptor, open);
+    if (tags.length === 0) await sink.tag(descriptor, {}, open);
+    for (const tag of tags) await sink.tag(descriptor, { tag }, open);
+    await sink.commit();
+  });
+  await sendBytes(req, res, 201, new Uint8Array(), {
+    Location: `/v2/${repository}/manifests/${digest}`,
+    'Docker-Content-Digest': digest,
+    ...(document.subject === undefined ? {} : { 'OCI-Subject': document.subject.digest }),
+    ...(query.has('tag') && isDigest(reference) ? { 'OCI-Tag': [...tags] } : {}),
+  });
+}
+
+function checkReference(reference: string): void {
+  if (isDigest(reference) || isTag(reference)) return;
+  if (reference.includes(':')) throw new Refusal('DIGEST_INVALID', 'the digest is not valid');
+  throw new Refusal('MANIFEST_INVALID', 'the tag is not valid');
+}
+
+function wantedTags(registry: Registry, reference: string, query: URLSearchParams): readonly string[] {
+  if (!isDigest(reference)) return [reference];
+  const tags = [...new Set(query.getAll('tag'))];
+  if (tags.length > registry.limits.tagsOfOnePush) {
+    throw new Refusal('UNSUPPORTED', `more than ${registry.limits.tagsOfOnePush} tags at once are not accepted`, {
+      status: 414,
+    });
+  }
+  if (!tags.every(isTag)) throw new Refusal('MANIFEST_INVALID', 'a tag is not valid');
+  return tags;
+}
+
+/** The digest that the client gave, which must be true, or the sha256 of the bytes. */
+function checkedDigest(bytes: Uint8Array, reference: string, parameter: string | undefined): Digest {
+  if (parameter !== undefined && !isDigest(parameter)) throw new Refusal('DIGEST_INVALID', 'the digest is not valid');
+  const promised = [...(isDigest(reference) ? [reference] : []), ...(parameter === undefined ? [] : [parameter])];
+  for (const digest of promised) {
+    if (digestOf(bytes, algorithmOf(digest)) !== digest)
+      throw new Refusal('DIGEST_INVALID', 'the content does not have the digest that was given');
+  }
+  return promised[0] ?? digestOf(bytes);
+}
+
+/** @throws Refusal DIGEST_INVALID for an algorithm that cannot be checked here */
+export function algorithmOf(digest: Digest): Algorithm {
+  const algorithm = verifiableAlgorithm(digest);
+  if (algorithm === undefined) throw new Refusal('DIGEST_INVALID', 'digests of this algorithm are not accepted');
+  return algorithm;
+}
+
+function readDocument(bytes: Uint8Array, contentType: string | undefined): ManifestDocument {
+  const announced = contentType === undefined || contentType === '' ? undefined : normalMediaType(contentType);
+  let document: ManifestDocument;
+  try {
+    document = parseManifest(bytes, announced, 'the manifest');
+  } catch (error) {
+    throw new Refusal('MANIFEST_INVALID', error instanceof OclError ? error.message : 'the manifest cannot be read', {
+      cause: error,
+    });
+  }
+  if (announced !== undefined && normalMediaType(document.mediaType) !== announced) {
+    throw new Refusal(
+      'MANIFEST_INVALID',
+      `the Content-Type ${announced} is not the type of the manifest, ${document.mediaType}`,
+    );
+  }
+  return document;
+}
+
+/** Everything must be there that the manifest is made of, but for layers that live elsewhere. The subject may come later, or never. */
+async function checkContents(registry: Registry, repository: string, document: ManifestDocument): Promise<void> {
+  const needed = new Map<Digest, Descriptor>();
+  for (const child of children(document)) {
+    const mayMiss =
+      isForeign(child) || (child.descriptor.urls ?? []).length > 0 || (child.role === 'manifest' && registry.sparse);
+    if (!mayMiss) needed.set(child.descriptor.digest, child.descriptor);
+  }
+  if (needed.size === 0) return;
+  if (!(await registry.repositories.exists(repository))) throw missing([...needed.keys()][0]);
+  await registry.repositories.read(repository, (source) => checkPresence(source, [...needed.values()]));
+}
+
+async function checkPresence(source: LocalSource, needed: readonly Descriptor[]): Promise<void> {
+  for (const { digest, size } of needed) {
+    const actual = await sizeOf(source, digest);
+    if (actual === undefined) throw missing(digest);
+    if (actual !== size)
+      throw new Refusal('MANIFEST_INVALID', `the manifest gives ${digest} ${size} bytes, and it has ${actual}`);
+  }
+}
+
+function missing(digest: string | undefined): Refusal {
+  return new Refusal('MANIFEST_BLOB_UNKNOWN', `the manifest refers to ${digest ?? 'content'}, which was not pushed`);
+}
+
+function unknown(reference: string): Refusal {
+  return new Refusal('MANIFEST_UNKNOWN', `there is no manifest ${reference}`);
+}
