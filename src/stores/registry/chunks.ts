@@ -1,0 +1,155 @@
+import { type Descriptor } from '../../core/descriptor.ts';
+import { OclError } from '../../core/errors.ts';
+import { type Open } from '../../core/store.ts';
+import { discard, header } from '../../io/http.ts';
+import { backoff, isTemporary } from '../../io/retry.ts';
+import { verifying } from '../../io/verify.ts';
+import { type Answer, type RegistryClient } from './client.ts';
+import { AnswerError, hasStatus } from './errors.ts';
+import { type RepositoryPaths } from './paths.ts';
+import { checkAnsweredDigest, receivedBytes, sessionOf, withDigest, type Session } from './session.ts';
+
+export interface ChunkedUpload {
+  readonly client: RegistryClient;
+  readonly paths: RepositoryPaths;
+  readonly descriptor: Descriptor;
+  readonly open: Open;
+  readonly session: Session;
+  /** Bytes of one chunk; the registry's minimum goes before it. */
+  readonly chunkBytes: number | undefined;
+}
+
+const CHUNK = 8 << 20;
+/** What a registry may ask to be sent in one piece, which has to lie in memory so that it can be sent again. */
+const LARGEST_CHUNK = 256 << 20;
+/** Below this a 413 is not answered with yet smaller chunks. */
+const SMALLEST_CHUNK = 64 << 10;
+
+/**
+ * Sends a blob in chunks (distribution-spec, "Pushing a blob in chunks"). A chunk is never sent twice blindly: after a failure
+ * the registry is asked how much it has. @throws OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH, OCL_LIMIT, AnswerError, OCL_UNREACHABLE
+ */
+export async function sendChunks(upload: ChunkedUpload): Promise<void> {
+  const { descriptor, session } = upload;
+  if (session.minChunk > LARGEST_CHUNK) {
+    throw new OclError('OCL_LIMIT', `Cannot upload ${descriptor.digest} to ${upload.paths.name}: the registry wants chunks of ${session.minChunk} bytes, and ${LARGEST_CHUNK} are held at most`);
+  }
+  const sender = new ChunkSender(upload);
+  const size = Math.max(upload.chunkBytes ?? CHUNK, session.minChunk, 1);
+  for await (const chunk of piecesOf(upload, size)) await sender.send(chunk);
+  await sender.end();
+}
+
+/** The verified content in pieces of one size; the last one, which may be shorter, comes only after the whole proved right. */
+async function* piecesOf({ open, descriptor }: ChunkedUpload, size: number): AsyncGenerator<Uint8Array> {
+  const stream = verifying(await open(), descriptor);
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of stream as AsyncIterable<Uint8Array>) {
+    for (let at = 0; at < piece.length; ) {
+      if (bytes === size) {
+        yield Buffer.concat(parts);
+        parts = [];
+        bytes = 0;
+      }
+      const part = piece.subarray(at, at + size - bytes);
+      parts.push(part);
+      bytes += part.length;
+      at += part.length;
+    }
+  }
+  if (bytes > 0) yield Buffer.concat(parts);
+}
+
+class ChunkSender {
+  readonly #upload: ChunkedUpload;
+  readonly #action: string;
+  #url: URL;
+  /** Bytes that the registry has. */
+  #sent = 0;
+  #failures = 0;
+  /** Grows smaller when the registry finds chunks too large. */
+  #largest = Number.POSITIVE_INFINITY;
+
+  constructor(upload: ChunkedUpload) {
+    this.#upload = upload;
+    this.#url = upload.session.url;
+    this.#action = `upload ${upload.descriptor.digest} to ${upload.paths.name}`;
+  }
+
+  /** Sends what lies between `#sent` and the end of the chunk, in as many requests as it takes. */
+  async send(chunk: Uint8Array): Promise<void> {
+    const start = this.#sent;
+    const end = start + chunk.length;
+    while (this.#sent < end) {
+      const part = chunk.subarray(this.#sent - start, Math.min(chunk.length, this.#sent - start + this.#largest));
+      try {
+        await this.#patch(part);
+        this.#failures = 0;
+      } catch (error) {
+        await this.#recover(error, part.length, start, end);
+      }
+    }
+  }
+
+  async end(): Promise<void> {
+    const { client, paths, descriptor } = this.#upload;
+    const answer = await client.send({ method: 'PUT', to: withDigest(this.#url, descriptor.digest), need: paths.push, action: this.#action, ok: [201, 204], repeatable: true });
+    await discard(answer);
+    checkAnsweredDigest(answer.headers, descriptor.digest, paths.name);
+  }
+
+  async #patch(part: Uint8Array): Promise<void> {
+    const { client, paths } = this.#upload;
+    const answer = await client.send({
+      method: 'PATCH',
+      to: this.#url,
+      need: paths.push,
+      action: this.#action,
+      // ECR answers 201 (spec regsync.md 6).
+      ok: [201, 202, 204],
+      headers: { 'content-type': 'application/octet-stream', 'content-range': `${this.#sent}-${this.#sent + part.length - 1}` },
+      body: part,
+      repeatable: false,
+    });
+    await discard(answer);
+    const sent = header(answer.headers, 'range') === undefined ? this.#sent + part.length : receivedBytes(answer, this.#action);
+    if (sent <= this.#sent || sent > this.#sent + part.length) {
+      throw new OclError('OCL_REGISTRY', `Cannot ${this.#action}: the registry says it has ${sent} bytes where ${this.#sent + part.length} were sent`);
+    }
+    this.#moveTo(answer);
+    this.#sent = sent;
+  }
+
+  /** After a failed chunk: smaller ones after 413, else whatever the registry says it has. @throws the failure where it stands */
+  async #recover(error: unknown, tried: number, start: number, end: number): Promise<void> {
+    const { client, session } = this.#upload;
+    if (hasStatus(error, 413)) {
+      const half = Math.ceil(tried / 2);
+      if (half < Math.max(SMALLEST_CHUNK, session.minChunk)) throw error;
+      this.#largest = half;
+      return;
+    }
+    const passing = isTemporary(error) || hasStatus(error, 416) || (error instanceof AnswerError && client.retry.statuses.has(error.status));
+    if (!passing || ++this.#failures >= client.retry.tries) throw error;
+    await client.clock.sleep(backoff(this.#failures, client.retry), client.signal);
+    const received = await this.#status();
+    // Earlier chunks are gone from memory: the upload has to begin anew.
+    if (received < start || received > end) throw error;
+    this.#sent = received;
+  }
+
+  async #status(): Promise<number> {
+    const { client, paths } = this.#upload;
+    const answer = await client.send({ method: 'GET', to: this.#url, need: paths.push, action: this.#action, ok: [200, 202, 204] });
+    await discard(answer);
+    this.#moveTo(answer);
+    const received = receivedBytes(answer, this.#action);
+    // `Range: 0-0` is said for nothing as well as for one byte.
+    return received === 1 ? 0 : received;
+  }
+
+  #moveTo(answer: Answer): void {
+    if (header(answer.headers, 'location') !== undefined) this.#url = sessionOf(answer, this.#action).url;
+  }
+}

@@ -1,0 +1,50 @@
+import { type Clock } from '../../core/clock.ts';
+import { type Emit } from '../../core/events.ts';
+import { type RegistryReference } from '../../core/reference.ts';
+import { type Http } from '../../io/http.ts';
+import { type RetryPolicy } from '../../io/retry.ts';
+import { listRepositories } from './catalog.ts';
+import { RegistryClient } from './client.ts';
+import { type Credentials } from './credentials.ts';
+import { type HostSettings } from './hosts.ts';
+import { type RateLimit } from './rateLimit.ts';
+import { RegistryStore } from './repository.ts';
+
+export interface RegistriesOptions {
+  readonly http: Http;
+  readonly clock: Clock;
+  readonly credentials: Credentials;
+  readonly emit: Emit;
+  /** By the registry's name as references have it; Docker Hub is `docker.io`. */
+  readonly hosts?: ReadonlyMap<string, HostSettings> | undefined;
+  readonly retry?: RetryPolicy | undefined;
+  /** Ends all that is under way. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Registries {
+  repository(reference: RegistryReference): RegistryStore;
+  /** All repositories that a registry is willing to list. */
+  catalog(registry: string): AsyncIterable<string>;
+  rateLimit(registry: string): RateLimit | undefined;
+}
+
+/** The registries of a run: one client per host, so that doors, tokens and limits are shared. */
+export function createRegistries(options: RegistriesOptions): Registries {
+  const clients = new Map<string, RegistryClient>();
+
+  function clientOf(registry: string): RegistryClient {
+    let client = clients.get(registry);
+    if (client === undefined) {
+      client = new RegistryClient({ ...options, registry, settings: options.hosts?.get(registry) ?? {} });
+      clients.set(registry, client);
+    }
+    return client;
+  }
+
+  return {
+    repository: (reference) => new RegistryStore(clientOf(reference.registry), reference),
+    catalog: (registry) => listRepositories(clientOf(registry)),
+    rateLimit: (registry) => clients.get(registry)?.rateLimit,
+  };
+}

@@ -1,0 +1,58 @@
+import { splitDigest, type Digest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
+import { printable } from '../../core/redact.ts';
+import { header, type HttpHeaders } from '../../io/http.ts';
+import { readTarget } from '../../io/redirect.ts';
+import { isInternal } from './addresses.ts';
+import { type Answer } from './client.ts';
+
+/** An upload that the registry has begun. */
+export interface Session {
+  readonly url: URL;
+  /** Bytes that a chunk must have at least, the last one excepted. */
+  readonly minChunk: number;
+}
+
+/**
+ * Where an upload goes on. The address may be of another host, which then gets no credentials; it may not lead into a private
+ * network that the registry is not part of (spec oci.md C3).
+ * @throws OCL_REGISTRY, OCL_UNSAFE
+ */
+export function sessionOf(answer: Answer, action: string): Session {
+  const location = header(answer.headers, 'location');
+  if (location === undefined || location === '') throw new OclError('OCL_REGISTRY', `Cannot ${action}: the registry does not say where the content goes`);
+  const url = readTarget(location, answer.url);
+  if (url.hostname !== answer.url.hostname && isInternal(url.hostname) && !isInternal(answer.url.hostname)) {
+    throw new OclError('OCL_UNSAFE', `Cannot ${action}: the registry sends the content to ${printable(url.host)}, inside a private network`);
+  }
+  return { url, minChunk: minChunkOf(answer) };
+}
+
+/** The address that ends an upload: its own query stays. */
+export function withDigest(location: URL, digest: Digest): URL {
+  const url = new URL(location);
+  // URLSearchParams would write the rest of the query anew, and that may be signed.
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
+  return url;
+}
+
+/** Bytes that the registry has of a session: the end of `Range: 0-<end>`, or `bytes=0-<end>`, as Quay writes. @throws OCL_REGISTRY */
+export function receivedBytes(answer: Answer, action: string): number {
+  const value = header(answer.headers, 'range');
+  if (value === undefined) return 0;
+  const match = /^\s*(?:bytes[= ])?0-(\d{1,15})\s*$/.exec(value);
+  if (match === null) throw new OclError('OCL_REGISTRY', `Cannot ${action}: the registry says it has the range ${JSON.stringify(printable(value.slice(0, 100)))}`);
+  return Number(match[1]) + 1;
+}
+
+function minChunkOf(answer: Answer): number {
+  const value = header(answer.headers, 'oci-chunk-min-length') ?? '';
+  return /^\d{1,12}$/.test(value) ? Number(value) : 0;
+}
+
+/** A digest of the same algorithm must be the one that was sent; docker-registry 2.8 names sha256 for sha512 content. @throws OCL_DIGEST_MISMATCH */
+export function checkAnsweredDigest(headers: HttpHeaders, digest: Digest, where: string): void {
+  const answered = header(headers, 'docker-content-digest');
+  if (answered === undefined || answered === digest || splitDigest(answered as Digest).algorithm !== splitDigest(digest).algorithm) return;
+  throw new OclError('OCL_DIGEST_MISMATCH', `Cannot store ${digest} in ${where}: the registry has kept it as ${JSON.stringify(answered.slice(0, 100))}`);
+}
