@@ -1,5 +1,5 @@
 import { type ServerResponse, type IncomingMessage } from 'node:http';
-import { isCode, OclError, toOclError, type ErrorCode } from '../core/errors.ts';
+import { OclError, toOclError, type ErrorCode } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
 import { sendBytes } from './send.ts';
 
@@ -62,6 +62,8 @@ export function toRefusal(error: unknown): Refusal {
       return new Refusal('UNKNOWN', 'there is no space left to store this', { ...cause, status: 507 });
     case 'OCL_UNSUPPORTED':
       return new Refusal('UNSUPPORTED', 'this repository cannot do that', cause);
+    case 'OCL_AMBIGUOUS':
+      return new Refusal('MANIFEST_UNKNOWN', 'several images answer to that name', { ...cause, status: 409 });
     case 'OCL_NOT_FOUND':
       return new Refusal('UNKNOWN', 'the content is not there', { ...cause, status: 404 });
     default:
@@ -81,13 +83,4 @@ export async function answerError(req: IncomingMessage, res: ServerResponse, ref
     'Content-Type': 'application/json',
     ...refusal.headers,
   });
-}
-
-/** The promise's value, or the refusal when the store says that it is not there. */
-export async function orRefuse<T>(promise: Promise<T>, refusal: () => Refusal): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    throw isCode(error, 'OCL_NOT_FOUND') && !(error instanceof Refusal) ? refusal() : error;
-  }
 }

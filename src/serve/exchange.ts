@@ -11,13 +11,15 @@ export interface Exchange {
   readonly query: URLSearchParams;
 }
 
+/** Which documents may be pushed before, or without, what they are made of. */
+export type Sparse = 'none' | 'indexes' | 'all';
+
 /** What all requests share. */
 export interface Registry {
   readonly repositories: Repositories;
   readonly sessions: UploadSessions;
   readonly limits: ServeLimits;
-  /** Whether an index may be pushed before, or without, the manifests it lists. */
-  readonly sparse: boolean;
+  readonly sparse: Sparse;
 }
 
 /** The chunks of a request's body. Who stops early leaves the connection whole, so that the refusal can still be read. */

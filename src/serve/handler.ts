@@ -5,7 +5,7 @@ import { type Emit } from '../core/events.ts';
 import { type Library } from '../core/store.ts';
 import { deleteBlob, getBlob } from './blobs.ts';
 import { answerError, Refusal, toRefusal } from './errors.ts';
-import { type Exchange, type Registry } from './exchange.ts';
+import { type Exchange, type Registry, type Sparse } from './exchange.ts';
 import { SERVE_LIMITS, type ServeLimits } from './limits.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import { listReferrers } from './referrers.ts';
@@ -25,8 +25,8 @@ export interface RegistryOptions {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly limits?: Partial<ServeLimits>;
-  /** Whether an index may come without the manifests it lists, as copies of some platforms do. Default: true. */
-  readonly sparse?: boolean;
+  /** Which documents may be pushed without what they are made of. Default: `indexes`, as copies of some platforms are. */
+  readonly sparse?: Sparse;
 }
 
 export interface RegistryHandler {
@@ -47,7 +47,7 @@ export function createRegistryHandler(options: RegistryOptions): RegistryHandler
   const limits = { ...SERVE_LIMITS, ...options.limits };
   const registry: Registry = {
     limits,
-    sparse: options.sparse ?? true,
+    sparse: options.sparse ?? 'indexes',
     repositories: new Repositories(library, { clock, open: limits.openRepositories }),
     sessions: new UploadSessions({ directory: join(tmpDir, 'uploads'), clock, limits }),
   };

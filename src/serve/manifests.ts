@@ -1,15 +1,16 @@
+import { Readable } from 'node:stream';
 import { type Descriptor } from '../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Algorithm, type Digest } from '../core/digest.ts';
-import { OclError } from '../core/errors.ts';
+import { isCode, OclError, type ErrorCode } from '../core/errors.ts';
 import { children, isForeign } from '../core/graph.ts';
+import { LIMITS } from '../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType, normalMediaType } from '../core/mediaTypes.ts';
 import { isTag } from '../core/reference.ts';
 import { type LocalSource } from '../core/store.ts';
 import { digestOf, verifying } from '../io/verify.ts';
-import { Readable } from 'node:stream';
 import { sizeOf } from './blobs.ts';
-import { orRefuse, Refusal } from './errors.ts';
+import { Refusal } from './errors.ts';
 import { readBody, type Exchange, type Registry } from './exchange.ts';
 import { sendBytes, sendEmpty, sendStream } from './send.ts';
 
@@ -20,10 +21,8 @@ export function getManifest(
   repository: string,
   reference: string,
 ): Promise<void> {
-  checkReference(reference);
   return registry.repositories.read(repository, async (source) => {
-    const root = await orRefuse(source.resolve(reference), () => unknown(reference));
-    if (!isDocumentType(root.mediaType) || (await sizeOf(source, root.digest)) !== root.size) throw unknown(reference);
+    const root = await resolveDocument(source, reference);
     const etag = `"${root.digest}"`;
     const headers = { 'Content-Type': root.mediaType, 'Docker-Content-Digest': root.digest, ETag: etag };
     if (req.method === 'HEAD') {
@@ -34,6 +33,30 @@ export function getManifest(
   });
 }
 
+/** What a store answers when content is there, and is no manifest. */
+const NO_DOCUMENT: readonly ErrorCode[] = ['OCL_NOT_FOUND', 'OCL_DOCUMENT_INVALID', 'OCL_UNSUPPORTED', 'OCL_LIMIT'];
+
+/** The document that is there under a name. @throws Refusal MANIFEST_UNKNOWN, DIGEST_INVALID */
+async function resolveDocument(source: LocalSource, reference: string): Promise<Descriptor> {
+  checkLookup(reference);
+  if (isDigest(reference)) await refuseLarge(source, reference);
+  let root: Descriptor;
+  try {
+    root = await source.resolve(reference);
+  } catch (error) {
+    throw NO_DOCUMENT.some((code) => isCode(error, code)) ? unknown(reference) : error;
+  }
+  if (!isDocumentType(root.mediaType) || (await sizeOf(source, root.digest)) !== root.size) throw unknown(reference);
+  return root;
+}
+
+/** A layout has to read a blob to tell whether it is a manifest: nobody shall make it read large ones. */
+async function refuseLarge(source: LocalSource, digest: Digest): Promise<void> {
+  const size = await sizeOf(source, digest);
+  const isLarge = size === undefined || size > LIMITS.manifestBytes;
+  if (isLarge && !(await source.roots()).some((root) => root.digest === digest)) throw unknown(digest);
+}
+
 /** Takes a manifest with all its names, or a tag alone. */
 export async function deleteManifest(
   registry: Registry,
@@ -41,12 +64,12 @@ export async function deleteManifest(
   repository: string,
   reference: string,
 ): Promise<void> {
-  checkReference(reference);
+  checkLookup(reference);
   if (!(await registry.repositories.exists(repository)))
     throw new Refusal('NAME_UNKNOWN', `there is no repository ${repository}`);
   const removed = await registry.repositories.write(repository, async (sink) => {
     const done = isDigest(reference) ? await sink.remove(reference) : await sink.untag(reference);
-    if (done) await sink.commit();
+    await sink.commit();
     return done;
   });
   if (!removed) throw unknown(reference);
@@ -82,10 +105,17 @@ export async function putManifest(
   });
 }
 
+/** For pushes: a reference that can be made. */
 function checkReference(reference: string): void {
   if (isDigest(reference) || isTag(reference)) return;
   if (reference.includes(':')) throw new Refusal('DIGEST_INVALID', 'the digest is not valid');
   throw new Refusal('MANIFEST_INVALID', 'the tag is not valid');
+}
+
+/** For all else: under what is no tag, nothing can be there. */
+function checkLookup(reference: string): void {
+  if (!isTag(reference) && !reference.includes(':')) throw unknown(reference);
+  checkReference(reference);
 }
 
 function wantedTags(registry: Registry, reference: string, query: URLSearchParams): readonly string[] {
@@ -139,10 +169,13 @@ function readDocument(bytes: Uint8Array, contentType: string | undefined): Manif
 
 /** Everything must be there that the manifest is made of, but for layers that live elsewhere. The subject may come later, or never. */
 async function checkContents(registry: Registry, repository: string, document: ManifestDocument): Promise<void> {
+  if (registry.sparse === 'all') return;
   const needed = new Map<Digest, Descriptor>();
   for (const child of children(document)) {
     const mayMiss =
-      isForeign(child) || (child.descriptor.urls ?? []).length > 0 || (child.role === 'manifest' && registry.sparse);
+      isForeign(child) ||
+      (child.descriptor.urls ?? []).length > 0 ||
+      (child.role === 'manifest' && registry.sparse === 'indexes');
     if (!mayMiss) needed.set(child.descriptor.digest, child.descriptor);
   }
   if (needed.size === 0) return;

@@ -6,6 +6,8 @@ import { Refusal } from './errors.ts';
 
 /** Other processes write to the same layouts: what was opened longer ago than this is opened anew. */
 const FRESH_MS = 1000;
+/** A sink stays open between the blobs of one push: while it is, no garbage collector takes them for unused. */
+const WRITER_IDLE_MS = 30_000;
 
 interface Lease {
   readonly source: Promise<LocalSource | undefined>;
@@ -17,6 +19,8 @@ interface Lease {
 interface Queue {
   tail: Promise<void>;
   waiting: number;
+  /** Counts turns, to tell whether there was one while something slept. */
+  turns: number;
   sink: (Sink & Editor) | undefined;
 }
 
@@ -27,6 +31,7 @@ export class Repositories {
   readonly #open: number;
   readonly #leases = new Map<string, Lease>();
   readonly #queues = new Map<string, Queue>();
+  readonly #stop = new AbortController();
 
   constructor(library: Library, options: { readonly clock: Clock; readonly open: number }) {
     this.library = library;
@@ -48,7 +53,7 @@ export class Repositories {
 
   /** Runs when all earlier writers of the repository are done. What it committed is visible to every later reader. */
   async write<T>(name: string, use: (sink: Sink & Editor) => Promise<T>): Promise<T> {
-    const queue: Queue = this.#queues.get(name) ?? { tail: Promise.resolve(), waiting: 0, sink: undefined };
+    const queue: Queue = this.#queues.get(name) ?? { tail: Promise.resolve(), waiting: 0, turns: 0, sink: undefined };
     this.#queues.set(name, queue);
     queue.waiting++;
     const turn = queue.tail.then(() => this.#takeTurn(name, queue, use));
@@ -59,8 +64,13 @@ export class Repositories {
     return turn;
   }
 
+  /** Returns when the writers under way are done. */
   async close(): Promise<void> {
-    await Promise.all([...this.#queues.values()].map(({ tail }) => tail));
+    this.#stop.abort();
+    for (const [name, queue] of this.#queues) {
+      await queue.tail;
+      await this.#closeSink(name, queue);
+    }
     for (const name of this.#leases.keys()) this.#drop(name);
   }
 
@@ -73,14 +83,29 @@ export class Repositories {
       return result;
     } finally {
       queue.waiting--;
+      queue.turns++;
       this.#drop(name);
-      const { sink } = queue;
-      if (queue.waiting === 0) this.#queues.delete(name);
-      if (sink !== undefined && (failed || queue.waiting === 0)) {
-        queue.sink = undefined;
-        await sink.close();
-      }
+      if (failed) await this.#closeSink(name, queue);
+      else if (queue.waiting === 0) void this.#closeWhenIdle(name, queue);
     }
+  }
+
+  async #closeWhenIdle(name: string, queue: Queue): Promise<void> {
+    const { turns } = queue;
+    try {
+      await this.#clock.sleep(WRITER_IDLE_MS, this.#stop.signal);
+    } catch {
+      return;
+    }
+    if (queue.turns === turns && queue.waiting === 0) await this.#closeSink(name, queue);
+  }
+
+  async #closeSink(name: string, queue: Queue): Promise<void> {
+    const { sink } = queue;
+    queue.sink = undefined;
+    if (queue.waiting === 0) this.#queues.delete(name);
+    // What was to be kept is committed; a sink that cannot be closed has nothing to lose.
+    await sink?.close().catch(() => {});
   }
 
   async #withLease<T>(name: string, use: (source: LocalSource | undefined) => Promise<T>): Promise<T> {
@@ -106,7 +131,11 @@ export class Repositories {
     if (this.#leases.size >= this.#open && oldest !== undefined) this.#drop(oldest);
     const lease: Lease = { source: this.#source(name), openedAt: this.#clock.now(), users: 0, dropped: false };
     this.#leases.set(name, lease);
-    lease.source.catch(() => this.#drop(name));
+    // Only what is there is worth keeping: the rest may come at any moment.
+    lease.source.then(
+      (source) => void (source === undefined && this.#drop(name)),
+      () => this.#drop(name),
+    );
     return lease;
   }
 
@@ -114,7 +143,7 @@ export class Repositories {
     try {
       return await this.library.source(name);
     } catch (error) {
-      if (isCode(error, 'OCL_NOT_FOUND')) return undefined;
+      if (isCode(error, 'OCL_NOT_FOUND') || isCode(error, 'OCL_UNSUPPORTED')) return undefined;
       throw error;
     }
   }
