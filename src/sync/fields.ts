@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { YamlScalar } from '../io/yaml.ts';
+import { parseDuration, regsyncNumber } from './scalars.ts';
+
+/** A field read from one YAML scalar: `read` answers undefined when the scalar does not fit. */
+function scalarField<T>(expected: string, read: (value: string | YamlScalar) => T | undefined): z.ZodType<T> {
+  return z.unknown().transform((value, context) => {
+    const result = typeof value === 'string' || value instanceof YamlScalar ? read(value) : undefined;
+    if (result !== undefined) return result;
+    context.issues.push({ code: 'custom', message: `must be ${expected}`, input: value });
+    return z.NEVER;
+  });
+}
+
+/** Any scalar, as its author typed it; `~` and an empty item are the empty text. */
+export const Text: z.ZodType<string> = z.unknown().transform((value, context) => {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'string') return value;
+  if (value instanceof YamlScalar) return value.text;
+  context.issues.push({ code: 'custom', message: 'must be a text', input: value });
+  return z.NEVER;
+});
+
+export const Flag: z.ZodType<boolean> = scalarField('true or false', (value) =>
+  value instanceof YamlScalar && typeof value.value === 'boolean' ? value.value : undefined,
+);
+
+/** Numbers may be quoted. */
+function numberOf(value: string | YamlScalar): number | undefined {
+  return regsyncNumber(value instanceof YamlScalar ? value.text : value.trim());
+}
+
+export const Integer: z.ZodType<number> = scalarField('a whole number', (value) => {
+  const number = numberOf(value);
+  return Number.isInteger(number) ? number : undefined;
+});
+
+export const Count: z.ZodType<number> = scalarField('a whole number that is not negative', (value) => {
+  const number = numberOf(value);
+  return number !== undefined && Number.isInteger(number) && number >= 0 ? number : undefined;
+});
+
+export const Decimal: z.ZodType<number> = scalarField('a number', (value) => {
+  const number = numberOf(value);
+  return Number.isFinite(number) ? number : undefined;
+});
+
+/** Milliseconds. A bare number is what Go means by one: nanoseconds. */
+export const Duration: z.ZodType<number> = scalarField(
+  'a duration such as 90m or 1h30m (units: h m s ms us ns; no days)',
+  (value) => {
+    if (!(value instanceof YamlScalar)) return value === '' ? 0 : parseDuration(value);
+    const number = numberOf(value);
+    return number === undefined ? parseDuration(value.text) : number / 1e6;
+  },
+);
+
+export const TLS_MODES = ['enabled', 'insecure', 'disabled'] as const;
+export type TlsMode = (typeof TLS_MODES)[number];
+
+export const Tls: z.ZodType<TlsMode> = scalarField('enabled, insecure or disabled', (value) => {
+  const text = (value instanceof YamlScalar ? value.text : value).toLowerCase();
+  return text === '' ? 'enabled' : TLS_MODES.find((mode) => mode === text);
+});

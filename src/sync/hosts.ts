@@ -1,0 +1,91 @@
+import { isRegistryHost } from '../core/reference.ts';
+import { type HostInput } from './schema.ts';
+import { type HostSettings } from './settings.ts';
+
+const DOCKER_HUB: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+
+/** Receives the key of the entry that a warning is about, if any. */
+export type HostWarn = (index: number, key: string | undefined, message: string) => void;
+
+/**
+ * The entries of `creds`, merged for each registry: later values replace earlier ones; a helper takes a login away, and a login a helper
+ * (spec/regsync.md 2).
+ */
+export function readHosts(entries: readonly (HostInput | null | undefined)[], warn: HostWarn): readonly HostSettings[] {
+  const hosts = new Map<string, HostSettings>();
+  for (const [index, entry] of entries.entries()) {
+    const settings = readHost(entry ?? {}, (key, message) => warn(index, key, message));
+    if (settings === undefined) continue;
+    hosts.set(settings.registry, mergeHosts(hosts.get(settings.registry), settings));
+  }
+  return [...hosts.values()];
+}
+
+const TEMPLATED = ['regcert', 'clientCert', 'clientKey'] as const;
+
+function readHost(
+  entry: HostInput,
+  warn: (key: string | undefined, message: string) => void,
+): HostSettings | undefined {
+  const named = registryName(entry.registry ?? '');
+  if (named === undefined) {
+    warn(
+      entry.registry ? 'registry' : undefined,
+      entry.registry
+        ? `${JSON.stringify(entry.registry)} is no host name; the entry is ignored`
+        : 'the entry has no registry and is ignored',
+    );
+    return undefined;
+  }
+  const usable = { ...entry };
+  if ([entry.user, entry.pass, entry.token].some(isTemplate)) {
+    warn(
+      isTemplate(entry.user) ? 'user' : isTemplate(entry.pass) ? 'pass' : 'token',
+      `templates are not expanded yet: ${named.registry} is used without this login`,
+    );
+    usable.user = usable.pass = usable.token = undefined;
+  }
+  for (const key of TEMPLATED) {
+    if (!isTemplate(entry[key])) continue;
+    warn(key, `templates are not expanded yet: ${named.registry} is used without this ${key}`);
+    usable[key] = undefined;
+  }
+  const pathPrefix = (entry.pathPrefix ?? '').replaceAll(/^\/+|\/+$/g, '');
+  return {
+    registry: named.registry,
+    hostname: usable.hostname || undefined,
+    tls: usable.tls ?? (named.plainHttp ? 'disabled' : undefined),
+    regcert: usable.regcert || undefined,
+    clientCert: usable.clientCert || undefined,
+    clientKey: usable.clientKey || undefined,
+    user: usable.user || undefined,
+    pass: usable.pass || undefined,
+    token: usable.token || undefined,
+    credHelper: usable.credHelper || undefined,
+    repoAuth: usable.repoAuth ?? false,
+    pathPrefix: pathPrefix || undefined,
+    reqConcurrent: usable.reqConcurrent && usable.reqConcurrent > 0 ? usable.reqConcurrent : undefined,
+  };
+}
+
+function isTemplate(text: string | null | undefined): boolean {
+  return text?.includes('{{') ?? false;
+}
+
+/** `http://host` stands for TLS disabled; Docker Hub has several names, its old URL among them. */
+function registryName(text: string): { readonly registry: string; readonly plainHttp: boolean } | undefined {
+  const [, scheme = '', rest = ''] = /^(https?:\/\/)?(.*)$/s.exec(text) ?? [];
+  const host = rest.replace(/\/+$/, '');
+  const registry = DOCKER_HUB.has(host.replace(/\/v1$/, '')) ? 'docker.io' : host;
+  return isRegistryHost(registry) ? { registry, plainHttp: scheme === 'http://' } : undefined;
+}
+
+function mergeHosts(earlier: HostSettings | undefined, later: HostSettings): HostSettings {
+  if (earlier === undefined) return later;
+  const given = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== undefined && value !== false));
+  const merged: HostSettings = { ...earlier, ...given };
+  if (later.credHelper !== undefined) return { ...merged, user: later.user, pass: later.pass, token: later.token };
+  if (later.user !== undefined || later.pass !== undefined || later.token !== undefined)
+    return { ...merged, credHelper: undefined };
+  return merged;
+}

@@ -1,0 +1,170 @@
+import { selectEntries, type Select } from '../copy/select.ts';
+import { type Descriptor, type Platform } from '../core/descriptor.ts';
+import { onSide, OclError, toOclError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { parseManifest, type Index } from '../core/manifest.ts';
+import { isIndexType, normalMediaType } from '../core/mediaTypes.ts';
+import { formatReference } from '../core/reference.ts';
+import { type Sink } from '../core/store.ts';
+import { readVerified } from '../io/verify.ts';
+import { type SyncJob } from './list.ts';
+import { type OpenStores } from './openStores.ts';
+import { choosePlatform, readPlatform } from './platformChoice.ts';
+import { stepName } from './references.ts';
+import { type SyncStep } from './settings.ts';
+
+/** What is to be done about one image, and why. */
+export type ResolvedJob =
+  | {
+      readonly action: 'copy' | 'current' | 'skip';
+      readonly reason: string;
+      /** What belongs at the target: the source's root, or the one platform that the step wants of it. */
+      readonly root: Descriptor;
+      /** What is there now. */
+      readonly before: Descriptor | undefined;
+      readonly select: Select;
+    }
+  | { readonly action: 'failed'; readonly reason: string; readonly error: OclError };
+
+/** Looks at both ends: one HEAD each where nothing has changed (spec/regsync.md 1.8). Never throws. */
+export async function resolveJob(job: SyncJob, open: OpenStores): Promise<ResolvedJob> {
+  try {
+    return await decide(job, open);
+  } catch (error) {
+    const known = toOclError(error);
+    return { action: 'failed', reason: known.message, error: known };
+  }
+}
+
+async function decide(job: SyncJob, open: OpenStores): Promise<ResolvedJob> {
+  const { step } = job;
+  const select = selectOf(step);
+  const source = await open.resolve(job.from);
+  const sink = await openTarget(job, open);
+  const before = await findTarget(job, sink, source);
+  const whole = { root: source, before, select };
+  const extra = reasonToLookAgain(step);
+  if (before?.digest === source.digest && extra === undefined && step.platforms.length === 0)
+    return { ...whole, action: 'current', reason: 'same digest' };
+  if (!step.mediaTypes.some((type) => normalMediaType(type) === normalMediaType(source.mediaType))) {
+    return { ...whole, action: 'skip', reason: `its type ${source.mediaType} is not among mediaTypes` };
+  }
+  if (step.platform !== '' && isIndexType(source.mediaType)) {
+    const index = await readIndex(job, source, open, sink);
+    const root = choosePlatform(index.manifests, readPlatform(step.platform), job.image);
+    return settle(job, { root, before, select }, extra);
+  }
+  const isSparse = step.platforms.length > 0 && isIndexType(source.mediaType);
+  if (
+    isSparse &&
+    before?.digest === source.digest &&
+    extra === undefined &&
+    !(await hasPlatforms(job, source, open, sink))
+  ) {
+    return { ...whole, select: { ...select, force: true }, action: 'copy', reason: 'platforms are missing' };
+  }
+  return settle(job, whole, extra);
+}
+
+function settle(
+  job: SyncJob,
+  found: { readonly root: Descriptor; readonly before: Descriptor | undefined; readonly select: Select },
+  extra: string | undefined,
+): ResolvedJob {
+  const { root, before } = found;
+  if (job.to.digest !== undefined && job.to.digest !== root.digest) {
+    throw new OclError(
+      'OCL_DIGEST_MISMATCH',
+      `Cannot copy ${job.image} to ${formatReference(job.to)}: the source is ${root.digest}`,
+    );
+  }
+  if (before?.digest === root.digest)
+    return extra === undefined
+      ? { ...found, action: 'current', reason: 'same digest' }
+      : { ...found, action: 'copy', reason: extra };
+  if (before !== undefined && job.step.backupRequired) {
+    throw new OclError(
+      'OCL_UNSUPPORTED',
+      `Cannot overwrite ${formatReference(job.to)}: ${stepName(job.step)} wants a backup first, and backups are not made yet`,
+    );
+  }
+  return { ...found, action: 'copy', reason: before === undefined ? 'not there yet' : 'changed' };
+}
+
+/** Why an image with the right digest is gone through all the same. */
+function reasonToLookAgain(step: SyncStep): string | undefined {
+  if (step.fastCheck) return undefined;
+  if (step.forceRecursive) return 'forceRecursive';
+  if (wantsReferrers(step)) return step.digestTags ? 'looking for referrers and digest tags' : 'looking for referrers';
+  return step.digestTags ? 'looking for digest tags' : undefined;
+}
+
+/** Referrers of another place, or for another place, are better left out than mixed up. */
+function wantsReferrers(step: SyncStep): boolean {
+  return step.referrers && step.referrerSource === '' && step.referrerTarget === '';
+}
+
+function selectOf(step: SyncStep): Select {
+  return {
+    ...(step.platforms.length === 0 ? {} : { platforms: step.platforms.map(sparsePlatform), sparse: 'keep' }),
+    referrers: wantsReferrers(step) && (step.referrerFilters.length === 0 || step.referrerFilters),
+    digestTags: step.digestTags,
+    foreign: step.includeExternal,
+    force: step.forceRecursive && !step.fastCheck,
+    fast: step.fastCheck,
+  };
+}
+
+function sparsePlatform(text: string): Platform {
+  if (text.trim() !== '') return readPlatform(text);
+  throw new OclError(
+    'OCL_UNSUPPORTED',
+    'Cannot select entries without a platform: an empty entry of platforms is not supported',
+    { hint: 'name the platforms, or take platforms away to copy all' },
+  );
+}
+
+async function openTarget(job: SyncJob, open: OpenStores): Promise<Sink> {
+  try {
+    return await open.sink(job.to);
+  } catch (error) {
+    throw onSide(error, 'target');
+  }
+}
+
+/** Only "not found" means that nothing is there: a target that cannot be asked fails the image instead of being overwritten. */
+async function findTarget(job: SyncJob, sink: Sink, source: Descriptor): Promise<Descriptor | undefined> {
+  try {
+    if (job.to.tag !== undefined) return await sink.find(job.to.tag);
+    return job.to.digest === source.digest && (await sink.has(source)) ? source : undefined;
+  } catch (error) {
+    throw onSide(error, 'target');
+  }
+}
+
+/** A target that has the index may lack a platform that was added to the step since. A store that vouches for single nodes is gone through anyway. */
+async function hasPlatforms(job: SyncJob, root: Descriptor, open: OpenStores, sink: Sink): Promise<boolean> {
+  if (job.step.fastCheck || sink.presence === 'node') return true;
+  const index = await readIndex(job, root, open, sink);
+  const entries = selectEntries(index, job.step.platforms.map(sparsePlatform), job.image);
+  const present = await Promise.all(entries.map((entry) => sink.has(entry)));
+  return present.every(Boolean);
+}
+
+/** From the target when it has it: reading a manifest at a public source counts as a pull. */
+async function readIndex(job: SyncJob, descriptor: Descriptor, open: OpenStores, sink: Sink): Promise<Index> {
+  const bytes = (await sink.document?.(descriptor)) ?? (await readSource(job, descriptor, open));
+  const document = parseManifest(bytes, descriptor.mediaType, `the index of ${job.image}`);
+  if (document.kind !== 'index')
+    throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read the index of ${job.image}: it is a manifest`);
+  return document;
+}
+
+async function readSource(job: SyncJob, descriptor: Descriptor, open: OpenStores): Promise<Uint8Array> {
+  try {
+    const source = await open.source(job.from);
+    return await readVerified(await source.open(descriptor), descriptor, LIMITS.indexBytes);
+  } catch (error) {
+    throw onSide(error, 'source');
+  }
+}

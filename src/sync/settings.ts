@@ -1,0 +1,100 @@
+import { type TlsMode } from './fields.ts';
+import { type NameFilter, type TagSet } from './tagFilter.ts';
+
+/** Where in the file something stands; line and column count from 1. */
+export interface ConfigPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface ConfigWarning extends ConfigPlace {
+  readonly message: string;
+}
+
+/** How one registry is reached; the entries of `creds`, those for one registry merged. */
+export interface HostSettings {
+  /** As references name it: `host[:port]`; Docker Hub is `docker.io`. */
+  readonly registry: string;
+  /** `host[:port]` that is really dialled, when it is another. */
+  readonly hostname?: string | undefined;
+  /** https; https without checking the certificate; http. Undefined: https. */
+  readonly tls?: TlsMode | undefined;
+  /** PEM text of one more certificate authority. */
+  readonly regcert?: string | undefined;
+  /** PEM text. */
+  readonly clientCert?: string | undefined;
+  /** PEM text. */
+  readonly clientKey?: string | undefined;
+  readonly user?: string | undefined;
+  readonly pass?: string | undefined;
+  /** OAuth2 identity token. */
+  readonly token?: string | undefined;
+  /** The whole name of a program, such as `docker-credential-ecr-login`. */
+  readonly credHelper?: string | undefined;
+  /** Tokens are kept apart for each repository. */
+  readonly repoAuth: boolean;
+  /** Stands between `/v2/` and the repository, without slashes at its ends. */
+  readonly pathPrefix?: string | undefined;
+  /** Requests at a time. */
+  readonly reqConcurrent?: number | undefined;
+}
+
+export interface ReferrerFilter {
+  readonly artifactType: string | undefined;
+  /** An empty value asks only that the key is there. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface Hook {
+  readonly type: string;
+  readonly params: readonly string[];
+}
+
+/** One step with the defaults merged in. Texts are empty when neither gave them. */
+export interface SyncStep {
+  readonly place: ConfigPlace;
+  /** `image`, `repository` or `registry`; anything else fails when the step runs, as in regsync. */
+  readonly type: string;
+  readonly source: string;
+  readonly target: string;
+  /** `tagSets`, then `tags` when it is not empty. No sets: all tags. */
+  readonly tagSets: readonly TagSet[];
+  readonly repos: NameFilter;
+  readonly platform: string;
+  readonly platforms: readonly string[];
+  readonly digestTags: boolean;
+  readonly referrers: boolean;
+  readonly referrerFilters: readonly ReferrerFilter[];
+  readonly referrerSource: string;
+  readonly referrerTarget: string;
+  readonly fastCheck: boolean;
+  readonly forceRecursive: boolean;
+  readonly includeExternal: boolean;
+  readonly mediaTypes: readonly string[];
+  readonly backup: string;
+  readonly backupRequired: boolean;
+  /** Milliseconds; 0 is none. At most one of interval and schedule is set. */
+  readonly interval: number;
+  readonly schedule: string;
+  readonly rateLimit: {
+    /** 0 is off. */
+    readonly min: number;
+    /** Milliseconds. */
+    readonly retry: number;
+  };
+  readonly hooks: {
+    readonly pre?: Hook | undefined;
+    readonly post?: Hook | undefined;
+    readonly unchanged?: Hook | undefined;
+  };
+}
+
+export interface SyncConfig {
+  readonly file: string;
+  readonly creds: readonly HostSettings[];
+  /** Images at a time. */
+  readonly parallel: number;
+  readonly skipDockerConfig: boolean;
+  readonly steps: readonly SyncStep[];
+}

@@ -1,0 +1,133 @@
+import { RE2JS } from 're2js';
+import { OclError } from '../core/errors.ts';
+import { parseRange, parseVersion, satisfies, type Comparison, type VersionRange } from './semver.ts';
+
+/** One set of filters. An empty list filters nothing. */
+export interface NameFilter {
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
+export interface TagSet extends NameFilter {
+  readonly semverRange: readonly string[];
+}
+
+export interface Filtered {
+  /** In the order of the sets, then of the list; each name once. */
+  readonly names: readonly string[];
+  /** Names that regsync would choose and `ocl` does not, or the other way about, because of how prereleases compare. */
+  readonly differing: readonly string[];
+}
+
+interface Matcher {
+  readonly allow: readonly RE2JS[];
+  readonly deny: readonly RE2JS[];
+  readonly ranges: readonly VersionRange[];
+}
+
+/** The sets of one step, made ready once for many lists. */
+export class TagFilter {
+  readonly #sets: readonly Matcher[];
+
+  /**
+   * Within a set: version range, then `allow`, then `deny`; the sets are united. No set at all keeps everything.
+   * @throws OCL_CONFIG_INVALID for a pattern or range that cannot be used
+   */
+  constructor(sets: readonly (NameFilter & Partial<Pick<TagSet, 'semverRange'>>)[]) {
+    this.#sets = sets.map((set) => ({
+      allow: set.allow.map(compilePattern),
+      deny: set.deny.map(compilePattern),
+      ranges: (set.semverRange ?? []).filter((range) => range.trim() !== '').map(parseRange),
+    }));
+  }
+
+  apply(names: readonly string[]): Filtered {
+    const chosen = this.#choose(names, 'correct');
+    if (this.#sets.every((set) => set.ranges.length === 0)) return { names: chosen, differing: [] };
+    return { names: chosen, differing: differing(chosen, this.#choose(names, 'regsync')) };
+  }
+
+  #choose(names: readonly string[], comparison: Comparison): readonly string[] {
+    if (this.#sets.length === 0) return [...new Set(names)];
+    const chosen = new Set<string>();
+    for (const set of this.#sets) {
+      for (const name of names) if (!chosen.has(name) && keeps(set, name, comparison)) chosen.add(name);
+    }
+    return [...chosen];
+  }
+}
+
+function keeps(set: Matcher, name: string, comparison: Comparison): boolean {
+  if (set.ranges.length > 0) {
+    const version = parseVersion(name);
+    if (version === undefined || !set.ranges.some((range) => satisfies(version, range, comparison))) return false;
+  }
+  if (set.allow.length > 0 && !set.allow.some((pattern) => pattern.test(name))) return false;
+  return !set.deny.some((pattern) => pattern.test(name));
+}
+
+function differing(ours: readonly string[], theirs: readonly string[]): readonly string[] {
+  const [mine, other] = [new Set(ours), new Set(theirs)];
+  return [...new Set([...ours, ...theirs])].filter((name) => mine.has(name) !== other.has(name));
+}
+
+/**
+ * A pattern in RE2 syntax, compiled as regsync does: `^` + pattern + `$` without a group around it, so `v1|v2` is "starts with v1, or ends
+ * with v2", and `*-rc` (where Go lets the star stand after `^`) is "ends with -rc".
+ * @throws OCL_CONFIG_INVALID
+ */
+export function compilePattern(pattern: string): RE2JS {
+  try {
+    return RE2JS.compile(`^${pattern}$`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error);
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot use the pattern ${JSON.stringify(pattern)}: ${why}`, {
+      hint: 'patterns are RE2 regular expressions (https://github.com/google/re2/wiki/Syntax): no look-around, no back-references',
+      cause: error,
+    });
+  }
+}
+
+/** What the author of a pattern may not expect; undefined when there is nothing to say. */
+export function lintPattern(pattern: string): string | undefined {
+  try {
+    compilePattern(pattern);
+  } catch (error) {
+    return error instanceof OclError ? error.message : undefined;
+  }
+  if (/^[*?]/.test(pattern)) {
+    const rest = pattern.replace(/^[*?]\??/, '');
+    return rest === ''
+      ? `the pattern ${JSON.stringify(pattern)} matches everything, as in regsync; write ".*"`
+      : `the pattern ${JSON.stringify(pattern)} matches whatever ends that way, as in regsync; write ${JSON.stringify(`.*${rest}`)}`;
+  }
+  if (hasTopLevelBar(pattern)) {
+    return `the pattern ${JSON.stringify(pattern)} has a | outside of parentheses: its first part matches at the start and its last part at the end only, as in regsync; if whole names are meant, write ${JSON.stringify(`(${pattern})`)}`;
+  }
+  return undefined;
+}
+
+function hasTopLevelBar(pattern: string): boolean {
+  let depth = 0;
+  let inClass = false;
+  for (let i = 0; i < pattern.length; i++) {
+    const char = pattern[i];
+    if (char === '\\') {
+      if (pattern[i + 1] === 'Q') {
+        const end = pattern.indexOf('\\E', i);
+        if (end < 0) return false;
+        i = end;
+      }
+      i++;
+    } else if (inClass) {
+      if (char === ']') inClass = false;
+    } else if (char === '[') {
+      inClass = true;
+      if (pattern[i + 1] === '^') i++;
+      if (pattern[i + 1] === ']') i++;
+    } else if (char === '(') depth++;
+    else if (char === ')') depth--;
+    else if (char === '|' && depth === 0) return true;
+  }
+  return false;
+}
