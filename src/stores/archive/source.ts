@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import { type Descriptor } from '../../core/descriptor.ts';
+import { type Digest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { isIndexType } from '../../core/mediaTypes.ts';
+import { type ByteRange, type Gate, type LocalSource, type Place, type StoredBlob } from '../../core/store.ts';
+import { embeddedData, readVerified } from '../../io/verify.ts';
+import { ReferrerTable } from './referrers.ts';
+
+/** How the archive keeps its images: a layout in a tar file, or what `docker save` used to write. */
+export type ArchiveKind = 'oci' | 'docker';
+
+/** What the two kinds of archive know in their own ways. */
+export interface Contents {
+  /** The entries of `index.json`, or what they would be. */
+  roots(): Promise<readonly Descriptor[]>;
+  /** @throws OCL_NOT_FOUND, OCL_AMBIGUOUS */
+  resolve(wanted: string): Promise<Descriptor>;
+  /** Undefined: the archive does not have it. */
+  stream(digest: Digest, range: ByteRange | undefined): Promise<Readable | undefined>;
+  names(): Promise<readonly string[]>;
+  blobs(): AsyncIterable<StoredBlob>;
+}
+
+/** An image archive as a source; contents are read where they lie in the file. */
+export class ArchiveSource implements LocalSource {
+  readonly name: string;
+  readonly kind: ArchiveKind;
+  readonly gates: readonly Gate[] = [];
+  readonly #contents: Contents;
+  readonly #close: () => Promise<void>;
+  #referrers: Promise<ReferrerTable> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(name: string, kind: ArchiveKind, contents: Contents, close: () => Promise<void>) {
+    this.name = name;
+    this.kind = kind;
+    this.#contents = contents;
+    this.#close = close;
+  }
+
+  resolve(tagOrDigest: string): Promise<Descriptor> {
+    return this.#contents.resolve(tagOrDigest);
+  }
+
+  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+    const stream = await this.#contents.stream(descriptor.digest, range);
+    if (stream !== undefined) return stream;
+    const data = embeddedData(descriptor);
+    if (data !== undefined)
+      return Readable.from([range === undefined ? data : cut(data, range)], { objectMode: false });
+    throw new OclError('OCL_NOT_FOUND', `Cannot read ${descriptor.digest}: ${this.name} does not have it`);
+  }
+
+  place(): Place {
+    return { kind: 'elsewhere' };
+  }
+
+  async *tags(): AsyncIterable<string> {
+    yield* await this.#contents.names();
+  }
+
+  async *referrers(subject: Descriptor): AsyncIterable<Descriptor> {
+    this.#referrers ??= this.#readReferrers();
+    yield* (await this.#referrers).of(subject.digest);
+  }
+
+  roots(): Promise<readonly Descriptor[]> {
+    return this.#contents.roots();
+  }
+
+  blobs(): AsyncIterable<StoredBlob> {
+    return this.#contents.blobs();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #readReferrers(): Promise<ReferrerTable> {
+    // The images of a docker archive are made up while it is read, and nothing refers to anything.
+    const roots = this.kind === 'docker' ? [] : await this.roots();
+    return ReferrerTable.build(roots, async (descriptor) => {
+      const stream = await this.#contents.stream(descriptor.digest, undefined);
+      const limit = isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
+      return stream === undefined ? undefined : readVerified(stream, descriptor, limit);
+    });
+  }
+}
+
+function cut(bytes: Uint8Array, range: ByteRange): Uint8Array {
+  return bytes.subarray(range.start, range.end === undefined ? bytes.length : range.end + 1);
+}

@@ -1,0 +1,95 @@
+import { type Readable, type Writable } from 'node:stream';
+import { type Open } from '../../core/store.ts';
+import { OclError, toOclError } from '../../core/errors.ts';
+import { TAR_END, tarPadding } from '../../io/tarball.ts';
+import { verifyInto } from '../../io/verify.ts';
+import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
+
+/** Where the bytes of an archive go. */
+export interface ArchiveTarget {
+  readonly name: string;
+  start(plan: ArchivePlan): Promise<void>;
+  /** Writes one blob with its header; nothing of it counts before this returns. */
+  put(slot: Slot, open: Open): Promise<void>;
+  /** Everything is written: makes it durable and visible. */
+  finish(): Promise<void>;
+  /** Drops what was written. Does nothing after `finish`. */
+  abandon(): Promise<void>;
+}
+
+/**
+ * A pipe or terminal that cannot be written but from front to back: each blob waits its turn, and is opened only then, so that
+ * no connection lies idle meanwhile. One failure breaks the whole, because nothing can be taken back.
+ */
+export class StreamTarget implements ArchiveTarget {
+  readonly name: string;
+  readonly #stream: Writable;
+  readonly #waiting = new Map<number, { readonly go: () => void; readonly stop: (error: OclError) => void }>();
+  #turn = 0;
+  #broken: OclError | undefined;
+  readonly #onError = (error: Error): void => this.#break(error);
+
+  constructor(stream: Writable, name: string) {
+    this.name = name;
+    this.#stream = stream;
+  }
+
+  async start(plan: ArchivePlan): Promise<void> {
+    this.#stream.on('error', this.#onError);
+    await this.#write(plan.head);
+  }
+
+  async put(slot: Slot, open: Open): Promise<void> {
+    await this.#turnOf(slot);
+    try {
+      const stream: Readable = await open();
+      await this.#write(blobHeader(slot.descriptor));
+      await verifyInto(stream, slot.descriptor, (chunk) => this.#write(chunk));
+      await this.#write(new Uint8Array(tarPadding(slot.descriptor.size)));
+    } catch (error) {
+      this.#break(error);
+      throw error;
+    }
+    this.#turn++;
+    const next = this.#waiting.get(this.#turn);
+    this.#waiting.delete(this.#turn);
+    next?.go();
+  }
+
+  async finish(): Promise<void> {
+    await this.#write(TAR_END);
+    this.#stream.off('error', this.#onError);
+  }
+
+  async abandon(): Promise<void> {
+    this.#break(new OclError('OCL_INCOMPLETE', `Cannot finish the archive ${this.name}: it was given up`));
+    // The stream is not ours: who made it may still hear its errors, and nobody has to.
+  }
+
+  #turnOf(slot: Slot): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    if (slot.turn === this.#turn) return Promise.resolve();
+    return new Promise((go, stop) => this.#waiting.set(slot.turn, { go, stop }));
+  }
+
+  #break(error: unknown): void {
+    if (this.#broken !== undefined) return;
+    const cause = toOclError(error);
+    this.#broken = new OclError(
+      'OCL_INCOMPLETE',
+      `Cannot write the archive ${this.name}: an earlier part of it failed: ${cause.message}`,
+      { cause },
+    );
+    for (const { stop } of this.#waiting.values()) stop(this.#broken);
+    this.#waiting.clear();
+  }
+
+  /** Returns when the stream has taken the bytes, so that it never holds more than it is asked to. */
+  #write(bytes: Uint8Array): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    if (bytes.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}

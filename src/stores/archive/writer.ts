@@ -1,0 +1,158 @@
+import { type Writable } from 'node:stream';
+import { type Descriptor, type Platform } from '../../core/descriptor.ts';
+import { shortDigest, type Digest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
+import { type Emit } from '../../core/events.ts';
+import { formatPlatform } from '../../core/platform.ts';
+import { printable } from '../../core/redact.ts';
+import { type Gate, type NamedRoot, type Open, type RootName, type Shortcut, type Sink } from '../../core/store.ts';
+import { FileTarget } from './fileTarget.ts';
+import { nameKey, planArchive, type ArchivePlan, type Slot } from './plan.ts';
+import { StreamTarget, type ArchiveTarget } from './target.ts';
+
+/** Where an archive is written to; the stream is left open for its owner to end. */
+export type ArchiveDestination = { readonly path: string } | { readonly stream: Writable; readonly name: string };
+
+export interface CreateArchiveOptions {
+  /** Which image of a multi-platform index `docker load` gets. */
+  readonly dockerPlatform?: Platform;
+  readonly emit: Emit;
+}
+
+/** A sink that has to be told everything before the first content. */
+export type ArchiveSink = Sink & Required<Pick<Sink, 'reserve'>>;
+
+const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
+
+/**
+ * An archive that is an image layout and what `docker load` reads, in one. The same contents and names always give the same bytes.
+ * A file gets its name at `commit`; before that nothing is seen of it.
+ */
+export function createArchive(destination: ArchiveDestination, options: CreateArchiveOptions): ArchiveSink {
+  const target =
+    'path' in destination ? new FileTarget(destination.path) : new StreamTarget(destination.stream, destination.name);
+  return new TarSink(target, options);
+}
+
+class TarSink implements ArchiveSink {
+  readonly name: string;
+  readonly gates: readonly Gate[] = [];
+  readonly presence = 'node';
+  readonly #target: ArchiveTarget;
+  readonly #options: CreateArchiveOptions;
+  readonly #written = new Set<Digest>();
+  readonly #running = new Map<Digest, Promise<void>>();
+  #plan: ArchivePlan | undefined;
+  #state: 'open' | 'committed' | 'closed' = 'open';
+
+  constructor(target: ArchiveTarget, options: CreateArchiveOptions) {
+    this.name = `oci-archive:${target.name}`;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  async reserve(
+    nodes: readonly Descriptor[],
+    names: readonly NamedRoot[],
+    read: (descriptor: Descriptor) => Promise<Uint8Array>,
+  ): Promise<readonly Descriptor[]> {
+    this.#mustBeOpen();
+    if (this.#plan !== undefined)
+      throw new OclError('OCL_INTERNAL', `Cannot add to ${this.name}: its contents are settled already`);
+    const dockerPlatform = this.#options.dockerPlatform ?? LINUX;
+    const plan = await planArchive(nodes, names, { read, dockerPlatform });
+    const [left] = plan.notForDocker;
+    if (left !== undefined) {
+      const count = plan.notForDocker.length === 1 ? '' : ` and ${plan.notForDocker.length - 1} more`;
+      this.#options.emit({
+        type: 'notice',
+        level: 'info',
+        message: `docker load will not find ${printable(left)}${count}: no image for ${formatPlatform(dockerPlatform)} with layers that docker takes`,
+      });
+    }
+    this.#plan = plan;
+    await this.#target.start(plan);
+    return [...plan.slots.values()].map(({ descriptor }) => descriptor);
+  }
+
+  /** An archive is written anew each time, so nothing is in it before. */
+  async find(): Promise<undefined> {
+    return undefined;
+  }
+
+  async has(descriptor: Descriptor): Promise<boolean> {
+    return this.#written.has(descriptor.digest);
+  }
+
+  async adopt(): Promise<Shortcut | undefined> {
+    return undefined;
+  }
+
+  async put(descriptor: Descriptor, open: Open): Promise<void> {
+    this.#mustBeOpen();
+    const slot = this.#slot(descriptor);
+    if (this.#written.has(descriptor.digest)) return;
+    const running = this.#running.get(descriptor.digest) ?? this.#write(slot, open);
+    this.#running.set(descriptor.digest, running);
+    await running;
+  }
+
+  async tag(descriptor: Descriptor, name: RootName, open: Open): Promise<void> {
+    if (this.#plan?.names.has(nameKey(descriptor, name)) !== true) {
+      throw new OclError(
+        'OCL_INTERNAL',
+        `Cannot name ${descriptor.digest} in ${this.name}: the name was not announced`,
+      );
+    }
+    await this.put(descriptor, open);
+  }
+
+  async commit(): Promise<void> {
+    if (this.#state === 'committed') return;
+    this.#mustBeOpen();
+    if (this.#plan === undefined)
+      throw new OclError('OCL_INTERNAL', `Cannot finish ${this.name}: nothing was announced`);
+    const missing = [...this.#plan.slots.values()].filter(({ descriptor }) => !this.#written.has(descriptor.digest));
+    const [first] = missing;
+    if (first !== undefined) {
+      throw new OclError(
+        'OCL_INCOMPLETE',
+        `Cannot finish ${this.name}: ${missing.length} of ${this.#plan.slots.size} contents are missing, ${shortDigest(first.descriptor.digest)} among them`,
+      );
+    }
+    await this.#target.finish();
+    this.#state = 'committed';
+  }
+
+  async close(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'closed';
+    await this.#target.abandon();
+  }
+
+  async #write(slot: Slot, open: Open): Promise<void> {
+    const { digest } = slot.descriptor;
+    try {
+      await this.#target.put(slot, open);
+      this.#written.add(digest);
+    } finally {
+      this.#running.delete(digest);
+    }
+  }
+
+  #slot(descriptor: Descriptor): Slot {
+    const slot = this.#plan?.slots.get(descriptor.digest);
+    if (slot === undefined)
+      throw new OclError('OCL_INTERNAL', `Cannot write ${descriptor.digest} to ${this.name}: it was not announced`);
+    if (slot.descriptor.size === descriptor.size) return slot;
+    throw new OclError(
+      'OCL_SIZE_MISMATCH',
+      `Cannot accept ${descriptor.digest}: ${slot.descriptor.size} bytes were announced, and now ${descriptor.size}`,
+    );
+  }
+
+  #mustBeOpen(): void {
+    if (this.#state !== 'open')
+      throw new OclError('OCL_INTERNAL', `Cannot write to ${this.name}: it is ${this.#state}`);
+  }
+}
