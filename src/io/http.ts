@@ -190,6 +190,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #reject: (error: unknown) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #body: SlabBody | undefined;
+  #sent: Readable | undefined;
   #senderError: Error | undefined;
   readonly #abort = (): void => this.#controller?.abort(this.#spec.signal?.reason as Error);
 
@@ -202,7 +203,9 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** Remembers why the stream that is sent failed, for undici tells it as a failure of the connection. */
   watch(body: Uint8Array | Readable | null): void {
-    if (body instanceof Readable) body.once('error', (error: Error) => (this.#senderError = error));
+    if (!(body instanceof Readable)) return;
+    this.#sent = body;
+    body.on('error', (error: Error) => (this.#senderError ??= error));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -245,6 +248,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #settle(): void {
     this.#spec.signal?.removeEventListener('abort', this.#abort);
+    // An answer may come before all was sent, and no connection may have been made at all.
+    this.#sent?.destroy();
   }
 }
 

@@ -33,18 +33,23 @@ export class Auth {
   readonly #flights = new Map<string, Promise<Token>>();
   readonly #refusals = new Map<string, { readonly error: OclError; readonly until: number }>();
   readonly #credentials = new Map<string, { readonly found: Promise<Credential | undefined>; readonly until: number }>();
+  readonly #accepted = new Set<string>();
   #mode: Mode | undefined;
 
   constructor(options: AuthOptions) {
     this.#options = options;
   }
 
-  /** What to send at first; undefined while the registry has not asked for anything. @throws the remembered refusal */
+  /** Why a request of this kind need not be sent: the registry said no to it a short while ago. */
+  refusal(need: Need): OclError | undefined {
+    const refusal = this.#refusals.get(keyOf(need));
+    return refusal !== undefined && this.#options.clock.now() < refusal.until ? refusal.error : undefined;
+  }
+
+  /** What to send at first; undefined while the registry has not asked for anything. */
   async authorization(need: Need): Promise<string | undefined> {
     const credential = await this.#credential(need.repository);
     if (credential?.kind === 'bearer') return `Bearer ${credential.token}`;
-    const refusal = this.#refusals.get(keyOf(need));
-    if (refusal !== undefined && this.#options.clock.now() < refusal.until) throw refusal.error;
     if (this.#mode === undefined) return undefined;
     if (this.#mode.kind === 'basic') return credential?.kind === 'password' ? basic(credential) : undefined;
     return this.#bearer(this.#mode, need, []);
@@ -69,8 +74,14 @@ export class Auth {
     return this.#bearer(chosen.mode, need, chosen.scopes);
   }
 
+  /** A request of this kind was let in: when another one is not, it is for its own sake. */
+  accept(need: Need): void {
+    this.#accepted.add(keyOf(need));
+  }
+
   /** Keeps a refusal in mind, so that the requests that follow fail without being sent. */
   refuse(need: Need, error: OclError): void {
+    if (this.#accepted.has(keyOf(need))) return;
     this.#refusals.set(keyOf(need), { error, until: this.#options.clock.now() + REFUSAL });
     this.#tokens.delete(keyOf(need));
     this.#credentials.delete(need.repository ?? '');

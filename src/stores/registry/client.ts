@@ -118,15 +118,24 @@ export class RegistryClient {
     await this.#waitTurn(request.signal ?? this.signal);
     const url = typeof request.to === 'string' ? new URL(`v2/${request.to}`, this.base) : request.to;
     const own = url.origin === this.base.origin;
+    const refusal = own ? this.#auth.refusal(request.need) : undefined;
+    if (refusal !== undefined) {
+      throw new OclError(refusal.code, `Cannot ${request.action}: ${this.registry} refused the same right a short while ago`, { hint: refusal.hint, cause: refusal });
+    }
     const used = own ? await this.#auth.authorization(request.need) : undefined;
     let answer = await this.#follow(request, url, used);
     this.#observe(answer);
-    if (answer.status !== 401 || answer.url.origin !== this.base.origin) return answer;
+    if (answer.url.origin !== this.base.origin) return answer;
+    if (answer.status !== 401) {
+      if (answer.status < 400) this.#auth.accept(request.need);
+      return answer;
+    }
     const better = await this.#auth.answer(await this.#challenges(answer), request.need, used);
     if (better !== undefined) {
       await discard(answer);
       answer = await this.#follow(request, url, better);
       this.#observe(answer);
+      if (answer.status < 400) this.#auth.accept(request.need);
     }
     return answer;
   }

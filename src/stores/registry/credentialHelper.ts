@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { OclError } from '../../core/errors.ts';
+import { OclError, type ErrorCode } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
 import { printable } from '../../core/redact.ts';
 import { type Credential } from './dockerConfig.ts';
 
-/** Asks `docker-credential-<name>` for the login of a server; undefined: it has none. @throws OCL_UNAUTHORIZED */
+/** Asks `docker-credential-<name>` for the login of a server; undefined: it has none. @throws OCL_UNAUTHORIZED; OCL_NOT_FOUND when the helper is not installed */
 export type RunHelper = (name: string, server: string) => Promise<Credential | undefined>;
 
 export interface HelperOptions {
@@ -50,14 +50,17 @@ function run(program: string, server: string, options: HelperOptions): Promise<E
     let bytes = 0;
     const timer = setTimeout(() => stop(`it did not answer within ${timeout / 1000} s`), timeout);
 
-    function stop(why: string): void {
+    function stop(why: string, code?: ErrorCode): void {
       clearTimeout(timer);
       child.kill('SIGKILL');
       // A grandchild may hold the pipe open; without this it would keep this process alive.
       child.stdout.destroy();
-      reject(failed(server, program, why));
+      reject(failed(server, program, why, code));
     }
-    child.on('error', (error: NodeJS.ErrnoException) => stop(error.code === 'ENOENT' ? 'it is not installed' : error.message));
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') stop('it is not installed', 'OCL_NOT_FOUND');
+      else stop(error.message);
+    });
     child.stdin.on('error', () => {
       // A helper may answer without having read what it was asked; its answer tells.
     });
@@ -88,8 +91,8 @@ function readAnswer(output: string, server: string, program: string): Credential
   return username === TOKEN_USER ? { kind: 'identity', token: secret } : { kind: 'password', username, password: secret };
 }
 
-function failed(server: string, program: string, why: string): OclError {
-  return new OclError('OCL_UNAUTHORIZED', `Cannot get the credentials of ${printable(server)}: ${printable(program)}: ${why}`, {
+function failed(server: string, program: string, why: string, code: ErrorCode = 'OCL_UNAUTHORIZED'): OclError {
+  return new OclError(code, `Cannot get the credentials of ${printable(server)}: ${printable(program)}: ${why}`, {
     hint: `try: echo ${printable(server)} | ${printable(program)} get`,
   });
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { OclError, systemCode } from '../../core/errors.ts';
+import { isCode, OclError, systemCode } from '../../core/errors.ts';
+import { silent, type Emit } from '../../core/events.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { longestMatch, parseDockerConfig, type Credential, type DockerConfig } from './dockerConfig.ts';
 import { type RunHelper } from './credentialHelper.ts';
@@ -19,6 +20,7 @@ export interface CredentialOptions {
   readonly explicit?: readonly ExplicitCredential[] | undefined;
   /** Without it, entries that name a helper fail. */
   readonly runHelper?: RunHelper | undefined;
+  readonly emit?: Emit | undefined;
 }
 
 export interface Credentials {
@@ -36,7 +38,9 @@ export const anonymous: Credentials = { find: () => Promise.resolve(undefined) }
 const HUB_SERVER = 'https://index.docker.io/v1/';
 
 export function createCredentials(options: CredentialOptions): Credentials {
-  const explicit = new Map((options.explicit ?? []).map((entry) => [entry.registry, entry.credential]));
+  const emit = options.emit ?? silent;
+  const missing = new Set<string>();
+  const explicit = new Map((options.explicit ?? []).map((entry) => [entry.registry.toLowerCase(), entry.credential]));
 
   async function find(registry: string, repository: string | undefined): Promise<Credential | undefined> {
     const given = longestMatch(explicit, registry, repository);
@@ -52,11 +56,20 @@ export function createCredentials(options: CredentialOptions): Credentials {
   async function findIn(config: DockerConfig, file: string, registry: string, repository: string | undefined): Promise<Credential | undefined> {
     const own = longestMatch(config.helpers, registry, repository);
     if (own !== undefined) return askHelper(own, registry, file);
-    if (config.store !== undefined) {
-      const stored = await askHelper(config.store, registry, file);
-      if (stored !== undefined) return stored;
+    const stored = config.store === undefined ? undefined : await askStore(config.store, registry, file);
+    return stored ?? longestMatch(config.auths, registry, repository);
+  }
+
+  /** A store is for all hosts, and often that of another machine whose configuration was copied: public images need none. */
+  async function askStore(store: string, registry: string, file: string): Promise<Credential | undefined> {
+    try {
+      return await askHelper(store, registry, file);
+    } catch (error) {
+      if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
+      if (!missing.has(store)) emit({ type: 'notice', level: 'warning', message: `${file} names the credential store ${JSON.stringify(store)}, which is not installed` });
+      missing.add(store);
+      return undefined;
     }
-    return longestMatch(config.auths, registry, repository);
   }
 
   async function askHelper(helper: string, registry: string, where: string): Promise<Credential | undefined> {
