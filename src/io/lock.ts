@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { type Clock } from '../core/clock.ts';
 import { OclError, systemCode } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
+import { makeDirectory } from './atomicFile.ts';
 
 /** Who made a lock or a marker: enough to tell, on the same host, whether that process still lives. */
 export interface Owner {
@@ -84,7 +86,14 @@ async function acquire(path: string, owner: Owner, options: LockOptions): Promis
   const deadline = options.clock.now() + (options.timeout ?? DEFAULT_TIMEOUT);
   for (;;) {
     options.signal?.throwIfAborted();
-    if (await tryCreate(path, owner)) return;
+    try {
+      if (await tryCreate(path, owner)) return;
+    } catch (error) {
+      // Who left last removed the directory, or tidied up what was being made here.
+      if (systemCode(error) !== 'ENOENT') throw error;
+      await makeDirectory(dirname(path));
+      continue;
+    }
     const holder = await readOwner(path);
     if (holder !== undefined && isAlive(holder) === false && (await takeOver(path, holder))) {
       options.emit({

@@ -8,7 +8,7 @@ import { type Emit } from '../../core/events.ts';
 import { type StoredBlob } from '../../core/store.ts';
 import { readBounded } from '../../io/verify.ts';
 import { type LayoutStore } from './layout.ts';
-import { liveWriters, removeWorkDirectory, unfinishedFiles, withLayoutLock } from './session.ts';
+import { liveWriters, tidyUp, unfinishedFiles, withLayoutLock } from './session.ts';
 
 export interface GcOptions {
   readonly clock: Clock;
@@ -43,7 +43,7 @@ export async function collectGarbage(layout: LayoutStore, options: GcOptions): P
   try {
     return await withLayoutLock(layout.root, options, async () => await collect(layout, options));
   } finally {
-    await removeWorkDirectory(layout.root);
+    await tidyUp(layout.root, options);
   }
 }
 

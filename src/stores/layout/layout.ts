@@ -1,11 +1,9 @@
-import { constants } from 'node:fs';
-import { lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Clock } from '../../core/clock.ts';
 import { plainDescriptor, type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
-import { isCode, OclError, systemCode } from '../../core/errors.ts';
+import { isCode, OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
@@ -23,23 +21,17 @@ import {
   type Sink,
   type StoredBlob,
 } from '../../core/store.ts';
-import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { type Linker } from '../../io/link.ts';
 import { type LockOptions } from '../../io/lock.ts';
 import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
 import { BlobFiles } from './blobFiles.ts';
-import {
-  applyChanges,
-  checkLayoutFile,
-  encodeIndexFile,
-  EMPTY_INDEX,
-  LAYOUT_FILE,
-  parseIndexFile,
-  type Change,
-  type IndexFile,
-} from './indexFile.ts';
+import { applyChanges, encodeIndexFile, type Change, type IndexFile } from './indexFile.ts';
+import { checkLayout, checkLayoutOrNew, createLayout, isLayout, readIndexFile } from './layoutFiles.ts';
 import { registerWriter, temporaryPath, withLayoutLock } from './session.ts';
 import { Subjects } from './subjects.ts';
+
+export { isLayout };
 
 export interface LayoutOptions {
   readonly clock: Clock;
@@ -164,7 +156,8 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     this.#changes = [];
     try {
       await this.#blobs.sync();
-      await withLayoutLock(this.root, this.#lockOptions(), async () => {
+      // Not stopped by the signal: what has arrived whole gets its name.
+      await withLayoutLock(this.root, { ...this.#lockOptions(), signal: undefined }, async () => {
         const { file, changed } = applyChanges(await this.readIndex(), changes);
         if (changed) await writeFileAtomic(join(this.root, 'index.json'), encodeIndexFile(file));
       });
@@ -205,8 +198,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 
   /** `index.json` as it is on disk. @throws OCL_LAYOUT_INVALID */
   async readIndex(): Promise<IndexFile> {
-    const path = join(this.root, 'index.json');
-    return parseIndexFile(await readRegularFile(path, LIMITS.indexBytes), path);
+    return await readIndexFile(this.root);
   }
 
   /** Where the file of a blob is, whether it exists or not. */
@@ -252,8 +244,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   }
 
   async #startWriting(): Promise<() => Promise<void>> {
-    await createLayout(this.root);
-    return await registerWriter(this.root, this.#lockOptions());
+    return await registerWriter(this.root, this.#lockOptions(), async () => await createLayout(this.root));
   }
 
   #lockOptions(): LockOptions {
@@ -264,14 +255,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 
 /** Opens a layout that exists. @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID */
 export async function openLayout(root: string, options: LayoutOptions): Promise<LayoutStore> {
-  if (!(await exists(root))) throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
-  const file = join(root, 'oci-layout');
-  if (!(await exists(file)))
-    throw new OclError(
-      'OCL_LAYOUT_INVALID',
-      `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`,
-    );
-  checkLayoutFile(await readRegularFile(file, 1 << 16), file);
+  await checkLayout(root);
   const store = new LayoutStore(root, options);
   await store.readIndex();
   return store;
@@ -279,85 +263,10 @@ export async function openLayout(root: string, options: LayoutOptions): Promise<
 
 /** Opens a layout for writing; what is missing is made at the first write. @throws OCL_LAYOUT_INVALID when other things are there */
 export async function openOrCreateLayout(root: string, options: LayoutOptions): Promise<LayoutStore> {
-  const file = join(root, 'oci-layout');
-  if (await exists(file)) {
-    checkLayoutFile(await readRegularFile(file, 1 << 16), file);
-    return new LayoutStore(root, options);
-  }
-  if (await exists(root)) await refuseForeignDirectory(root);
+  await checkLayoutOrNew(root);
   return new LayoutStore(root, options);
-}
-
-/** Whether a directory says that it is a layout. */
-export async function isLayout(root: string): Promise<boolean> {
-  return await exists(join(root, 'oci-layout'));
-}
-
-/** `blobs/`, then `index.json`, then `oci-layout`: a directory with the last one is a whole layout. */
-async function createLayout(root: string): Promise<void> {
-  if (await exists(join(root, 'oci-layout'))) {
-    if (!(await exists(join(root, 'index.json'))))
-      throw new OclError('OCL_LAYOUT_INVALID', `Cannot write to ${root}: its index.json is missing`, {
-        hint: 'restore index.json from a backup, or write into a new directory',
-      });
-    return;
-  }
-  await makeDirectory(join(root, 'blobs'));
-  if (!(await exists(join(root, 'index.json'))))
-    await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
-  await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
-}
-
-async function refuseForeignDirectory(root: string): Promise<void> {
-  const entries = await readdir(root, { withFileTypes: true });
-  const foreign = entries.find(
-    (entry) => !entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'index.json',
-  );
-  if (foreign !== undefined) {
-    throw new OclError(
-      'OCL_LAYOUT_INVALID',
-      `Cannot make a layout of ${root}: it holds other things, such as ${JSON.stringify(foreign.name)}`,
-      { hint: 'name a new or empty directory' },
-    );
-  }
 }
 
 function documentLimit(descriptor: Descriptor): number {
   return isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
-    throw error;
-  }
-}
-
-/** @throws OCL_LAYOUT_INVALID when missing, OCL_UNSAFE when it is no regular file, OCL_LIMIT */
-async function readRegularFile(path: string, limit: number): Promise<Uint8Array> {
-  let handle;
-  try {
-    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is missing`, { cause: error });
-    if (code === 'ELOOP') throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is a link`, { cause: error });
-    throw error;
-  }
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is no regular file`);
-    if (stats.size > limit)
-      throw new OclError(
-        'OCL_LIMIT',
-        `Cannot read ${path}: its ${stats.size} bytes are more than the ${limit} that are accepted`,
-      );
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,6 +1,6 @@
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../../core/errors.ts';
+import { isCode, OclError, systemCode } from '../../core/errors.ts';
 import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
 import { isAlive, readOwner, thisOwner, withLock, type LockOptions, type Owner } from '../../io/lock.ts';
 
@@ -9,67 +9,126 @@ import { isAlive, readOwner, thisOwner, withLock, type LockOptions, type Owner }
  * It is gone when nobody works on the layout; readers of layouts do not look at it.
  */
 const WORK = '.ocl';
+const LOCK = 'lock';
+const UNFINISHED = 'tmp';
+const WRITERS = 'writers';
+const DAY = 24 * 3_600_000;
+/** Milliseconds that tidying up waits for others: who holds the lock tidies up as well. */
+const TIDY_TIMEOUT = 2000;
+
+function workPath(root: string, ...names: readonly string[]): string {
+  return join(root, WORK, ...names);
+}
 
 export function lockPath(root: string): string {
-  return join(root, WORK, 'lock');
+  return workPath(root, LOCK);
 }
 
 export function temporaryPath(root: string): string {
-  return join(root, WORK, 'tmp');
+  return workPath(root, UNFINISHED);
 }
 
-function writersPath(root: string): string {
-  return join(root, WORK, 'writers');
-}
-
-/** Runs an action while nobody else changes `index.json` or collects garbage. */
+/** Runs an action while nobody else changes `index.json` or collects garbage. @throws OCL_LOCKED, OCL_UNSAFE */
 export async function withLayoutLock<T>(root: string, options: LockOptions, action: () => Promise<T>): Promise<T> {
-  await makeDirectory(join(root, WORK));
+  await refuseLinks(root);
+  await makeDirectory(workPath(root));
   return await withLock(lockPath(root), options, action);
 }
 
-/** Tells the garbage collector that blobs here may be on their way into a graph. Answers how to take it back. */
-export async function registerWriter(root: string, options: LockOptions): Promise<() => Promise<void>> {
+/** What is written or removed in `.ocl` must not land elsewhere because somebody planted a link there. */
+async function refuseLinks(root: string): Promise<void> {
+  for (const path of [workPath(root), temporaryPath(root), workPath(root, WRITERS)]) {
+    const stats = await lstat(path).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (stats === undefined || stats.isDirectory()) continue;
+    throw new OclError(
+      'OCL_UNSAFE',
+      `Cannot write to ${root}: ${path} is no directory, and could lead out of the layout`,
+    );
+  }
+}
+
+/**
+ * Tells the garbage collector that blobs here may be on their way into a graph. Answers how to take it back.
+ * @param prepare runs under the lock, before anything is written
+ */
+export async function registerWriter(
+  root: string,
+  options: LockOptions,
+  prepare: () => Promise<void>,
+): Promise<() => Promise<void>> {
   const owner = thisOwner();
-  const marker = join(writersPath(root), `${owner.pid}-${owner.nonce}`);
+  const marker = workPath(root, WRITERS, `${owner.pid}-${owner.nonce}`);
   await withLayoutLock(root, options, async () => {
-    await makeDirectory(writersPath(root));
+    await prepare();
+    await makeDirectory(workPath(root, WRITERS));
     await makeDirectory(temporaryPath(root));
     await writeFileAtomic(marker, new TextEncoder().encode(JSON.stringify(owner)));
   });
   return async () => {
     await rm(marker, { force: true });
-    await removeWorkDirectory(root);
+    await tidyUp(root, options);
   };
 }
 
 /** The writers that live, or may live: one on another host is believed for a day. Markers of the dead are removed. */
 export async function liveWriters(root: string, now: number): Promise<readonly Owner[]> {
   const live: Owner[] = [];
-  for (const name of await namesIn(writersPath(root))) {
-    const path = join(writersPath(root), name);
+  for (const name of await namesIn(workPath(root, WRITERS))) {
+    const path = workPath(root, WRITERS, name);
     const owner = await readOwner(path);
-    const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await lstat(path)).mtimeMs < 24 * 3_600_000);
+    const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await lstat(path)).mtimeMs < DAY);
     if (alive && owner !== undefined) live.push(owner);
     else await rm(path, { force: true });
   }
   return live;
 }
 
-/** What processes that died have left in `.ocl/tmp`. Only called while no writer lives. */
+/** What processes that died have left unfinished. Only called under the lock, while no writer lives. */
 export async function unfinishedFiles(root: string): Promise<readonly string[]> {
-  return (await namesIn(temporaryPath(root))).map((name) => join(temporaryPath(root), name));
+  return [
+    ...(await namesIn(temporaryPath(root))).map((name) => join(temporaryPath(root), name)),
+    // `index.json` and `oci-layout` are only written under the lock.
+    ...(await namesIn(root))
+      .filter((name) => /^\.(?:index\.json|oci-layout)\..*\.tmp$/.test(name))
+      .map((name) => join(root, name)),
+  ];
 }
 
-/** Removes `.ocl` when nothing is in it any more. */
-export async function removeWorkDirectory(root: string): Promise<void> {
-  for (const path of [writersPath(root), temporaryPath(root), join(root, WORK)]) {
+/** Removes `.ocl` when nobody writes any more, with all that dead processes left in it. */
+export async function tidyUp(root: string, options: LockOptions): Promise<void> {
+  if ((await namesIn(workPath(root))).length > 0) {
     try {
-      await rmdir(path);
+      // Not stopped by the signal: it is short, and others would find the remains.
+      await withLayoutLock(root, { ...options, signal: undefined, timeout: TIDY_TIMEOUT }, async () => {
+        await emptyWorkDirectory(root, options.clock.now());
+      });
     } catch (error) {
-      const code = systemCode(error);
-      if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOTDIR') throw error;
+      if (!isCode(error, 'OCL_LOCKED')) throw error;
     }
+  }
+  await removeIfEmpty(workPath(root));
+}
+
+async function emptyWorkDirectory(root: string, now: number): Promise<void> {
+  if ((await liveWriters(root, now)).length > 0) return;
+  for (const path of await unfinishedFiles(root)) await rm(path, { force: true });
+  for (const name of await namesIn(workPath(root))) {
+    // Also what a process left that died while it took the lock; one that waits for the lock tries again.
+    if (name.startsWith(`${LOCK}.`)) await rm(workPath(root, name), { force: true });
+  }
+  await removeIfEmpty(workPath(root, WRITERS));
+  await removeIfEmpty(temporaryPath(root));
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    await rmdir(path);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOTDIR') throw error;
   }
 }
 

@@ -1,0 +1,114 @@
+import { constants } from 'node:fs';
+import { lstat, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OclError, systemCode } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import {
+  checkLayoutFile,
+  EMPTY_INDEX,
+  encodeIndexFile,
+  LAYOUT_FILE,
+  parseIndexFile,
+  type IndexFile,
+} from './indexFile.ts';
+
+const LAYOUT_FILE_BYTES = 1 << 16;
+
+/** Whether a directory says that it is a layout. */
+export async function isLayout(root: string): Promise<boolean> {
+  return await exists(join(root, 'oci-layout'));
+}
+
+/** @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID, OCL_UNSAFE */
+export async function checkLayout(root: string): Promise<void> {
+  if (!(await exists(root))) throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
+  if (!(await isLayout(root)))
+    throw new OclError(
+      'OCL_LAYOUT_INVALID',
+      `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`,
+    );
+  const file = join(root, 'oci-layout');
+  checkLayoutFile(await readRegularFile(file, LAYOUT_FILE_BYTES), file);
+}
+
+/** @throws OCL_LAYOUT_INVALID when there is something that is no layout and may not become one */
+export async function checkLayoutOrNew(root: string): Promise<void> {
+  if (await isLayout(root)) await checkLayout(root);
+  else if (await exists(root)) await refuseForeignDirectory(root);
+}
+
+/** `blobs/`, then `index.json`, then `oci-layout`: a directory with the last one is a whole layout. Runs under the lock. */
+export async function createLayout(root: string): Promise<void> {
+  const hasIndex = await exists(join(root, 'index.json'));
+  if (await isLayout(root)) {
+    if (hasIndex) return;
+    throw new OclError('OCL_LAYOUT_INVALID', `Cannot write to ${root}: its index.json is missing`, {
+      hint: 'restore index.json from a backup, or write into a new directory',
+    });
+  }
+  if (!(await exists(join(root, 'blobs')))) await makeDirectory(join(root, 'blobs'));
+  if (!hasIndex) await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
+  await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
+}
+
+/** `index.json` as it is on disk; empty where no layout was made yet. @throws OCL_LAYOUT_INVALID, OCL_LIMIT, OCL_UNSAFE */
+export async function readIndexFile(root: string): Promise<IndexFile> {
+  const path = join(root, 'index.json');
+  if (!(await exists(path)) && !(await isLayout(root))) return EMPTY_INDEX;
+  return parseIndexFile(await readRegularFile(path, LIMITS.indexBytes), path);
+}
+
+async function refuseForeignDirectory(root: string): Promise<void> {
+  const entries = await readdir(root, { withFileTypes: true }).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOTDIR') throw error;
+    throw new OclError('OCL_LAYOUT_INVALID', `Cannot make a layout of ${root}: it is no directory`, { cause: error });
+  });
+  const foreign = entries.find(
+    (entry) => !entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'index.json',
+  );
+  if (foreign === undefined) return;
+  throw new OclError(
+    'OCL_LAYOUT_INVALID',
+    `Cannot make a layout of ${root}: it holds other things, such as ${JSON.stringify(foreign.name)}`,
+    { hint: 'name a new or empty directory' },
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+async function readRegularFile(path: string, limit: number): Promise<Uint8Array> {
+  let handle;
+  try {
+    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new OclError('OCL_LAYOUT_INVALID', `Cannot read ${path}: it is missing`, { cause: error });
+    if (code === 'ELOOP') throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is a link`, { cause: error });
+    // A socket, or a device that is not there.
+    if (code === 'ENXIO')
+      throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is no regular file`, { cause: error });
+    throw error;
+  }
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new OclError('OCL_UNSAFE', `Cannot read ${path}: it is no regular file`);
+    if (stats.size > limit)
+      throw new OclError(
+        'OCL_LIMIT',
+        `Cannot read ${path}: its ${stats.size} bytes are more than the ${limit} that are accepted`,
+      );
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
