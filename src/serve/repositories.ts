@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { isCode } from '../core/errors.ts';
 import { type Clock } from '../core/clock.ts';
 import { isRepository } from '../core/reference.ts';
@@ -21,6 +22,8 @@ interface Queue {
   waiting: number;
   /** Counts turns, to tell whether there was one while something slept. */
   turns: number;
+  /** Whether somebody waits to close the sink. */
+  watched: boolean;
   sink: (Sink & Editor) | undefined;
 }
 
@@ -37,6 +40,8 @@ export class Repositories {
     this.library = library;
     this.#clock = options.clock;
     this.#open = options.open;
+    // One waits for each repository that is written.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   async exists(name: string): Promise<boolean> {
@@ -53,7 +58,13 @@ export class Repositories {
 
   /** Runs when all earlier writers of the repository are done. What it committed is visible to every later reader. */
   async write<T>(name: string, use: (sink: Sink & Editor) => Promise<T>): Promise<T> {
-    const queue: Queue = this.#queues.get(name) ?? { tail: Promise.resolve(), waiting: 0, turns: 0, sink: undefined };
+    const queue: Queue = this.#queues.get(name) ?? {
+      tail: Promise.resolve(),
+      waiting: 0,
+      turns: 0,
+      watched: false,
+      sink: undefined,
+    };
     this.#queues.set(name, queue);
     queue.waiting++;
     const turn = queue.tail.then(() => this.#takeTurn(name, queue, use));
@@ -91,13 +102,19 @@ export class Repositories {
   }
 
   async #closeWhenIdle(name: string, queue: Queue): Promise<void> {
-    const { turns } = queue;
-    try {
-      await this.#clock.sleep(WRITER_IDLE_MS, this.#stop.signal);
-    } catch {
-      return;
-    }
-    if (queue.turns === turns && queue.waiting === 0) await this.#closeSink(name, queue);
+    if (queue.watched) return;
+    queue.watched = true;
+    let turns: number;
+    do {
+      turns = queue.turns;
+      try {
+        await this.#clock.sleep(WRITER_IDLE_MS, this.#stop.signal);
+      } catch {
+        return;
+      }
+    } while (queue.waiting === 0 && queue.turns !== turns);
+    queue.watched = false;
+    if (queue.waiting === 0) await this.#closeSink(name, queue);
   }
 
   async #closeSink(name: string, queue: Queue): Promise<void> {
