@@ -65,7 +65,7 @@ export function lintFile(raw: unknown, file: FileInput, schema: z.ZodType, warn:
 
 function nameUnused(section: object | null | undefined, path: YamlPath, warn: Warn): void {
   for (const [key, value] of Object.entries(section ?? {})) {
-    if (value === null || value === undefined || value === '' || value === false) continue;
+    if (value === null || value === undefined || value === '' || value === false || value === 0) continue;
     if (key === 'fastCopy') warn([...path, key], 'fastCopy is read as fastCheck; regsync ignores it');
     const instead = NOT_YET[key];
     if (instead !== undefined) warn([...path, key], `${key} is not acted upon yet: ${instead}`);

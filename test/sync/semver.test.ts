@@ -118,8 +118,7 @@ describe('ranges', () => {
     ['>1.0.0-rc.1', ['1.0.0-rc.2'], ['1.0.0-rc.1']],
   ])('%s', (text, yes, no) => {
     const range = parseRange(text);
-    for (const one of yes) expect(satisfies(version(one), range), one).toBe(true);
-    for (const one of no) expect(satisfies(version(one), range), one).toBe(false);
+    expect([...yes, ...no].filter((one) => satisfies(version(one), range))).toEqual(yes);
   });
   it.each(['>= 1', '>=1,<2', '1.x', '*', '!=1', '==1', '=>1', '~>1.2', '1 || 2', '1 - 2', 'latest'])(
     '%s is refused',

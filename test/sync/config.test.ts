@@ -1,0 +1,274 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_PARALLEL, loadConfig, type LoadedConfig } from '../../src/sync/config.ts';
+
+function loadFile(name: string): LoadedConfig {
+  return loadConfig(readFileSync(new URL(`../../testdata/sync/${name}`, import.meta.url), 'utf8'), name);
+}
+
+function failure(text: string): string {
+  try {
+    loadConfig(text, 'sync.yaml');
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return 'it loads';
+}
+
+/** `line: start of the message` */
+function told({ warnings }: LoadedConfig): readonly string[] {
+  return warnings.map(({ line, message }) => `${line}: ${message}`);
+}
+
+function step(text: string): LoadedConfig['config']['steps'][number] {
+  const [first] = loadConfig(text, 'sync.yaml').config.steps;
+  if (first === undefined) throw new Error('no step');
+  return first;
+}
+
+describe('shop.yaml', () => {
+  const loaded = loadFile('shop.yaml');
+  const { config } = loaded;
+
+  it('has hosts for the registry room', () => {
+    expect(config.creds).toEqual([
+      { registry: 'docker.io', user: 'shop-bot', pass: 'not-a-real-password', repoAuth: false },
+      {
+        registry: 'registry.shop.test:5000',
+        hostname: '10.0.0.5:5000',
+        tls: 'disabled',
+        reqConcurrent: 8,
+        pathPrefix: 'proxy',
+        repoAuth: true,
+      },
+    ]);
+    expect(config).toMatchObject({ parallel: 3, skipDockerConfig: true });
+  });
+  it('merges the defaults into the steps', () => {
+    const filters = [
+      {
+        artifactType: 'application/vnd.example.sbom',
+        annotations: { 'org.example.kind': 'full', 'org.example.any': '' },
+      },
+    ];
+    expect(config.steps).toMatchObject([
+      {
+        type: 'image',
+        source: 'busybox:1.36',
+        referrers: true,
+        referrerFilters: filters,
+        tagSets: [],
+        place: { line: 21 },
+      },
+      { type: 'repository', referrers: true, referrerFilters: [], digestTags: true },
+      { type: 'image', referrers: false, fastCheck: true, platform: 'linux/arm64', digestTags: false },
+    ]);
+  });
+  it('keeps 3.10 and says what regsync reads', () => {
+    expect(config.steps[1]?.tagSets).toEqual([
+      { allow: ['3.10', '3.11', '2\\.9\\.\\d+', ''], deny: ['.*-arm$'], semverRange: [] },
+    ]);
+    expect(told(loaded)).toEqual(['29: 3.10 is kept as it is written, but regsync reads 3.1; put it between quotes']);
+  });
+});
+
+describe('anchors.yaml', () => {
+  const loaded = loadFile('anchors.yaml');
+
+  it('merges anchors as regsync does', () => {
+    const deny = ['latest', '.*(alpha|beta|rc).*'];
+    expect(loaded.config.steps.map(({ tagSets }) => tagSets)).toEqual([
+      [{ allow: [], deny, semverRange: [] }],
+      [{ allow: ['v2.*'], deny, semverRange: [] }],
+      [{ allow: [], deny, semverRange: [] }],
+      [
+        { allow: [], deny: [], semverRange: ['>=1.2 <2', '^0'] },
+        { allow: ['v1|v2', '*-lts'], deny: [], semverRange: [] },
+        { allow: [], deny: [], semverRange: [] },
+      ],
+    ]);
+    expect(loaded.config.steps.map(({ type, mediaTypes }) => [type, mediaTypes.length])).toEqual([
+      ['repository', 1],
+      ['repository', 1],
+      ['repository', 1],
+      ['registry', 1],
+    ]);
+    expect(loaded.config.steps[3]).toMatchObject({
+      source: 'registry.eu.test',
+      target: 'registry.us.test',
+      repos: { allow: ['team/.*'], deny: [] },
+    });
+  });
+  it('warns of what reads otherwise than it looks', () => {
+    expect(told(loaded).map((line) => line.slice(0, 44))).toEqual([
+      '26: << stands after tags and overrides it, a',
+      '33: ^0 means >=0 <0.0.1 here, as in regsync;',
+      '34: the pattern "v1|v2" has a | outside of p',
+      '34: the pattern "*-lts" matches whatever end',
+    ]);
+  });
+});
+
+describe('everything.yaml', () => {
+  const loaded = loadFile('everything.yaml');
+  const [first, second, third] = loaded.config.steps;
+
+  it('loads, and merges schedules as a pair', () => {
+    expect(first).toMatchObject({ interval: 5_400_000, schedule: '' });
+    expect(second).toMatchObject({ interval: 0, schedule: '@daily' });
+    expect(third).toMatchObject({ interval: 0, schedule: '15 3 * * *' });
+  });
+  it('lets an empty value take no default away, and false one', () => {
+    expect(second).toMatchObject({
+      backup: 'old-{{.Ref.Tag}}',
+      fastCheck: false,
+      rateLimit: { min: 60, retry: 600_000 },
+      hooks: { pre: { type: 'exec' }, unchanged: { type: 'log', params: [] } },
+    });
+    expect(second?.hooks.post).toBeUndefined();
+    expect(second?.mediaTypes).toHaveLength(4);
+    expect(first).toMatchObject({ fastCheck: true, rateLimit: { retry: 300_000 } });
+  });
+  it('keeps texts as they are typed', () => {
+    expect(third?.tagSets[0]?.allow).toEqual([
+      '010',
+      '1.0',
+      '0x1F',
+      '1_000',
+      '1234567.5',
+      '.5',
+      'yes',
+      'true',
+      '1.20.0',
+      '1e3',
+      '2024-01-01',
+      '',
+    ]);
+    expect(
+      told(loaded)
+        .filter((line) => line.includes('is kept'))
+        .map((line) => /: (\S+) is kept .* reads (\S+);/.exec(line)?.slice(1).join(' → ')),
+    ).toEqual(['010 → 8', '1.0 → 1', '0x1F → 31', '1_000 → 1000', '1234567.5 → 1.2345675e+06', '.5 → 0.5']);
+  });
+  it('merges the hosts of one registry, and leaves out a login that is a template', () => {
+    expect(loaded.config.creds).toEqual([
+      { registry: 'plain.test:5000', tls: 'disabled', repoAuth: false },
+      { registry: 'docker.io', credHelper: 'docker-credential-example', repoAuth: false },
+    ]);
+  });
+  it.each([
+    [5, 'credExpire is not acted upon yet'],
+    [6, 'credHost is'],
+    [7, 'mirrors is'],
+    [8, 'priority is'],
+    [9, 'api is'],
+    [10, 'apiOpts is'],
+    [11, 'blobChunk is'],
+    [12, 'blobMax is'],
+    [13, 'reqPerSec is'],
+    [14, 'scheme is'],
+    [16, 'templates are not expanded yet: docker.io is used without this login'],
+    [18, 'templates are not expanded yet: docker.io is used without this clientCert'],
+    [19, 'the entry has no registry and is ignored'],
+    [23, 'the key "paralel" is unknown and ignored; did you mean "parallel"?'],
+    [24, 'blobLimit is'],
+    [25, 'cacheCount is'],
+    [26, 'cacheTime is'],
+    [27, 'userAgent is'],
+    [28, 'backup is not acted upon yet: what stands at the target is overwritten'],
+    [29, 'interval is'],
+    [30, 'schedule is'],
+    [31, 'ratelimit is'],
+    [32, 'hooks is'],
+    [35, 'referrerSource is'],
+    [36, 'fastCopy is read as fastCheck'],
+    [37, 'the key "Parallel" is unknown and ignored; did you mean "parallel"?'],
+    [39, 'templates are not expanded yet: this step will fail'],
+    [40, 'templates are not expanded yet: this step will fail'],
+    [43, 'the source of a repository step has a tag'],
+    [54, 'the type must be image, repository or registry'],
+    [55, 'a bare number counts nanoseconds'],
+    [56, 'referrerSlow is'],
+    [57, 'the key "Source" is unknown and ignored; did you mean "source"?'],
+    [60, 'the key "reports" is unknown and ignored'],
+  ])('warns at line %i: %s', (line, message) => {
+    expect(told(loaded).map((one) => one.slice(0, `${line}: ${message}`.length))).toContain(`${line}: ${message}`);
+  });
+  it('is silent about x- keys', () => {
+    expect(told(loaded).join('\n')).not.toContain('x-note');
+  });
+});
+
+describe('loadConfig', () => {
+  it('takes an empty file for an empty configuration', () => {
+    for (const text of ['', '# nothing\n', '{}', 'sync:\n', 'version: "1"\ncreds: ~\ndefaults:\nsync: []\n']) {
+      expect(loadConfig(text, 'sync.yaml')).toEqual({
+        config: { file: 'sync.yaml', creds: [], parallel: DEFAULT_PARALLEL, skipDockerConfig: false, steps: [] },
+        warnings: [],
+      });
+    }
+  });
+  it('takes parallel: 0 for unset', () => {
+    expect(loadConfig('defaults: {parallel: 0}', 'f').config.parallel).toBe(DEFAULT_PARALLEL);
+  });
+
+  it.each([
+    ['version: 2', 'Cannot read sync.yaml:1:1: version 2 of the format is not known, only version 1'],
+    ['sync: {source: a}', 'Cannot read sync.yaml:1:1: sync must be a list of steps'],
+    ['- a', 'Cannot read sync.yaml:1:1: the file must be a map with creds, defaults and sync'],
+    [
+      'sync:\n  - source: a\n    tags:\n      allow: latest\n',
+      'Cannot read sync.yaml:4:7: sync[0].tags.allow must be a list of texts',
+    ],
+    ['defaults:\n  referrers: yes\n', 'Cannot read sync.yaml:2:3: defaults.referrers must be true or false'],
+    ['defaults:\n  referrers: "true"\n', 'Cannot read sync.yaml:2:3: defaults.referrers must be true or false'],
+    ['defaults: {parallel: many}', 'defaults.parallel must be a whole number that is not negative'],
+    ['defaults: {parallel: 1.5}', 'defaults.parallel must be a whole number that is not negative'],
+    ['defaults: {interval: 1d}', 'defaults.interval must be a duration such as 90m'],
+    ['creds: [{registry: a.test, tls: off}]', 'creds[0].tls must be enabled, insecure or disabled'],
+    ['creds: [{registry: a.test, tls: true}]', 'creds[0].tls must be enabled, insecure or disabled'],
+    ['creds: [{registry: a.test, priority: -1}]', 'creds[0].priority must be a whole number that is not negative'],
+    ['sync: [{source: [a]}]', 'sync[0].source must be a text'],
+    ['sync:\n  - hooks: {pre: [x]}\n', 'sync[0].hooks.pre must be a map with type and params'],
+  ])('refuses %j', (text, message) => {
+    expect(failure(text)).toContain(message);
+  });
+  it('names the other faults in the hint', () => {
+    expect(() => loadConfig('sync:\n  - source: [a]\n  - target: [b]\n', 'f')).toThrow(
+      expect.objectContaining({ hint: 'there are more: line 3: sync[1].target must be a text' }),
+    );
+  });
+
+  it.each<[string, number]>([
+    ['60m', 3_600_000],
+    ['"5m"', 300_000],
+    ['1h30m', 5_400_000],
+    ['1.5s', 1500],
+    ['500us', 0.5],
+    ['"0s"', 0],
+    ['60000000000', 60_000],
+  ])('reads the duration %s', (text, ms) => {
+    expect(step(`sync: [{source: a, interval: ${text}}]`).interval).toBe(ms);
+  });
+  it('lets an interval of 0s inherit', () => {
+    expect(step('defaults: {interval: 2h}\nsync: [{source: a, interval: "0s"}]').interval).toBe(7_200_000);
+    expect(step('defaults: {interval: 2h, schedule: "0 1 * * *"}\nsync: [{source: a, interval: "1h"}]')).toMatchObject({
+      interval: 3_600_000,
+      schedule: '',
+    });
+  });
+  it('shares the warning of a shared part', () => {
+    const { warnings } = loadConfig(
+      'x: &t {allow: [3.10]}\nsync:\n  - {source: a, target: b, type: repository, tags: *t}\n  - {source: a, target: c, type: repository, tags: *t}\n',
+      'f',
+    );
+    expect(warnings.map(({ line, message }) => [line, message.slice(0, 4)])).toEqual([
+      [1, 'the '],
+      [1, '3.10'],
+    ]);
+  });
+  it('loads thousands of steps at once', () => {
+    const text = `sync:\n${Array.from({ length: 8000 }, (_, i) => `  - source: docker.io/rancher/image-${i}\n    target: registry.test/rancher/image-${i}\n    type: repository\n    tags: {allow: [v${i}.0.1, v2]}\n`).join('')}`;
+    expect(loadConfig(text, 'f').config.steps).toHaveLength(8000);
+  });
+});
