@@ -1,7 +1,7 @@
 // dist/ holds the library (js + d.ts, one file per source) and ocl.mjs: the command in one file, which starts fast
 // and can be carried across the gap by itself.
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,7 @@ const bundle = build({
   minifyWhitespace: true,
   minifySyntax: true,
   keepNames: true,
+  define: { OCL_VERSION: JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version) },
   legalComments: 'none',
   logLevel: 'warning',
   // CommonJS dependencies call require() for Node's own modules.

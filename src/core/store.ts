@@ -119,6 +119,8 @@ export interface Editor {
 export interface Library {
   readonly name: string;
   readonly writable: boolean;
+  /** The one store in which all its repositories lie, when that is so. */
+  readonly whole?: LocalSource | undefined;
   /** Sorted by name. */
   repositories(): Promise<readonly string[]>;
   source(repository: string): Promise<LocalSource | undefined>;
@@ -132,7 +134,7 @@ export interface Stores {
   source(reference: Reference): Promise<Source>;
   sink(reference: Reference): Promise<Sink>;
   /** Stores whose names and contents can be taken back: registries and layouts. */
-  editor(reference: Reference): Promise<Editor>;
+  editor(reference: Reference): Promise<Editor & Pick<Sink, 'commit'>>;
   /** A place on disk as repositories. @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID */
   library(reference: Reference): Promise<Library>;
   close(): Promise<void>;

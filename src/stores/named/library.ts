@@ -21,7 +21,7 @@ import {
 export class NamedEntries implements Library {
   readonly name: string;
   readonly writable: boolean;
-  readonly #store: LocalSource;
+  readonly whole: LocalSource;
   readonly #own: string;
   readonly #sink: (Sink & Editor) | undefined;
 
@@ -31,7 +31,7 @@ export class NamedEntries implements Library {
    */
   constructor(store: LocalSource, own: string, sink?: Sink & Editor) {
     this.name = store.name;
-    this.#store = store;
+    this.whole = store;
     this.#own = own;
     this.#sink = sink;
     this.writable = sink !== undefined;
@@ -65,16 +65,16 @@ export class NamedEntries implements Library {
   }
 
   async close(): Promise<void> {
-    await this.#store.close();
+    await this.whole.close();
   }
 
   #view(whole: string): LocalSource {
-    return new RepositoryView(this.#store, whole, (root) => this.#wholeName(root) === whole);
+    return new RepositoryView(this.whole, whole, (root) => this.#wholeName(root) === whole);
   }
 
   async #byPath(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
     const byPath = new Map<string, Set<string>>();
-    for (const root of await this.#store.roots()) {
+    for (const root of await this.whole.roots()) {
       const whole = this.#wholeName(root);
       const path = whole === this.#own ? whole : pathOf(whole);
       byPath.set(path, (byPath.get(path) ?? new Set()).add(whole));

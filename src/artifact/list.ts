@@ -1,0 +1,104 @@
+import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
+import { isCode, toOclError } from '../core/errors.ts';
+import { isAttestationEntry, isImage } from '../core/graph.ts';
+import { parseImageConfig } from '../core/imageConfig.ts';
+import { LIMITS } from '../core/limits.ts';
+import { type ManifestDocument } from '../core/manifest.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
+import { formatPlatform } from '../core/platform.ts';
+import { type Source } from '../core/store.ts';
+import { loadDocument } from '../copy/documents.ts';
+import { readVerified } from '../io/verify.ts';
+import { kindOf } from './kind.ts';
+
+export interface Listed {
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly kind: string;
+  readonly platforms: readonly string[];
+  /** Bytes of all that it is made of, each content counted once; what is not there counts as its descriptor says. */
+  readonly size: number;
+  readonly created: string | undefined;
+  /** Why it could not be read, when it could not. */
+  readonly problem?: string | undefined;
+}
+
+/** What a listing shows of one name. A damaged image is listed with its problem, not hidden. */
+export async function describeImage(source: Source, reference: string, root: Descriptor): Promise<Listed> {
+  const base = { reference, digest: root.digest, mediaType: root.mediaType };
+  try {
+    const facts = await gather(source, root, new Set(), 0);
+    const created = root.annotations?.[ANNOTATION.created] ?? facts.created;
+    return { ...base, kind: facts.kind, platforms: [...new Set(facts.platforms)], size: facts.size, created };
+  } catch (error) {
+    if (isCode(error, 'OCL_CANCELLED') || isCode(error, 'OCL_UNREACHABLE')) throw error;
+    return {
+      ...base,
+      kind: kindOf(root, undefined),
+      platforms: [],
+      size: root.size,
+      created: undefined,
+      problem: toOclError(error).message,
+    };
+  }
+}
+
+interface Facts {
+  readonly kind: string;
+  readonly platforms: readonly string[];
+  readonly size: number;
+  readonly created: string | undefined;
+}
+
+async function gather(source: Source, descriptor: Descriptor, seen: Set<Digest>, depth: number): Promise<Facts> {
+  if (seen.has(descriptor.digest))
+    return { kind: kindOf(descriptor, undefined), platforms: [], size: 0, created: undefined };
+  seen.add(descriptor.digest);
+  if (!isDocumentType(descriptor.mediaType) || depth > LIMITS.indexDepth)
+    return { kind: kindOf(descriptor, undefined), platforms: [], size: descriptor.size, created: undefined };
+  const { document } = await loadDocument(descriptor, source);
+  const kind = kindOf(descriptor, document);
+  const created = document.annotations?.[ANNOTATION.created];
+  if (document.kind === 'manifest') return await gatherManifest(source, descriptor, document, seen, { kind, created });
+  let size = descriptor.size;
+  const platforms: string[] = [];
+  let newest = created;
+  for (const entry of document.manifests) {
+    const below = await gather(source, entry, seen, depth + 1).catch((error: unknown) => {
+      // A platform that was not copied is no fault of the listing.
+      if (isCode(error, 'OCL_NOT_FOUND')) return undefined;
+      throw error;
+    });
+    if (below === undefined) continue;
+    size += below.size;
+    newest ??= below.created;
+    if (isAttestationEntry(entry)) continue;
+    platforms.push(...(entry.platform === undefined ? below.platforms : [formatPlatform(entry.platform)]));
+  }
+  return { kind, platforms, size, created: newest };
+}
+
+async function gatherManifest(
+  source: Source,
+  descriptor: Descriptor,
+  document: Extract<ManifestDocument, { kind: 'manifest' }>,
+  seen: Set<Digest>,
+  known: { readonly kind: string; readonly created: string | undefined },
+): Promise<Facts> {
+  let size = descriptor.size;
+  for (const child of [...(document.config === undefined ? [] : [document.config]), ...document.layers]) {
+    if (seen.has(child.digest)) continue;
+    seen.add(child.digest);
+    size += child.size;
+  }
+  if (!isImage(document) || document.config === undefined) return { ...known, platforms: [], size };
+  const config = parseImageConfig(
+    await readVerified(await source.open(document.config), document.config, LIMITS.configBytes),
+    document.config.digest,
+  );
+  const { os, architecture, variant } = config;
+  const platforms = os && architecture ? [formatPlatform({ os, architecture, ...(variant ? { variant } : {}) })] : [];
+  return { kind: known.kind, created: known.created ?? config.created ?? undefined, platforms, size };
+}

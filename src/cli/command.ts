@@ -1,0 +1,16 @@
+import { type ArgumentsCamelCase, type Argv } from 'yargs';
+import { type GlobalArguments } from './env.ts';
+
+/** A command's options and its action; loaded only when it is called. */
+export interface Command<T> {
+  build(cli: Argv): Argv<T>;
+  run(args: ArgumentsCamelCase<T> & GlobalArguments): Promise<void>;
+}
+
+/** Gives the options' types to the action. */
+export function defineCommand<T>(
+  build: (cli: Argv) => Argv<T>,
+  run: (args: ArgumentsCamelCase<T> & GlobalArguments) => Promise<void>,
+): Command<T> {
+  return { build, run };
+}

@@ -1,0 +1,81 @@
+import { type Argv } from 'yargs';
+
+/** What `main` needs of a command before it is called; the rest is loaded then. */
+export interface CommandEntry {
+  readonly usage: string | readonly string[];
+  readonly describe: string;
+  readonly load: () => Promise<{ build(cli: Argv): Argv; run(args: never): Promise<void> }>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    usage: 'sync [action]',
+    describe: 'Mirror what a YAML file (of regsync) says',
+    load: async () => (await import('./commands/sync.ts')).sync,
+  },
+  {
+    usage: 'copy <source> <target>',
+    describe: 'Copy an image with all that belongs to it',
+    load: async () => (await import('./commands/copy.ts')).copy,
+  },
+  {
+    usage: 'export <references..>',
+    describe: 'Write images into one file that crosses the gap',
+    load: async () => (await import('./commands/export.ts')).exportCommand,
+  },
+  {
+    usage: 'import <files..>',
+    describe: 'Take what is in such a file into a layout, library or registry',
+    load: async () => (await import('./commands/import.ts')).importCommand,
+  },
+  {
+    usage: 'serve <place>',
+    describe: 'Serve a layout, library or bundle as a registry',
+    load: async () => (await import('./commands/serve.ts')).serve,
+  },
+  {
+    usage: 'check <place>',
+    describe: 'Hash everything and report what is missing or altered',
+    load: async () => (await import('./commands/check.ts')).check,
+  },
+  {
+    usage: 'gc <place>',
+    describe: 'Remove what nothing names any more',
+    load: async () => (await import('./commands/gc.ts')).gc,
+  },
+  {
+    usage: 'ls <place>',
+    describe: 'List images, or the repositories of a registry',
+    load: async () => (await import('./commands/ls.ts')).ls,
+  },
+  {
+    usage: 'inspect <reference>',
+    describe: 'Show what an image is and how it runs',
+    load: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  },
+  {
+    usage: 'tree <reference>',
+    describe: 'Show an image with its parts and all that refers to it',
+    load: async () => (await import('./commands/tree.ts')).tree,
+  },
+  {
+    usage: 'referrers <reference>',
+    describe: 'List signatures, SBOMs and all else that refers to an image',
+    load: async () => (await import('./commands/referrers.ts')).referrers,
+  },
+  {
+    usage: 'tag <action> <reference> [name]',
+    describe: 'List tags, add one or take one away',
+    load: async () => (await import('./commands/tag.ts')).tag,
+  },
+  {
+    usage: 'manifest <action> <reference>',
+    describe: 'Print a manifest or index as it is',
+    load: async () => (await import('./commands/manifest.ts')).manifest,
+  },
+  {
+    usage: 'blob <action> <reference> <digest>',
+    describe: 'Print the bytes of a blob',
+    load: async () => (await import('./commands/blob.ts')).blob,
+  },
+];

@@ -1,0 +1,59 @@
+import { pipeline } from 'node:stream/promises';
+import { type Descriptor } from '../../core/descriptor.ts';
+import { parseDigest, type Digest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
+import { children } from '../../core/graph.ts';
+import { isDocumentType } from '../../core/mediaTypes.ts';
+import { parseReference, wantedName } from '../../core/reference.ts';
+import { type Source } from '../../core/store.ts';
+import { loadDocument } from '../../copy/documents.ts';
+import { verifying } from '../../io/verify.ts';
+import { defineCommand } from '../command.ts';
+import { onlyRoot } from '../onlyRoot.ts';
+import { runCommand } from '../run.ts';
+
+export const blob = defineCommand(
+  (cli) =>
+    cli
+      .positional('action', { choices: ['get'] as const, demandOption: true, describe: 'What to do' })
+      .positional('reference', { type: 'string', demandOption: true, describe: 'The image that the blob is a part of' })
+      .positional('digest', { type: 'string', demandOption: true, describe: 'Which blob' })
+      .example(
+        '$0 blob get ocidir://mirror/app:1.0 sha256:… > layer.tar.gz',
+        'A layer; its digest is checked while it is written',
+      ),
+  async (args) => {
+    const reference = parseReference(args.reference);
+    const digest = parseDigest(args.digest);
+    await runCommand(args, { contentOnStdout: true }, async (env) => {
+      const source = await env.stores.source(reference);
+      const root = await onlyRoot(source, wantedName(reference));
+      const descriptor = await findDescriptor(source, root, digest);
+      if (descriptor === undefined)
+        throw new OclError('OCL_NOT_FOUND', `Cannot find ${digest}: it is no part of ${args.reference}`, {
+          hint: `ocl tree --layers ${args.reference}`,
+        });
+      await pipeline(verifying(await source.open(descriptor), descriptor), process.stdout, {
+        end: false,
+        signal: env.signal,
+      });
+    });
+  },
+);
+
+/** The size of a blob is known only to the documents that name it. */
+async function findDescriptor(source: Source, root: Descriptor, digest: Digest): Promise<Descriptor | undefined> {
+  if (root.digest === digest) return root;
+  if (!isDocumentType(root.mediaType)) return undefined;
+  const { document } = await loadDocument(root, source);
+  for (const { descriptor } of children(document)) {
+    const found =
+      descriptor.digest === digest
+        ? descriptor
+        : isDocumentType(descriptor.mediaType)
+          ? await findDescriptor(source, descriptor, digest)
+          : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,74 @@
+import { formatReference, parsePathReference } from '../../core/reference.ts';
+import { OclError } from '../../core/errors.ts';
+import { type LocalSource } from '../../core/store.ts';
+import { checkStore, type CheckReport } from '../../copy/check.ts';
+import { defineCommand } from '../command.ts';
+import { type Env } from '../env.ts';
+import { EXIT } from '../exit.ts';
+import { formatBytes, formatTable, plural } from '../render/format.ts';
+import { printable } from '../../core/redact.ts';
+import { runCommand } from '../run.ts';
+
+export const check = defineCommand(
+  (cli) =>
+    cli
+      .positional('place', {
+        type: 'string',
+        demandOption: true,
+        describe: 'A layout, a library of layouts, or an archive',
+      })
+      .option('strict', {
+        type: 'boolean',
+        default: false,
+        describe: 'Parts of an index that were not copied count as damage',
+      })
+      .example('$0 check ./mirror', 'Every layout of a library')
+      .example('$0 check images.tar --json', 'A file that crossed the gap'),
+  async (args) => {
+    await runCommand(args, {}, async (env) => {
+      const stores = await openAll(args.place, env);
+      let damaged = false;
+      for (const { name, store } of stores) {
+        const report = await checkStore(store, { emit: env.emit, signal: env.signal });
+        const bad = report.damaged || (args.strict && report.findings.some(({ kind }) => kind === 'absent'));
+        damaged ||= bad;
+        if (env.json) env.print(JSON.stringify({ type: 'check', place: name, ...report, damaged: bad }));
+        else env.print(describe(name, report, bad));
+      }
+      return damaged ? EXIT.failed : EXIT.done;
+    });
+  },
+);
+
+/** One store for a layout or archive; for a library one for each layout, since content is kept apart there. */
+async function openAll(place: string, env: Env): Promise<readonly { name: string; store: LocalSource }[]> {
+  const reference = parsePathReference(place);
+  if (reference.kind === 'registry')
+    throw new OclError('OCL_USAGE', `Cannot check ${formatReference(reference)}: a registry checks its own disk`, {
+      hint: 'copy it into a layout, and check that',
+    });
+  const library = await env.stores.library(reference);
+  const repositories = await library.repositories();
+  if (library.whole !== undefined) return [{ name: place, store: library.whole }];
+  if (repositories.length === 0)
+    throw new OclError('OCL_NOT_FOUND', `Cannot check ${place}: there is no image layout and no archive`);
+  const found: { name: string; store: LocalSource }[] = [];
+  for (const repository of repositories) {
+    const store = await library.source(repository);
+    if (store !== undefined) found.push({ name: `${place.replace(/\/+$/, '')}/${repository}`, store });
+  }
+  return found;
+}
+
+function describe(name: string, report: CheckReport, bad: boolean): string {
+  const line = `${name}: ${bad ? 'DAMAGED' : 'ok'}, ${plural(report.roots, 'root')}, ${plural(report.blobs, 'blob')}, ${formatBytes(report.bytes)} hashed`;
+  if (report.findings.length === 0) return line;
+  const rows = report.findings.map(({ kind, digest, size, neededBy, message }) => [
+    kind,
+    digest,
+    formatBytes(size),
+    printable(neededBy ?? '-'),
+    printable(message),
+  ]);
+  return `${line}\n${formatTable(['FINDING', 'DIGEST', 'SIZE', 'NEEDED BY', 'WHY'], rows)}`;
+}

@@ -1,0 +1,87 @@
+import { formatReference, parseReference, wantedName, type Reference } from '../../core/reference.ts';
+import { type RootName } from '../../core/store.ts';
+import { Copier } from '../../copy/copier.ts';
+import { type Select } from '../../copy/select.ts';
+import { defineCommand } from '../command.ts';
+import { formatBytes } from '../render/format.ts';
+import { runCommand } from '../run.ts';
+import { selectOptions, toSelect } from '../select.ts';
+
+export const copy = defineCommand(
+  (cli) =>
+    selectOptions(cli)
+      .positional('source', { type: 'string', demandOption: true, describe: 'What is copied' })
+      .positional('target', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Where it goes; the name of the source is kept when none is given',
+      })
+      .option('reverify', {
+        type: 'boolean',
+        default: false,
+        describe: 'Hash files of other layouts instead of linking them on trust',
+      })
+      .option('force', {
+        type: 'boolean',
+        default: false,
+        describe: 'Ask for every part, although the target has the image',
+      })
+      .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be copied, and copy nothing' })
+      .example('$0 copy alpine:3.20 ocidir://mirror/alpine:3.20', 'From Docker Hub into a layout')
+      .example('$0 copy ocidir://mirror/alpine:3.20 registry.local:5000/alpine:3.20', 'From a layout into a registry')
+      .example('$0 copy --platform linux/amd64 nginx:1.27 oci-archive:nginx.tar', 'One platform into a file'),
+  async (args) => {
+    const source = parseReference(args.source);
+    const target = parseReference(args.target);
+    await runCommand(args, { reverify: args.reverify, dockerPlatform: args.platform[0] }, async (env) => {
+      const { stores, clock, emit, signal } = env;
+      const from = await stores.source(source);
+      const root = await from.resolve(wantedName(source) ?? 'latest');
+      const to = await stores.sink(target);
+      const select: Select = { ...toSelect(args), force: args.force };
+      const request = { from, to, root, name: targetName(source, target), image: formatReference(source), select };
+      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+      if (args.dryRun) {
+        const { current, nodes } = await copier.plan(request);
+        const missing = nodes.filter(({ present }) => !present).map(({ descriptor }) => descriptor);
+        const bytes = missing.reduce((sum, { size }) => sum + size, 0);
+        if (env.json)
+          env.print(
+            JSON.stringify({
+              type: 'plan',
+              image: request.image,
+              target: formatReference(target),
+              current,
+              nodes: nodes.length,
+              missing: missing.length,
+              bytes,
+            }),
+          );
+        else
+          env.print(
+            current || missing.length === 0
+              ? `${request.image}: nothing to copy`
+              : `${request.image}: would copy ${missing.length} of ${nodes.length} parts, ${formatBytes(bytes)}`,
+          );
+        return;
+      }
+      const [result] =
+        to.reserve === undefined ? [await copier.copy(request)] : await copier.copyReserved([request], to);
+      await to.commit();
+      if (env.json) env.print(JSON.stringify({ type: 'summary', ...result }));
+      else env.print(result?.root.digest ?? root.digest);
+    });
+  },
+);
+
+/** The target's name, else the source's; a layout also learns where its content came from. */
+function targetName(source: Reference, target: Reference): RootName {
+  const tag =
+    target.tag ??
+    (target.digest === undefined ? (source.tag ?? (source.digest === undefined ? 'latest' : undefined)) : undefined);
+  if (tag === undefined) return {};
+  if (target.kind === 'registry') return { tag };
+  const imageName =
+    source.kind === 'registry' ? `${source.registry}/${source.repository}:${source.tag ?? tag}` : undefined;
+  return { tag, ...(imageName === undefined ? {} : { imageName }) };
+}

@@ -1,0 +1,51 @@
+import { OclError } from '../../core/errors.ts';
+import { parsePathReference } from '../../core/reference.ts';
+import { defineCommand } from '../command.ts';
+import { formatBytes, plural } from '../render/format.ts';
+import { runCommand } from '../run.ts';
+
+export const gc = defineCommand(
+  (cli) =>
+    cli
+      .positional('place', { type: 'string', demandOption: true, describe: 'A layout, or a library of layouts' })
+      .option('grace', {
+        type: 'string',
+        default: '1h',
+        coerce: toMilliseconds,
+        describe: 'Leave what is younger: 90s, 30m, 1h, 7d, or 0',
+      })
+      .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be removed, and remove nothing' })
+      .example('$0 gc ./mirror --dry-run', 'What nothing names any more')
+      .example('$0 gc ocidir://mirror/alpine --grace 0', 'Remove it at once'),
+  async (args) => {
+    await runCommand(args, {}, async (env) => {
+      const reference = parsePathReference(args.place);
+      if (reference.kind === 'registry')
+        throw new OclError('OCL_USAGE', `Cannot collect garbage in ${args.place}: it is a registry`);
+      for (const { layout, report } of await env.stores.collectGarbage(reference, {
+        grace: args.grace,
+        dryRun: args.dryRun,
+      })) {
+        if (env.json) env.print(JSON.stringify({ type: 'gc', layout, ...report }));
+        else {
+          for (const { digest, size } of report.removed) env.print(`${digest}  ${formatBytes(size)}`);
+          const verb = report.dryRun ? 'would remove' : 'removed';
+          env.say(
+            `${layout}: ${verb} ${plural(report.removed.length, 'blob')} (${formatBytes(report.bytes)} freed) and ${plural(report.leftovers, 'unfinished file')}; kept ${report.kept}${report.young === 0 ? '' : `, left ${report.young} younger than the grace period`}`,
+          );
+        }
+      }
+    });
+  },
+);
+
+const UNIT_MS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function toMilliseconds(text: string): number {
+  const match = /^(\d+)([smhd]?)$/.exec(text);
+  if (match === null)
+    throw new OclError('OCL_USAGE', `Cannot read the duration ${JSON.stringify(text)}`, {
+      hint: 'write it like 90s, 30m, 1h or 7d',
+    });
+  return Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? 1000);
+}

@@ -1,0 +1,172 @@
+import { readFile } from 'node:fs/promises';
+import { OclError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { printable } from '../../core/redact.ts';
+import { Copier } from '../../copy/copier.ts';
+import { readBounded } from '../../io/verify.ts';
+import { type ExplicitCredential } from '../../stores/registry/credentials.ts';
+import { type HostSettings as RegistrySettings } from '../../stores/registry/hosts.ts';
+import { loadConfig, type LoadedConfig } from '../../sync/config.ts';
+import { planSync, type PlannedJob } from '../../sync/plan.ts';
+import { runSync, type SyncReport } from '../../sync/run.ts';
+import { type HostSettings } from '../../sync/settings.ts';
+import { defineCommand } from '../command.ts';
+import { type Env, type EnvOptions } from '../env.ts';
+import { EXIT } from '../exit.ts';
+import { formatBytes, formatDuration, formatTable } from '../render/format.ts';
+import { runCommand } from '../run.ts';
+import { toCount } from '../select.ts';
+
+export const sync = defineCommand(
+  (cli) =>
+    cli
+      .positional('action', {
+        choices: ['once', 'check'] as const,
+        default: 'once' as const,
+        describe: 'once: copy; check: say what would be copied',
+      })
+      .option('config', {
+        alias: 'c',
+        type: 'string',
+        demandOption: true,
+        describe: 'The YAML file, or - for standard input',
+      })
+      .option('abort-on-error', {
+        type: 'boolean',
+        default: false,
+        describe: 'Start nothing new after the first failure',
+      })
+      .option('exit-code', {
+        type: 'boolean',
+        default: false,
+        describe: 'check: exit with 2 when something would be copied',
+      })
+      .option('measure', {
+        type: 'boolean',
+        default: false,
+        describe: 'check: count bytes, which reads manifests at the source',
+      })
+      .option('concurrency', { default: 6, coerce: toCount, describe: 'Contents under way at once' })
+      .example('$0 sync --config sync.yaml', 'Mirror once')
+      .example('$0 sync check --config sync.yaml --exit-code', 'What is out of date?'),
+  async (args) => {
+    const { config, warnings } = await readConfig(args.config);
+    for (const { file, line, column, message } of warnings)
+      process.stderr.write(`warning: ${file}:${line}:${column}: ${printable(message)}\n`);
+    await runCommand(args, envOptions(config), async (env) => {
+      const { clock, emit, signal, stores } = env;
+      const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
+      if (args.action === 'check') {
+        const jobs: PlannedJob[] = [];
+        const measure = args.measure ? new Copier({ clock, emit, signal, concurrency: args.concurrency }) : undefined;
+        for await (const job of planSync(config, stores, { clock, emit, signal, catalog, measure })) jobs.push(job);
+        return reportPlan(jobs, env, args.exitCode);
+      }
+      return reportRun(
+        await runSync(config, stores, {
+          clock,
+          emit,
+          signal,
+          catalog,
+          concurrency: args.concurrency,
+          abortOnError: args.abortOnError,
+        }),
+        env,
+      );
+    });
+  },
+);
+
+async function readConfig(path: string): Promise<LoadedConfig> {
+  if (path === '-')
+    return loadConfig(
+      new TextDecoder().decode(await readBounded(process.stdin, LIMITS.configFile, 'standard input')),
+      '<stdin>',
+    );
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw new OclError('OCL_NOT_FOUND', `Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  return loadConfig(new TextDecoder().decode(bytes), path);
+}
+
+/** The file's `creds` as the registry clients take them. */
+function envOptions(config: LoadedConfig['config']): EnvOptions {
+  return {
+    skipDockerConfig: config.skipDockerConfig,
+    hosts: new Map(config.creds.map((host) => [host.registry, settingsOf(host)])),
+    explicit: config.creds.flatMap(credentialOf),
+  };
+}
+
+function settingsOf(host: HostSettings): RegistrySettings {
+  const { tls, hostname, pathPrefix, reqConcurrent, regcert, clientCert, clientKey } = host;
+  return {
+    tls,
+    hostname,
+    pathPrefix,
+    concurrency: reqConcurrent,
+    ca: regcert === undefined ? undefined : [regcert],
+    clientCert,
+    clientKey,
+  };
+}
+
+function credentialOf(host: HostSettings): ExplicitCredential[] {
+  const { registry, user, pass, token, credHelper } = host;
+  if (token !== undefined) return [{ registry, credential: { kind: 'identity', token } }];
+  if (user !== undefined && pass !== undefined)
+    return [{ registry, credential: { kind: 'password', username: user, password: pass } }];
+  return credHelper === undefined ? [] : [{ registry, credential: { kind: 'helper', helper: credHelper } }];
+}
+
+function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): number {
+  const failed = jobs.filter(({ action }) => action === 'failed');
+  const copies = jobs.filter(({ action }) => action === 'copy');
+  if (env.json)
+    env.print(
+      JSON.stringify(
+        jobs.map(({ error, ...job }) => ({
+          ...job,
+          ...(error === undefined ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }),
+        })),
+      ),
+    );
+  else if (jobs.length > 0) {
+    const rows = jobs.map(({ action, image, target, bytes, reason }) => [
+      action,
+      printable(image),
+      printable(target),
+      bytes === undefined ? '-' : formatBytes(bytes),
+      printable(reason),
+    ]);
+    env.print(formatTable(['ACTION', 'IMAGE', 'TARGET', 'BYTES', 'WHY'], rows));
+  }
+  env.say(
+    `${copies.length} to copy, ${jobs.length - copies.length - failed.length} unchanged or left out, ${failed.length} failed`,
+  );
+  if (failed.length > 0) return EXIT.failed;
+  return exitCode && copies.length > 0 ? EXIT.drift : EXIT.done;
+}
+
+function reportRun(report: SyncReport, env: Env): number {
+  const { copied, current, skipped, failed, untried, bytes, ms } = report;
+  const plain = failed.map(({ image, error }) => ({
+    image,
+    error: { code: error.code, message: error.message, hint: error.hint, side: error.side },
+  }));
+  if (env.json)
+    env.print(JSON.stringify({ type: 'summary', copied, current, skipped, failed: plain, untried, bytes, ms }));
+  else
+    env.say(
+      `${copied} copied, ${current} unchanged, ${skipped} left out, ${failed.length} failed${untried > 0 ? `, ${untried} not tried` : ''}; ${formatBytes(bytes)} in ${formatDuration(ms)}`,
+    );
+  if (!env.json)
+    for (const { image, error } of failed)
+      env.say(
+        `failed: ${printable(image)}: ${printable(error.message)} [${error.code}]${error.hint === undefined ? '' : `\n  hint: ${printable(error.hint)}`}`,
+      );
+  return failed.length > 0 || untried > 0 ? EXIT.failed : EXIT.done;
+}

@@ -1,0 +1,63 @@
+import { buildTree, type TreeNode } from '../../artifact/tree.ts';
+import { formatPlatform } from '../../core/platform.ts';
+import { printable } from '../../core/redact.ts';
+import { formatReference, parseReference, wantedName } from '../../core/reference.ts';
+import { shortDigest } from '../../core/digest.ts';
+import { defineCommand } from '../command.ts';
+import { onlyRoot } from '../onlyRoot.ts';
+import { formatBytes } from '../render/format.ts';
+import { runCommand } from '../run.ts';
+
+export const tree = defineCommand(
+  (cli) =>
+    cli
+      .positional('reference', { type: 'string', demandOption: true, describe: 'An image or artifact' })
+      .option('layers', { type: 'boolean', default: false, describe: 'Configs and layers as well' })
+      .example('$0 tree registry.local:5000/app:1.0', 'Platforms, signatures and SBOMs')
+      .example('$0 tree ocidir://mirror/app:1.0 --layers', 'With every layer'),
+  async (args) => {
+    const reference = parseReference(args.reference);
+    await runCommand(args, {}, async (env) => {
+      const source = await env.stores.source(reference);
+      const root = await buildTree(source, await onlyRoot(source, wantedName(reference)), { contents: args.layers });
+      if (env.json) env.print(JSON.stringify(plain(root)));
+      else env.print([`${printable(formatReference(reference))}  ${label(root)}`, ...below(root, '')].join('\n'));
+    });
+  },
+);
+
+function below(node: TreeNode, indent: string): readonly string[] {
+  return node.children.flatMap((child, i) => {
+    const last = i === node.children.length - 1;
+    return [`${indent}${last ? '└─ ' : '├─ '}${label(child)}`, ...below(child, `${indent}${last ? '   ' : '│  '}`)];
+  });
+}
+
+function label({ role, kind, descriptor, present }: TreeNode): string {
+  const platform =
+    descriptor.platform === undefined || descriptor.platform.os === 'unknown'
+      ? ''
+      : `  ${formatPlatform(descriptor.platform)}`;
+  const title = descriptor.annotations?.['org.opencontainers.image.title'];
+  const what =
+    role === 'referrer' ? `referrer ${kind}` : role === 'config' || role === 'layer' ? `${role} ${kind}` : kind;
+  return printable(
+    `${what}${platform}  ${shortDigest(descriptor.digest)}  ${formatBytes(descriptor.size)}${title === undefined ? '' : `  ${title}`}${present ? '' : '  (not here)'}`,
+  );
+}
+
+function plain(node: TreeNode): object {
+  const { digest, mediaType, size, platform, artifactType, annotations } = node.descriptor;
+  return {
+    role: node.role,
+    kind: node.kind,
+    digest,
+    mediaType,
+    size,
+    ...(platform === undefined ? {} : { platform }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+    present: node.present,
+    children: node.children.map(plain),
+  };
+}

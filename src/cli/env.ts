@@ -1,0 +1,145 @@
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock } from '../core/clock.ts';
+import { type Emit } from '../core/events.ts';
+import { parsePlatform } from '../core/platform.ts';
+import { createHttp, type Http } from '../io/http.ts';
+import { systemClock } from '../io/systemClock.ts';
+import { createHelperRunner } from '../stores/registry/credentialHelper.ts';
+import { createCredentials, type ExplicitCredential } from '../stores/registry/credentials.ts';
+import { type HostSettings } from '../stores/registry/hosts.ts';
+import { createRegistries, type Registries } from '../stores/registry/registries.ts';
+import { createStores, type AllStores } from '../stores.ts';
+import { createBarRenderer } from './render/bars.ts';
+import { createJsonRenderer } from './render/json.ts';
+import { createPlainRenderer } from './render/plain.ts';
+import { type Renderer } from './render/renderer.ts';
+import { version } from './version.ts';
+
+/** Options that every command takes. */
+export interface GlobalArguments {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly plainHttp: readonly string[];
+  readonly insecure: readonly string[];
+  readonly tmpdir: string | undefined;
+}
+
+export interface EnvOptions {
+  readonly hosts?: ReadonlyMap<string, HostSettings> | undefined;
+  readonly explicit?: readonly ExplicitCredential[] | undefined;
+  readonly skipDockerConfig?: boolean | undefined;
+  readonly reverify?: boolean | undefined;
+  readonly dockerPlatform?: string | undefined;
+  /** Standard output carries content: events and results go to standard error. */
+  readonly contentOnStdout?: boolean | undefined;
+}
+
+/** What a command works with. Made once a run; nothing below reads the process's environment. */
+export interface Env {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly stores: AllStores;
+  readonly registries: Registries;
+  readonly tmpDir: string;
+  readonly json: boolean;
+  readonly renderer: Renderer;
+  /** A line of data. */
+  print(line: string): void;
+  /** A line for people, not for pipes. */
+  say(line: string): void;
+  close(): Promise<void>;
+}
+
+export function createEnv(args: GlobalArguments, signal: AbortSignal, options: EnvOptions = {}): Env {
+  const { env, stderr, stdout } = process;
+  const out = options.contentOnStdout === true ? stderr : stdout;
+  const print = (line: string): void => void out.write(`${line}\n`);
+  const say = (line: string): void => {
+    if (!args.quiet) stderr.write(`${line}\n`);
+  };
+  const renderer = createRenderer(args, print);
+  const http = openHttp();
+  const registries = createRegistries({
+    http,
+    clock: systemClock,
+    emit: renderer.emit,
+    signal,
+    hosts: mergeHosts(args, options.hosts),
+    credentials: createCredentials({
+      files: options.skipDockerConfig === true ? [] : credentialFiles(env),
+      explicit: options.explicit,
+      runHelper: createHelperRunner({ env }),
+    }),
+  });
+  const tmpDir = args.tmpdir ?? tmpdir();
+  const stores = createStores({
+    clock: systemClock,
+    emit: renderer.emit,
+    registries,
+    tmpDir,
+    signal,
+    reverify: options.reverify,
+    dockerPlatform: options.dockerPlatform === undefined ? undefined : parsePlatform(options.dockerPlatform),
+  });
+  return {
+    clock: systemClock,
+    emit: renderer.emit,
+    signal,
+    stores,
+    registries,
+    tmpDir,
+    json: args.json,
+    renderer,
+    print,
+    say,
+    async close() {
+      renderer.close();
+      await stores.close();
+      await http.close();
+    },
+  };
+
+  function openHttp(): Http {
+    return createHttp({
+      userAgent: `ocl/${version}`,
+      proxy: {
+        http: env['http_proxy'] ?? env['HTTP_PROXY'],
+        https: env['https_proxy'] ?? env['HTTPS_PROXY'],
+        except: env['no_proxy'] ?? env['NO_PROXY'],
+      },
+    });
+  }
+}
+
+function createRenderer(args: GlobalArguments, print: (line: string) => void): Renderer {
+  const { stderr, env } = process;
+  if (args.json) return createJsonRenderer(print, systemClock);
+  if (args.quiet) return createPlainRenderer(() => {}, systemClock);
+  if (stderr.isTTY && env['TERM'] !== 'dumb' && env['CI'] === undefined) {
+    return createBarRenderer(stderr, systemClock, env['NO_COLOR'] === undefined || env['NO_COLOR'] === '');
+  }
+  return createPlainRenderer((line) => void stderr.write(`${line}\n`), systemClock);
+}
+
+function mergeHosts(
+  args: GlobalArguments,
+  given: ReadonlyMap<string, HostSettings> | undefined,
+): ReadonlyMap<string, HostSettings> {
+  const hosts = new Map(given);
+  for (const host of args.insecure) hosts.set(host, { ...hosts.get(host), tls: 'insecure' });
+  for (const host of args.plainHttp) hosts.set(host, { ...hosts.get(host), tls: 'disabled' });
+  return hosts;
+}
+
+/** Where other tools keep logins, in the order in which they are asked. */
+function credentialFiles(env: NodeJS.ProcessEnv): readonly string[] {
+  const files: string[] = [];
+  if (env['REGISTRY_AUTH_FILE']) files.push(env['REGISTRY_AUTH_FILE']);
+  if (env['DOCKER_CONFIG']) files.push(join(env['DOCKER_CONFIG'], 'config.json'));
+  if (env['XDG_RUNTIME_DIR']) files.push(join(env['XDG_RUNTIME_DIR'], 'containers/auth.json'));
+  files.push(join(env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'containers/auth.json'));
+  files.push(join(homedir(), '.docker/config.json'));
+  return files;
+}

@@ -1,0 +1,96 @@
+import yargs, { type Argv } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { OclError, toOclError } from '../core/errors.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT_OF } from './exit.ts';
+import { reportError } from './run.ts';
+import { version } from './version.ts';
+
+async function main(argv: readonly string[]): Promise<void> {
+  const json = argv.includes('--json');
+  let cli: Argv = yargs([...argv])
+    .scriptName('ocl')
+    .usage('$0 <command>\n\nOCI images and artifacts, carried where there is no network.')
+    .parserConfiguration({
+      'camel-case-expansion': true,
+      'strip-dashed': true,
+      'parse-positional-numbers': false,
+      'parse-numbers': false,
+      'duplicate-arguments-array': true,
+      'boolean-negation': true,
+      'dot-notation': false,
+    })
+    .option('json', { type: 'boolean', default: false, describe: 'Print results and events as JSON', global: true })
+    .option('quiet', {
+      alias: 'q',
+      type: 'boolean',
+      default: false,
+      describe: 'Print results and errors alone',
+      global: true,
+    })
+    .option('plain-http', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'Speak http to this HOST[:PORT] (repeatable)',
+      global: true,
+    })
+    .option('insecure', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: 'Take any certificate of this HOST[:PORT] (repeatable)',
+      global: true,
+    })
+    .option('tmpdir', {
+      type: 'string',
+      describe: 'Where compressed archives are unpacked while they are read',
+      global: true,
+    })
+    .help('help')
+    .alias('help', 'h')
+    .version(version)
+    .alias('version', 'v')
+    .completion('completion', 'Print a completion script for bash or zsh: ocl completion >> ~/.bashrc')
+    .wrap(Math.min(120, process.stdout.columns ?? 100))
+    .strict()
+    .demandCommand(1, 'Name a command.')
+    .recommendCommands()
+    .showHelpOnFail(false)
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw (
+        error ??
+        new OclError('OCL_USAGE', message, {
+          hint: `ocl ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help`,
+        })
+      );
+    });
+  for (const { usage, describe, load } of COMMANDS) {
+    cli = cli.command(
+      usage,
+      describe,
+      async (command) => (await load()).build(command),
+      async (args) => {
+        await (await load()).run(args as never);
+      },
+    );
+  }
+  try {
+    await cli.parseAsync();
+  } catch (error) {
+    const failure = toOclError(error);
+    reportError(failure, json);
+    process.exitCode = EXIT_OF[failure.code];
+  }
+}
+
+// A reader that closed the pipe (`ocl ls | head`) is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+await main(hideBin(process.argv));

@@ -1,0 +1,71 @@
+import cliProgress from 'cli-progress';
+import { type Clock } from '../../core/clock.ts';
+import { formatBytes, formatDuration } from './format.ts';
+import { lineOf } from './plain.ts';
+import { type Renderer } from './renderer.ts';
+import { fraction, INITIAL, reduce, type RunState } from './state.ts';
+
+const SHOW_AFTER = 1000;
+const REDRAW = 100;
+
+/** One bar for the whole run, with lines above it for what is done. It appears when a run takes longer than a second. */
+export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colour: boolean): Renderer {
+  let state = INITIAL;
+  const started = clock.now();
+  let drawn = 0;
+  let bars: cliProgress.MultiBar | undefined;
+  let bar: cliProgress.SingleBar | undefined;
+
+  const say = (line: string): void => {
+    if (bars === undefined) stream.write(`${line}\n`);
+    else bars.log(`${line}\n`);
+  };
+  const draw = (now: number): void => {
+    if (now - started < SHOW_AFTER || state.planned === 0) return;
+    bars ??= new cliProgress.MultiBar({
+      stream,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: false,
+      gracefulExit: false,
+      autopadding: true,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      format: `${colour ? '\u001B[36m' : ''}{bar}${colour ? '\u001B[0m' : ''} {text}`,
+    });
+    bar ??= bars.create(1000, 0, { text: '' });
+    bar.update(Math.floor(fraction(state) * 1000), { text: barText(state, now - started) });
+    bars.update();
+  };
+  return {
+    emit(event) {
+      state = reduce(state, event);
+      const line = lineOf(event);
+      if (line !== undefined) say(line);
+      const now = clock.now();
+      if (now - drawn < REDRAW) return;
+      drawn = now;
+      draw(now);
+    },
+    state: () => state,
+    close() {
+      bars?.stop();
+      bars = undefined;
+    },
+  };
+}
+
+/** `45 % · 1.2 of 2.6 GB · 180 MB/s · 8.0 s left · 3 of 12 images` */
+export function barText(state: RunState, elapsed: number): string {
+  const rate = state.moved / Math.max(0.001, elapsed / 1000);
+  const left = rate > 0 ? (Math.max(0, state.planned - state.moved) / rate) * 1000 : 0;
+  const { copied, current, failed, started } = state.images;
+  const parts = [
+    `${Math.floor(fraction(state) * 100)} %`,
+    `${formatBytes(Math.min(state.moved, state.planned))} of ${formatBytes(state.planned)}`,
+    `${formatBytes(rate)}/s`,
+    `${formatDuration(left)} left`,
+  ];
+  if (started > 1) parts.push(`${copied + current + failed} of ${started} images`);
+  return parts.join(' · ');
+}

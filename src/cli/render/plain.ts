@@ -1,0 +1,45 @@
+import { type Clock } from '../../core/clock.ts';
+import { type OclEvent } from '../../core/events.ts';
+import { printable } from '../../core/redact.ts';
+import { formatBytes, formatDuration } from './format.ts';
+import { type Renderer } from './renderer.ts';
+import { fraction, INITIAL, reduce } from './state.ts';
+
+const PROGRESS_EVERY = 10_000;
+
+/** One line for each thing that is worth one: for logs, pipes and terminals that do not move. */
+export function createPlainRenderer(write: (line: string) => void, clock: Clock): Renderer {
+  let state = INITIAL;
+  let last = clock.now();
+  const started = last;
+  return {
+    emit(event) {
+      state = reduce(state, event);
+      const line = lineOf(event);
+      if (line !== undefined) write(line);
+      else if (event.type === 'blob.bytes' && clock.now() - last >= PROGRESS_EVERY) {
+        last = clock.now();
+        const rate = state.streamed / Math.max(1, (last - started) / 1000);
+        write(`  ${Math.floor(fraction(state) * 100)} % of ${formatBytes(state.planned)}, ${formatBytes(rate)}/s`);
+      }
+    },
+    state: () => state,
+    close: () => {},
+  };
+}
+
+/** The line of an event, for those that have one. */
+export function lineOf(event: OclEvent): string | undefined {
+  switch (event.type) {
+    case 'image.done':
+      return event.outcome === 'current'
+        ? `unchanged ${printable(event.image)}`
+        : `copied    ${printable(event.image)}  (${formatBytes(event.totals.bytes)}, ${formatBytes(event.totals.streamed)} transferred, ${formatDuration(event.ms)})`;
+    case 'image.failed':
+      return `failed    ${printable(event.image)}  ${printable(event.error.message)}`;
+    case 'notice':
+      return `${event.level}: ${printable(event.message)}`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import { OclError, toOclError } from '../core/errors.ts';
+import { printable } from '../core/redact.ts';
+import { createEnv, type Env, type EnvOptions, type GlobalArguments } from './env.ts';
+import { EXIT, EXIT_OF } from './exit.ts';
+
+/**
+ * Runs a command's action in an environment, and turns what it throws into a message and an exit status.
+ * The first Ctrl-C ends the run in order; the second at once.
+ *
+ * @param action returns the exit status, or nothing for success
+ */
+export async function runCommand(
+  args: GlobalArguments,
+  options: EnvOptions,
+  action: (env: Env) => Promise<number | void>,
+): Promise<void> {
+  const controller = new AbortController();
+  const release = onSignals(controller);
+  let env: Env | undefined;
+  try {
+    env = createEnv(args, controller.signal, options);
+    const status = (await action(env)) ?? EXIT.done;
+    await env.close();
+    process.exitCode = status;
+  } catch (error) {
+    const failure = controller.signal.aborted ? toOclError(controller.signal.reason) : toOclError(error);
+    // What closing says after a failure would hide the failure.
+    await env?.close().catch(() => {});
+    reportError(failure, args.json && options.contentOnStdout !== true);
+    process.exitCode = EXIT_OF[failure.code];
+  } finally {
+    release();
+  }
+}
+
+function onSignals(controller: AbortController): () => void {
+  const stop = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(EXIT.cancelled);
+    process.stderr.write(`\n${signal}: stopping; once more stops at once\n`);
+    controller.abort(
+      new OclError('OCL_CANCELLED', `Stopped by ${signal}`, {
+        hint: 'run the same command again: it goes on where it stopped',
+      }),
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return () => {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  };
+}
+
+/** `error: …`, its code, and the next command to type; with `--json` the same as an object on standard output. */
+export function reportError(error: OclError, json: boolean): void {
+  const { code, message, hint, side } = error;
+  if (json) process.stdout.write(`${JSON.stringify({ type: 'error', error: { code, message, hint, side } })}\n`);
+  const where = side === undefined ? '' : ` (${side})`;
+  process.stderr.write(`error: ${printable(message)}${where} [${code}]\n`);
+  if (hint !== undefined) process.stderr.write(`hint:  ${printable(hint)}\n`);
+  if (code === 'OCL_INTERNAL' && error.cause instanceof Error) process.stderr.write(`${error.cause.stack ?? ''}\n`);
+}

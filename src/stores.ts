@@ -1,0 +1,210 @@
+import { stat } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { type Writable } from 'node:stream';
+import { type Clock } from './core/clock.ts';
+import { type Platform } from './core/descriptor.ts';
+import { OclError, systemCode } from './core/errors.ts';
+import { type Emit } from './core/events.ts';
+import { formatReference, isRepository, type FileReference, type Reference } from './core/reference.ts';
+import { type Editor, type Library, type LocalSource, type Sink, type Source, type Stores } from './core/store.ts';
+import { Linker } from './io/link.ts';
+import { openArchive } from './stores/archive/reader.ts';
+import { createArchive } from './stores/archive/writer.ts';
+import { collectGarbage, type GcReport } from './stores/layout/gc.ts';
+import {
+  isLayout,
+  openLayout,
+  openOrCreateLayout,
+  type LayoutOptions,
+  type LayoutStore,
+} from './stores/layout/layout.ts';
+import { LayoutTree } from './stores/layout/library.ts';
+import { NamedEntries } from './stores/named/library.ts';
+import { type Registries } from './stores/registry/registries.ts';
+
+export interface StoresOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly registries: Registries;
+  /** Where a compressed archive is decompressed to. */
+  readonly tmpDir: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Files of other layouts are hashed again instead of linked on trust. */
+  readonly reverify?: boolean | undefined;
+  /** Which image of an index `docker load` gets from an archive. */
+  readonly dockerPlatform?: Platform | undefined;
+  /** Milliseconds to wait for another process's lock. */
+  readonly lockTimeout?: number | undefined;
+}
+
+/** The stores of a run, and what only one kind of them can do. */
+export interface AllStores extends Stores {
+  /** An archive that is written to a stream. */
+  archiveTo(stream: Writable, name: string): Sink;
+  /** Removes what nothing reaches, in one layout or in each of a library. */
+  collectGarbage(
+    reference: FileReference,
+    options: { readonly grace: number; readonly dryRun: boolean },
+  ): Promise<readonly { readonly layout: string; readonly report: GcReport }[]>;
+}
+
+type FileKind = 'layout' | 'library' | 'archive' | 'nothing';
+
+/** Opens whatever a reference names. The only place that tells kinds of stores apart. */
+export function createStores(options: StoresOptions): AllStores {
+  const { clock, emit, signal, registries, tmpDir, reverify, lockTimeout } = options;
+  const layouts: LayoutOptions = { clock, emit, signal, reverify, lockTimeout, linker: new Linker() };
+  const opened: { close(): Promise<void> }[] = [];
+
+  function keep<T extends { close(): Promise<void> }>(store: T): T {
+    opened.push(store);
+    return store;
+  }
+
+  async function openFile(reference: FileReference): Promise<LocalSource> {
+    if (reference.kind === 'layout') return await openLayout(reference.path, layouts);
+    if (reference.kind === 'docker-archive') return await openArchive(reference.path, { tmpDir, as: 'docker' });
+    if (reference.kind === 'archive') return await openArchive(reference.path, { tmpDir });
+    const kind = await kindOfPath(reference.path);
+    if (kind === 'nothing')
+      throw new OclError('OCL_NOT_FOUND', `Cannot open ${reference.path}: there is no such file or directory`);
+    if (kind === 'archive') return await openArchive(reference.path, { tmpDir });
+    if (kind === 'library') {
+      throw new OclError(
+        'OCL_LAYOUT_INVALID',
+        `Cannot open ${reference.path}: it is no image layout, but may be a library of several`,
+        { hint: `ocl ls ${reference.path}, then name one layout of it` },
+      );
+    }
+    return await openLayout(reference.path, layouts);
+  }
+
+  async function writableLayout(reference: FileReference): Promise<LayoutStore> {
+    return await openOrCreateLayout(reference.path, layouts);
+  }
+
+  async function sink(reference: Reference): Promise<Sink> {
+    if (reference.kind === 'registry') return keep(registries.repository(reference));
+    if (reference.kind === 'docker-archive') {
+      throw new OclError(
+        'OCL_UNSUPPORTED',
+        `Cannot write ${formatReference(reference)}: docker archives are read only`,
+        { hint: `write oci-archive:${reference.path} instead; docker load (25 and newer) and podman load take it` },
+      );
+    }
+    if (reference.kind === 'archive' || (reference.kind === 'path' && (await isArchivePath(reference.path)))) {
+      return keep(
+        createArchive(
+          { path: reference.path },
+          { emit, ...(options.dockerPlatform === undefined ? {} : { dockerPlatform: options.dockerPlatform }) },
+        ),
+      );
+    }
+    return keep(await writableLayout(reference));
+  }
+
+  return {
+    sink,
+    async source(reference): Promise<Source> {
+      return keep(reference.kind === 'registry' ? registries.repository(reference) : await openFile(reference));
+    },
+    async editor(reference): Promise<Editor & Pick<Sink, 'commit'>> {
+      if (reference.kind === 'registry') return keep(registries.repository(reference));
+      if (
+        reference.kind === 'archive' ||
+        reference.kind === 'docker-archive' ||
+        (reference.kind === 'path' && (await kindOfPath(reference.path)) === 'archive')
+      ) {
+        throw new OclError(
+          'OCL_UNSUPPORTED',
+          `Cannot change ${formatReference(reference)}: an archive is written once`,
+          { hint: 'import it into a layout, change that, and export again' },
+        );
+      }
+      await openLayout(reference.path, layouts);
+      return keep(await writableLayout(reference));
+    },
+    async library(reference): Promise<Library> {
+      if (reference.kind === 'registry')
+        throw new OclError('OCL_USAGE', `Cannot use ${formatReference(reference)} as a library: it is a registry`, {
+          hint: 'name a directory or an archive; a bare name is taken as an image, so write ./name',
+        });
+      const kind =
+        reference.kind === 'path' || reference.kind === 'layout' ? await kindOfPath(reference.path) : 'archive';
+      if (kind === 'library' || (kind === 'nothing' && reference.kind === 'path'))
+        return keep(new LayoutTree(reference.path, layouts));
+      const store = await openFile(reference);
+      return keep(
+        new NamedEntries(
+          store,
+          ownRepository(reference.path),
+          kind === 'layout' ? await writableLayout(reference) : undefined,
+        ),
+      );
+    },
+    archiveTo(stream, name) {
+      return keep(
+        createArchive(
+          { stream, name },
+          { emit, ...(options.dockerPlatform === undefined ? {} : { dockerPlatform: options.dockerPlatform }) },
+        ),
+      );
+    },
+    async collectGarbage(reference, { grace, dryRun }) {
+      const paths = await layoutsBelow(reference, layouts);
+      const reports: { layout: string; report: GcReport }[] = [];
+      for (const path of paths)
+        reports.push({
+          layout: path,
+          report: await collectGarbage(await openLayout(path, layouts), { clock, emit, signal, grace, dryRun }),
+        });
+      return reports;
+    },
+    async close() {
+      for (const store of opened.splice(0)) await store.close();
+    },
+  };
+}
+
+async function layoutsBelow(reference: FileReference, layouts: LayoutOptions): Promise<readonly string[]> {
+  const kind = await kindOfPath(reference.path);
+  if (kind === 'layout') return [reference.path];
+  if (kind === 'archive')
+    throw new OclError('OCL_UNSUPPORTED', `Cannot collect garbage in ${reference.path}: an archive is written once`);
+  if (kind === 'nothing')
+    throw new OclError('OCL_NOT_FOUND', `Cannot open ${reference.path}: there is no such directory`);
+  const names = await new LayoutTree(reference.path, layouts).repositories();
+  if (names.length === 0)
+    throw new OclError(
+      'OCL_LAYOUT_INVALID',
+      `Cannot collect garbage in ${reference.path}: there is no image layout in it`,
+    );
+  return names.map((name) => `${reference.path.replace(/\/+$/, '')}/${name}`);
+}
+
+async function kindOfPath(path: string): Promise<FileKind> {
+  try {
+    const stats = await stat(path);
+    if (!stats.isDirectory()) return 'archive';
+    return (await isLayout(path)) ? 'layout' : 'library';
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return 'nothing';
+    throw error;
+  }
+}
+
+/** What is not there yet is a file when its name says so. */
+async function isArchivePath(path: string): Promise<boolean> {
+  const kind = await kindOfPath(path);
+  return kind === 'nothing' ? ['.tar', '.oci'].includes(extname(path)) : kind === 'archive';
+}
+
+/** The repository of what carries no name of its own: the file's or directory's name, as far as it is a valid one. */
+export function ownRepository(path: string): string {
+  const stem = basename(path)
+    .replace(/\.(?:tar|oci|tgz|tar\.gz|tar\.zst)$/i, '')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
+  return isRepository(stem) ? stem : 'images';
+}
