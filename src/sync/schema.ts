@@ -12,7 +12,7 @@ export const TagFilterSchema = z.object(
   { allow: TextList, deny: TextList, semverRange: TextList },
   'must be a map with allow, deny or semverRange',
 );
-export const RepoFilterSchema = z.object({ allow: TextList, deny: TextList }, 'must be a map with allow or deny');
+const RepoFilterSchema = z.object({ allow: TextList, deny: TextList }, 'must be a map with allow or deny');
 const ReferrerFilterSchema = z.object(
   { artifactType: Text.nullish(), annotations: z.record(z.string(), Text, 'must be a map of texts').nullish() },
   'must be a map with artifactType or annotations',
