@@ -58,7 +58,8 @@ const UNANSWERED: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET',
 /** What went wrong on the way, in words. @param answered whether a part of the answer had come */
 export function connectionError(error: unknown, url: URL, answered: boolean): ConnectionError {
   const code = codeOf(error) ?? '';
-  const reason = REASONS[code] ?? (code.startsWith('HPE_') ? { why: 'the answer is not valid HTTP', permanent: true } : undefined);
+  const garbled = error instanceof Error && error.name === 'HTTPParserError';
+  const reason: Reason | undefined = garbled ? { why: 'the answer is not valid HTTP', permanent: true } : REASONS[code];
   const tls = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS');
   const why = reason?.why ?? (error instanceof Error ? error.message : String(error));
   return new ConnectionError(`Cannot reach ${url.origin}: ${why}`, {

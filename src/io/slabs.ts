@@ -10,7 +10,7 @@ export interface Flow {
 const SLAB = 1 << 20;
 const FIRST_SLAB = 64 << 10;
 /** Milliseconds that bytes may lie in a slab that does not fill. */
-const LONGEST_REST = 5;
+const LONGEST_REST = 20;
 
 /**
  * The body of an answer in pieces of up to 1 MiB: sockets give 64 KiB at a time, and each piece that wanders through

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { isCode } from '../../../src/core/errors.ts';
+import { isInternal, isLoopback } from '../../../src/stores/registry/addresses.ts';
+import { checkRealm } from '../../../src/stores/registry/realm.ts';
+
+const overTls = new URL('https://registry.example/');
+const plain = new URL('http://127.0.0.1:5000/');
+
+describe('token servers', () => {
+  it.each([
+    ['https://auth.docker.io/token', overTls, 'https://auth.docker.io/token'],
+    ['https://auth.docker.io:8443/token?x=1#y', overTls, 'https://auth.docker.io:8443/token?x=1'],
+    ['/token', overTls, 'https://registry.example/token'],
+    ['https://1.1.1.1/token', overTls, 'https://1.1.1.1/token'],
+    ['http://127.0.0.1:5001/token', plain, 'http://127.0.0.1:5001/token'],
+    ['http://localhost:5001/token', plain, 'http://localhost:5001/token'],
+    ['https://auth.example/token', plain, 'https://auth.example/token'],
+    ['https://10.0.0.5:8443/token', new URL('https://10.0.0.5/'), 'https://10.0.0.5:8443/token'],
+  ])('%s may be asked for %s', (realm, registry, href) => expect(checkRealm(realm, registry).href).toBe(href));
+
+  it.each([
+    'http://auth.example/token',
+    'http://registry.example/token',
+    'ftp://auth.example/',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    'https://user:pass@auth.example/',
+    'https://user@registry.example/',
+    'https://127.0.0.1/',
+    'https://127.1/',
+    'https://2130706433/',
+    'https://0x7f.0.0.1/',
+    'https://0177.0.0.1/',
+    'https://localhost/',
+    'https://LOCALHOST./',
+    'https://a.localhost/',
+    'https://0.0.0.0/',
+    'https://10.1.2.3/',
+    'https://172.16.0.1/',
+    'https://172.31.255.255/',
+    'https://192.168.0.1/',
+    'https://100.64.0.1/',
+    'https://169.254.169.254/latest/meta-data',
+    'https://[::1]/',
+    'https://[::]/',
+    'https://[fd00::1]/',
+    'https://[fe80::1]/',
+    'https://[::ffff:127.0.0.1]/',
+    'https://[::ffff:a9fe:a9fe]/',
+    'https://[64:ff9b::a9fe:a9fe]/',
+  ])('%s may not, for a registry on the internet', (realm) => {
+    expect(() => checkRealm(realm, overTls)).toThrow(expect.toSatisfy((error) => isCode(error, 'OCL_UNSAFE')));
+  });
+
+  it.each(['http://10.0.0.1/', 'http://169.254.169.254/', 'http://[fd00::1]/'])('%s may not, for a registry on this machine', (realm) => {
+    expect(() => checkRealm(realm, plain)).toThrow(/private network/);
+  });
+
+  it('nonsense is told as such', () => {
+    expect(() => checkRealm('https://[', overTls)).toThrow(/is no URL/);
+    expect(() => checkRealm('https://\u001b[2J/', overTls)).toThrow(/u\{1b\}/);
+  });
+});
+
+it('addresses are told apart', () => {
+  expect(['172.15.0.1', '172.32.0.1', '11.0.0.1', '8.8.8.8', 'registry.example', '[2606:4700::1111]', 'localhost.example'].map(isInternal)).toEqual(Array(7).fill(false));
+  expect(['127.0.0.1', '127.255.0.9', 'localhost', '[::1]', '[::ffff:127.0.0.1]'].map(isLoopback)).toEqual(Array(5).fill(true));
+  expect(['10.0.0.1', '128.0.0.1', 'local', 'localhost.example'].map(isLoopback)).toEqual(Array(4).fill(false));
+});
