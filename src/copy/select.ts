@@ -4,6 +4,7 @@ import { OclError } from '../core/errors.ts';
 import { isAttestationEntry } from '../core/graph.ts';
 import { parseJson, toJsonBytes, isObject, type JsonObject } from '../core/json.ts';
 import { type Index } from '../core/manifest.ts';
+import { isIndexType } from '../core/mediaTypes.ts';
 import { formatPlatform, matchesPlatform } from '../core/platform.ts';
 import { describe } from '../io/verify.ts';
 import { type Loaded } from './documents.ts';
@@ -31,6 +32,10 @@ export interface Select {
   readonly fast?: boolean | undefined;
 }
 
+export function wantsReferrers({ referrers }: Select): boolean {
+  return referrers !== undefined && referrers !== false;
+}
+
 export function matchesFilter(descriptor: Descriptor, referrers: Select['referrers']): boolean {
   if (referrers === undefined || typeof referrers === 'boolean') return referrers === true;
   return referrers.some(({ artifactType, annotations }) => {
@@ -49,7 +54,10 @@ export function matchesFilter(descriptor: Descriptor, referrers: Select['referre
  */
 export function selectEntries(index: Index, platforms: readonly Platform[], what: string): readonly Descriptor[] {
   const wanted = index.manifests.filter(
-    (entry) => !isAttestationEntry(entry) && platforms.some((platform) => matchesPlatform(platform, entry.platform)),
+    (entry) =>
+      !isAttestationEntry(entry) &&
+      (platforms.some((platform) => matchesPlatform(platform, entry.platform)) ||
+        (entry.platform === undefined && isIndexType(entry.mediaType))),
   );
   if (wanted.length === 0) {
     const there = index.manifests

@@ -9,8 +9,8 @@ export interface OpenOptions {
   readonly from: Source;
   readonly emit: Emit;
   readonly signal: AbortSignal | undefined;
-  /** The bytes, where they are at hand already: documents, and what was made here. */
-  readonly bytes?: Uint8Array | undefined;
+  /** The bytes of a document, which are at hand as a rule. */
+  readonly document?: (() => Promise<Uint8Array>) | undefined;
 }
 
 export interface TransferOptions extends OpenOptions {
@@ -25,11 +25,15 @@ export async function transfer(descriptor: Descriptor, options: TransferOptions)
     emit({ type: 'blob.done', blob: descriptor, outcome: 'present' });
     return 'present';
   }
-  const leave = await enterAll([...from.gates, ...to.gates], signal);
+  const open = opener(descriptor, options);
+  // A sink with an order of its own opens at its turn: a door held until then could be the one that the turn before needs.
+  const waits = to.reserve !== undefined;
+  const leave = await enterAll(waits ? [] : [...from.gates, ...to.gates], signal);
   try {
     emit({ type: 'blob.start', blob: descriptor });
     const shortcut = await targetSide(() => to.adopt(descriptor, from.place(descriptor)));
-    if (shortcut === undefined) await targetSide(() => to.put(descriptor, opener(descriptor, options)));
+    if (shortcut === undefined)
+      await targetSide(() => to.put(descriptor, waits ? behindGates(open, from.gates, signal) : open));
     const outcome = shortcut ?? 'streamed';
     emit({ type: 'blob.done', blob: descriptor, outcome });
     return outcome;
@@ -38,10 +42,23 @@ export async function transfer(descriptor: Descriptor, options: TransferOptions)
   }
 }
 
+/** Enters the doors when it opens, and leaves them when the stream closes. */
+function behindGates(open: Open, gates: readonly Gate[], signal: AbortSignal | undefined): Open {
+  return async () => {
+    const leave = await enterAll(gates, signal);
+    try {
+      return (await open()).once('close', leave);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  };
+}
+
 /** Opens the content anew at each call, telling how many bytes flow and which side fails. */
 export function opener(descriptor: Descriptor, options: OpenOptions): Open {
   return async () => {
-    const bytes = options.bytes ?? embeddedData(descriptor);
+    const bytes = (await options.document?.()) ?? embeddedData(descriptor);
     if (bytes !== undefined) return Readable.from(bytes.length === 0 ? [] : [bytes], { objectMode: false });
     let stream: Readable;
     try {
@@ -49,7 +66,11 @@ export function opener(descriptor: Descriptor, options: OpenOptions): Open {
     } catch (error) {
       throw onSide(error, 'source');
     }
-    return Readable.from(counted(stream, descriptor, options), { objectMode: false, highWaterMark: 1 });
+    // A generator that was never started does not reach its own end: who opens and drops must still let go of the file or socket.
+    return Readable.from(counted(stream, descriptor, options), { objectMode: false, highWaterMark: 1 }).once(
+      'close',
+      () => stream.destroy(),
+    );
   };
 }
 

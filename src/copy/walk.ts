@@ -9,7 +9,7 @@ import { isDocumentType } from '../core/mediaTypes.ts';
 import { type Sink, type Source } from '../core/store.ts';
 import { type Documents } from './documents.ts';
 import { allSettled } from './flight.ts';
-import { matchesFilter, rewriteIndex, selectEntries, type Select } from './select.ts';
+import { matchesFilter, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
 
 /** A piece of a graph, and what has to be in the sink before it. */
 export interface Node {
@@ -47,7 +47,7 @@ export async function walk(root: Descriptor, context: WalkContext): Promise<Grap
 
 class Walk {
   readonly #context: WalkContext;
-  readonly #nodes = new Map<Digest, Promise<Node>>();
+  readonly #nodes = new Map<string, Promise<Node>>();
   /** Every document that was met, in order: the subjects that may have referrers. */
   readonly #subjects = new Map<Digest, Descriptor>();
 
@@ -64,14 +64,17 @@ class Walk {
   }
 
   #node(descriptor: Descriptor, depth: number): Promise<Node> {
-    const known = this.#nodes.get(descriptor.digest);
+    const isDocument = isDocumentType(descriptor.mediaType);
+    // Somebody may carry a manifest as a mere layer, somebody else as what it is: only then its children count.
+    const key = isDocument ? descriptor.digest : `content ${descriptor.digest}`;
+    const known = this.#nodes.get(key);
     if (known !== undefined) return known;
     if (this.#nodes.size >= LIMITS.graphNodes)
       throw new OclError('OCL_LIMIT', `Cannot copy the image: its graph has more than ${LIMITS.graphNodes} nodes`);
-    const node = isDocumentType(descriptor.mediaType)
+    const node = isDocument
       ? this.#document(descriptor, depth)
       : Promise.resolve({ descriptor, children: [], present: false });
-    this.#nodes.set(descriptor.digest, node);
+    this.#nodes.set(key, node);
     return node;
   }
 
@@ -92,7 +95,7 @@ class Walk {
     const { to, select } = this.#context;
     const present =
       select.force !== true && to.presence === 'graph' && (await this.#context.limit(() => to.has(descriptor)));
-    if (present && !this.#wantsReferrers()) return { descriptor, children: [], present };
+    if (present && !this.#looksBeside()) return { descriptor, children: [], present };
     const document = await this.#load(descriptor);
     if (present) {
       // Its contents are there; its children matter as subjects only.
@@ -130,21 +133,21 @@ class Walk {
     return (await limit(() => documents.load(descriptor, from, readSink(to)))).document;
   }
 
-  #wantsReferrers(): boolean {
-    const { referrers, digestTags } = this.#context.select;
-    return (referrers !== undefined && referrers !== false) || digestTags === true;
+  /** Whether something may have to be copied although the sink has all that is below a node. */
+  #looksBeside(): boolean {
+    const { select } = this.#context;
+    return wantsReferrers(select) || select.digestTags === true;
   }
 
   /** Referrers of every document met, then the referrers of those, until there are no new ones. */
   async #referrers(): Promise<readonly Node[]> {
-    const { referrers } = this.#context.select;
-    if (referrers === undefined || referrers === false) return [];
+    if (!wantsReferrers(this.#context.select)) return [];
     const found: Node[] = [];
     const asked = new Set<Digest>();
     for (let depth = 0; ; depth++) {
       const subjects = [...this.#subjects.values()].filter((subject) => !asked.has(subject.digest));
       if (subjects.length === 0) return found;
-      if (depth >= LIMITS.referrerDepth)
+      if (depth > LIMITS.referrerDepth)
         throw new OclError(
           'OCL_LIMIT',
           `Cannot copy the image: referrers refer to referrers more than ${LIMITS.referrerDepth} deep`,
@@ -193,7 +196,7 @@ class Walk {
       for (const tag of all) {
         // The plain stem is the list of referrers; where those are copied, the target keeps its own.
         const isList = tag === stem;
-        if (!tag.startsWith(stem) || (isList && this.#wantsReferrerList())) continue;
+        if (!tag.startsWith(stem) || (isList && wantsReferrers(select))) continue;
         const root = await this.#context
           .limit(() => from.resolve(tag))
           .catch((error: unknown) => {
@@ -204,11 +207,6 @@ class Walk {
     }
     return found;
   }
-
-  #wantsReferrerList(): boolean {
-    const { referrers } = this.#context.select;
-    return referrers !== undefined && referrers !== false;
-  }
 }
 
 function readSink(to: Sink): ((descriptor: Descriptor) => Promise<Uint8Array | undefined>) | undefined {
@@ -217,14 +215,14 @@ function readSink(to: Sink): ((descriptor: Descriptor) => Promise<Uint8Array | u
 
 /** All nodes of a graph, children before parents, each once. */
 export function* inOrder(graph: Graph): Generator<Node> {
-  const seen = new Set<Digest>();
+  const seen = new Set<Node>();
   for (const root of [graph.root, ...graph.referrers, ...graph.digestTags.map(({ node }) => node)])
     yield* postOrder(root, seen);
 }
 
-function* postOrder(node: Node, seen: Set<Digest>): Generator<Node> {
-  if (seen.has(node.descriptor.digest)) return;
-  seen.add(node.descriptor.digest);
+function* postOrder(node: Node, seen: Set<Node>): Generator<Node> {
+  if (seen.has(node)) return;
+  seen.add(node);
   for (const child of node.children) yield* postOrder(child, seen);
   yield node;
 }

@@ -42,16 +42,24 @@ const PlatformSchema = z.looseObject({
   variant: z.string().optional(),
 });
 
-const DescriptorSchema = z.looseObject({
-  mediaType: z.string().min(1).max(4096),
-  digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'is no digest'),
-  size: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
-  platform: PlatformSchema.nullish(),
-  artifactType: z.string().nullish(),
-  urls: z.array(z.string()).nullish(),
-  data: z.string().nullish(),
-  annotations: StringMap.nullish(),
-});
+const DESCRIPTOR_NAMES = ['mediaType', 'digest', 'size', 'platform', 'artifactType', 'urls', 'data', 'annotations'];
+const DESCRIPTOR_NAMES_FOLDED = folded(DESCRIPTOR_NAMES);
+
+const DescriptorSchema = z
+  .looseObject({
+    mediaType: z.string().min(1).max(4096),
+    digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'is no digest'),
+    size: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+    platform: PlatformSchema.nullish(),
+    artifactType: z.string().nullish(),
+    urls: z.array(z.string()).nullish(),
+    data: z.string().nullish(),
+    annotations: StringMap.nullish(),
+  })
+  .superRefine((value, context) => {
+    const variant = findCaseVariant(value, DESCRIPTOR_NAMES_FOLDED);
+    if (variant !== undefined) context.addIssue({ code: 'custom', message: variant });
+  });
 
 const Common = {
   schemaVersion: z.literal(2),
@@ -89,7 +97,7 @@ const DECISIVE = [
   'artifactType',
   'annotations',
 ];
-const DECISIVE_LOWER: ReadonlyMap<string, string> = new Map(DECISIVE.map((name) => [name.toLowerCase(), name]));
+const DECISIVE_FOLDED = folded(DECISIVE);
 
 /**
  * A manifest or index from its bytes.
@@ -102,7 +110,8 @@ const DECISIVE_LOWER: ReadonlyMap<string, string> = new Map(DECISIVE.map((name) 
 export function parseManifest(bytes: Uint8Array, expected: string | undefined, what: string): ManifestDocument {
   const value = parseJson(bytes, what);
   if (!isObject(value)) throw invalid(what, 'it is not a JSON object');
-  refuseCaseVariants(value, what);
+  const variant = findCaseVariant(value, DECISIVE_FOLDED);
+  if (variant !== undefined) throw invalid(what, variant);
   const mediaType = settleMediaType(value, expected, what);
   refuseConfusion(value, mediaType, what);
   if (isIndexType(mediaType)) {
@@ -162,12 +171,23 @@ function shared(document: {
   };
 }
 
-function refuseCaseVariants(value: JsonObject, what: string): void {
+function folded(names: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(names.map((name) => [foldCase(name), name]));
+}
+
+/** As Go's JSON reader compares names: the long s and the Kelvin sign are letters of its alphabet, too. */
+function foldCase(name: string): string {
+  return name.toUpperCase().toLowerCase();
+}
+
+/** What is wrong with the first name that equals a known one in all but case. */
+function findCaseVariant(value: object, known: ReadonlyMap<string, string>): string | undefined {
   for (const name of Object.keys(value)) {
-    const proper = DECISIVE_LOWER.get(name.toLowerCase());
+    const proper = known.get(foldCase(name));
     if (proper !== undefined && proper !== name)
-      throw invalid(what, `it has ${JSON.stringify(name)}, which some tools read as ${JSON.stringify(proper)}`);
+      return `it has ${JSON.stringify(name)}, which some tools read as ${JSON.stringify(proper)}`;
   }
+  return undefined;
 }
 
 /** The type that the document says it is, which must be the type that was promised. */

@@ -1,15 +1,16 @@
 import { type Platform } from './descriptor.ts';
 import { OclError } from './errors.ts';
 
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86_64: 'amd64',
-  'x86-64': 'amd64',
-  aarch64: 'arm64',
-  i386: '386',
-  armhf: 'arm/v7',
-  armel: 'arm/v6',
-};
-const SYSTEMS: Readonly<Record<string, string>> = { macos: 'darwin' };
+/** Maps, not objects: a document may say that its architecture is `constructor`. */
+const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ['x86_64', 'amd64'],
+  ['x86-64', 'amd64'],
+  ['aarch64', 'arm64'],
+  ['i386', '386'],
+  ['armhf', 'arm/v7'],
+  ['armel', 'arm/v6'],
+]);
+const SYSTEMS: ReadonlyMap<string, string> = new Map([['macos', 'darwin']]);
 
 /**
  * `os/arch[/variant][,osver=VERSION]`, with the usual other names (`x86_64`, `aarch64`, `macos`).
@@ -20,7 +21,7 @@ export function parsePlatform(text: string): Platform {
   const parts = path.toLowerCase().split('/');
   const [os = '', ...rest] = parts;
   const [architecture = '', variant] = rest;
-  const expanded = (ARCHITECTURES[architecture] ?? architecture).split('/');
+  const expanded = (ARCHITECTURES.get(architecture) ?? architecture).split('/');
   if (parts.length < 2 || parts.length > 3 || !parts.every((part) => /^[a-z0-9_.-]+$/.test(part))) {
     throw new OclError(
       'OCL_REFERENCE_INVALID',
@@ -38,7 +39,7 @@ export function parsePlatform(text: string): Platform {
     version = match[1];
   }
   return normalPlatform({
-    os: SYSTEMS[os] ?? os,
+    os: SYSTEMS.get(os) ?? os,
     architecture: expanded[0] ?? architecture,
     variant: variant ?? expanded[1],
     'os.version': version,
@@ -47,9 +48,9 @@ export function parsePlatform(text: string): Platform {
 
 /** One form for equal platforms: arm is arm/v7, arm64/v8 is arm64, amd64/v1 is amd64. */
 export function normalPlatform(platform: Platform): Platform {
-  const os = (SYSTEMS[platform.os.toLowerCase()] ?? platform.os).toLowerCase();
+  const os = (SYSTEMS.get(platform.os.toLowerCase()) ?? platform.os).toLowerCase();
   const [architecture = '', impliedVariant] = (
-    ARCHITECTURES[platform.architecture.toLowerCase()] ?? platform.architecture.toLowerCase()
+    ARCHITECTURES.get(platform.architecture.toLowerCase()) ?? platform.architecture.toLowerCase()
   ).split('/');
   let variant = (platform.variant ?? impliedVariant ?? '').toLowerCase();
   if (/^\d/.test(variant)) variant = `v${variant}`;

@@ -28,12 +28,13 @@ export class Linker {
   /**
    * @param from a regular, read-only file whose content was verified
    * @param to the new name; a file that is there is replaced
+   * @param temporaryDirectory where a file is made that replaces another, on the file system of `to`
    * @returns how it was done; undefined where neither way exists
    */
-  async link(from: string, to: string): Promise<Way | undefined> {
+  async link(from: string, to: string, temporaryDirectory = dirname(to)): Promise<Way | undefined> {
     const pair = `${(await lstat(from)).dev}:${(await lstat(dirname(to))).dev}`;
-    if (await this.#attempt(`link ${pair}`, () => hardLink(from, to))) return 'linked';
-    if (await this.#attempt(`clone ${pair}`, () => clone(from, to))) return 'cloned';
+    if (await this.#attempt(`link ${pair}`, () => hardLink(from, to, temporaryDirectory))) return 'linked';
+    if (await this.#attempt(`clone ${pair}`, () => clone(from, to, temporaryDirectory))) return 'cloned';
     return undefined;
   }
 
@@ -52,17 +53,17 @@ export class Linker {
   }
 }
 
-async function hardLink(from: string, to: string): Promise<void> {
+async function hardLink(from: string, to: string, directory: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error;
-    await replace(to, (temporary) => link(from, temporary));
+    await replace(to, directory, (temporary) => link(from, temporary));
   }
 }
 
-async function clone(from: string, to: string): Promise<void> {
-  await replace(to, async (temporary) => {
+async function clone(from: string, to: string, directory: string): Promise<void> {
+  await replace(to, directory, async (temporary) => {
     await copyFile(from, temporary, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     const handle = await open(temporary, 'r');
     try {
@@ -73,9 +74,9 @@ async function clone(from: string, to: string): Promise<void> {
   });
 }
 
-async function replace(to: string, make: (temporary: string) => Promise<void>): Promise<void> {
+async function replace(to: string, directory: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = join(
-    dirname(to),
+    directory,
     `.${basename(to).slice(0, 16)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`,
   );
   try {

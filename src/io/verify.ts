@@ -116,7 +116,8 @@ export function verifying(stream: Readable, descriptor: Descriptor): Readable {
       stream.destroy();
     }
   }
-  return Readable.from(pass(), { objectMode: false });
+  // A generator that was never started does not reach its own end.
+  return Readable.from(pass(), { objectMode: false }).once('close', () => stream.destroy());
 }
 
 /**

@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { lstat, open, opendir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
@@ -32,14 +32,8 @@ export class BlobFiles {
   /** The file's facts, or undefined when there is none. @throws OCL_UNSAFE when it is not a regular file */
   async stat(digest: Digest): Promise<Stats | undefined> {
     await this.#checkDirectories(digest);
-    let stats: Stats;
-    try {
-      stats = await lstat(this.path(digest));
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
-      throw error;
-    }
-    if (!stats.isFile()) throw unsafe(this.path(digest));
+    const stats = await factsOf(this.path(digest));
+    if (stats?.isFile() === false) throw unsafe(this.path(digest));
     return stats;
   }
 
@@ -58,7 +52,7 @@ export class BlobFiles {
       );
     } catch (error) {
       const code = systemCode(error);
-      if (code === 'ELOOP') throw unsafe(this.path(digest));
+      if (code === 'ELOOP' || code === 'ENXIO') throw unsafe(this.path(digest));
       if (code === 'ENOENT' || code === 'ENOTDIR')
         throw new OclError('OCL_NOT_FOUND', `Cannot open ${digest}: ${this.#root} does not hold it`, { cause: error });
       throw error;
@@ -98,11 +92,14 @@ export class BlobFiles {
    * Takes a file of another layout by link. Its content was verified when it came in, and nobody could change it since:
    * a file with a writable bit is declined, and so is one of another size.
    */
-  async adopt(descriptor: Descriptor, path: string): Promise<Shortcut | undefined> {
-    const stats = await lstat(path);
-    if (!stats.isFile() || stats.size !== descriptor.size || (stats.mode & 0o222) !== 0) return undefined;
+  async adopt(descriptor: Descriptor, path: string, temporaryDirectory: string): Promise<Shortcut | undefined> {
+    // What is not there, or lies behind a link, is left to the source's own `open` to complain about.
+    const stats = await factsOf(path);
+    if (stats?.isFile() !== true || stats.size !== descriptor.size || (stats.mode & 0o222) !== 0) return undefined;
+    for (const above of [dirname(path), dirname(dirname(path))])
+      if ((await factsOf(above))?.isDirectory() !== true) return undefined;
     const directory = await this.#ensureDirectory(descriptor.digest);
-    const shortcut = await this.#linker.link(path, this.path(descriptor.digest));
+    const shortcut = await this.#linker.link(path, this.path(descriptor.digest), temporaryDirectory);
     if (shortcut !== undefined) this.#touched.add(directory);
     return shortcut;
   }
@@ -126,8 +123,8 @@ export class BlobFiles {
       for await (const encoded of directoryEntries(join(this.#root, 'blobs', algorithm))) {
         const digest = `${algorithm}:${encoded}`;
         if (!isDigest(digest)) continue;
-        const stats = await lstat(join(this.#root, 'blobs', algorithm, encoded));
-        if (stats.isFile()) yield { digest, size: stats.size };
+        const stats = await factsOf(join(this.#root, 'blobs', algorithm, encoded));
+        if (stats?.isFile() === true) yield { digest, size: stats.size };
       }
     }
   }
@@ -146,10 +143,7 @@ export class BlobFiles {
     const { algorithm } = splitDigest(digest);
     if (this.#checked.has(algorithm)) return;
     for (const directory of [this.#root, join(this.#root, 'blobs'), join(this.#root, 'blobs', algorithm)]) {
-      const stats = await lstat(directory).catch((error: unknown) => {
-        if (systemCode(error) === 'ENOENT') return undefined;
-        throw error;
-      });
+      const stats = await factsOf(directory);
       if (stats === undefined) return;
       if (directory !== this.#root && !stats.isDirectory()) throw unsafe(directory);
     }
@@ -157,7 +151,19 @@ export class BlobFiles {
   }
 }
 
+/** Facts of the name itself, wherever a link under it may point; undefined when there is none. */
+async function factsOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** @throws OCL_UNSAFE for a link: what is listed may be removed as garbage, and that must not happen elsewhere */
 async function* directoryEntries(path: string): AsyncGenerator<string> {
+  if ((await factsOf(path))?.isSymbolicLink() === true) throw unsafe(path);
   try {
     for await (const entry of await opendir(path)) yield entry.name;
   } catch (error) {

@@ -131,7 +131,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   async adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined> {
     if (at.kind !== 'file' || this.#options.reverify === true) return undefined;
     await this.#beWriter();
-    return await this.#blobs.adopt(descriptor, at.path);
+    return await this.#blobs.adopt(descriptor, at.path, temporaryPath(this.root));
   }
 
   async put(descriptor: Descriptor, opened: Open): Promise<void> {

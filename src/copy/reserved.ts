@@ -1,0 +1,107 @@
+import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
+import { silent, type Outcome } from '../core/events.ts';
+import { LIMITS } from '../core/limits.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
+import { type NamedRoot, type Sink, type Source } from '../core/store.ts';
+import { readVerified } from '../io/verify.ts';
+import { allSettled } from './flight.ts';
+import { digestTagName, resultOf, type CopyRequest, type CopyResult } from './request.ts';
+import { type Run } from './run.ts';
+import { targetSide } from './transfer.ts';
+import { inOrder, type Graph } from './walk.ts';
+
+interface Walked {
+  readonly request: CopyRequest;
+  readonly graph: Graph;
+}
+
+/** Copies into a sink that is told all nodes and names first, and then says in which order they have to come. */
+export async function copyReserved(
+  requests: readonly CopyRequest[],
+  to: Sink,
+  run: Run,
+): Promise<readonly CopyResult[]> {
+  const started = run.clock.now();
+  for (const request of requests) run.start(request);
+  try {
+    const walked = await allSettled(
+      requests.map(async (request): Promise<Walked> => ({ request, graph: await run.walk(request) })),
+    );
+    const outcomes = await fill(walked, to, run);
+    return walked.map(({ request, graph }) =>
+      run.done(
+        resultOf(request, graph, (node) => outcomes.get(node.descriptor.digest) ?? 'present'),
+        started,
+      ),
+    );
+  } catch (error) {
+    const [first, ...others] = requests;
+    for (const other of others) run.failed(other, error);
+    throw first === undefined ? error : run.failed(first, error);
+  }
+}
+
+async function fill(walked: readonly Walked[], to: Sink, run: Run): Promise<ReadonlyMap<Digest, Outcome>> {
+  const origins = new Map<Digest, { readonly descriptor: Descriptor; readonly from: Source }>();
+  for (const { request, graph } of walked) {
+    for (const { descriptor } of inOrder(graph))
+      if (!origins.has(descriptor.digest)) origins.set(descriptor.digest, { descriptor, from: request.from });
+  }
+  const names = walked.flatMap(rootsOf);
+  const sourceOf = (descriptor: Descriptor): Source =>
+    origins.get(descriptor.digest)?.from ?? (walked[0] as Walked).request.from;
+  const order = await targetSide(
+    async () =>
+      (await to.reserve?.(
+        [...origins.values()].map(({ descriptor }) => descriptor),
+        names,
+        async (descriptor) => await readWhole(descriptor, sourceOf(descriptor), { to, run }),
+      )) ?? [],
+  );
+  for (const { request, graph } of walked) run.planned(request, graph);
+  const outcomes = await transferAll(order, sourceOf, { to, run });
+  for (const { root, name } of names)
+    await targetSide(() => to.tag(root, name, run.opener(root, { from: sourceOf(root), to })));
+  return new Map(order.map((descriptor, i) => [descriptor.digest, outcomes[i] ?? 'present']));
+}
+
+/** Starts contents in the sink's order. The first failure ends it: who waits for a turn that will not come is let go by `close`. */
+async function transferAll(
+  order: readonly Descriptor[],
+  sourceOf: (descriptor: Descriptor) => Source,
+  { to, run }: { readonly to: Sink; readonly run: Run },
+): Promise<readonly Outcome[]> {
+  const failures: unknown[] = [];
+  const stopAfterFailure = (): void => {
+    if (failures.length > 0) throw failures[0];
+  };
+  return await allSettled(
+    order.map(async (descriptor) => {
+      try {
+        return await run.transfer(descriptor, { from: sourceOf(descriptor), to }, stopAfterFailure);
+      } catch (error) {
+        failures.push(error);
+        await to.close().catch(() => {}); // the failure before tells more
+        throw failures[0];
+      }
+    }),
+  );
+}
+
+async function readWhole(
+  descriptor: Descriptor,
+  from: Source,
+  { to, run }: { readonly to: Sink; readonly run: Run },
+): Promise<Uint8Array> {
+  if (isDocumentType(descriptor.mediaType)) return (await run.documents.load(descriptor, from)).bytes;
+  return await readVerified(await run.opener(descriptor, { from, to }, silent)(), descriptor, LIMITS.configBytes);
+}
+
+function rootsOf({ request: { name }, graph }: Walked): readonly NamedRoot[] {
+  return [
+    { root: graph.root.descriptor, name },
+    ...graph.referrers.map(({ descriptor }) => ({ root: descriptor, name: {} })),
+    ...graph.digestTags.map(({ tag, node }) => ({ root: node.descriptor, name: digestTagName(name, tag) })),
+  ];
+}
