@@ -2,7 +2,7 @@ import { type IncomingMessage } from 'node:http';
 import { isIPv4 } from 'node:net';
 import { Refusal } from './errors.ts';
 
-/** The host of a `Host` header or URL authority, without port and brackets, in lower case. */
+/** The host of a `Host` header, without port and brackets, in lower case; empty when it is not of that form. */
 function hostOf(authority: string): string {
   const match = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(authority.trim());
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
@@ -21,15 +21,20 @@ export function isLoopback(host: string): boolean {
  * @throws Refusal DENIED
  */
 export function checkCaller(req: IncomingMessage, known: ReadonlySet<string> | undefined): void {
-  const host = hostOf(req.headers.host ?? '');
-  if (known !== undefined && host !== '' && !known.has(host) && !isLoopback(host))
+  const { host = '' } = req.headers;
+  // A browser always sends a Host; without one it is an old tool.
+  if (known !== undefined && host !== '' && !isKnown(hostOf(host), known)) {
     throw new Refusal('DENIED', 'this registry does not go by that name');
+  }
   const site = req.headers['sec-fetch-site'];
   if (site === 'cross-site' || site === 'same-site')
     throw new Refusal('DENIED', 'web pages of other sites may not use this registry');
   const { origin } = req.headers;
   if (origin === undefined) return;
   const from = URL.canParse(origin) ? new URL(origin).host : '';
-  if (from !== (req.headers.host ?? '').toLowerCase())
-    throw new Refusal('DENIED', 'web pages of other sites may not use this registry');
+  if (from !== host.toLowerCase()) throw new Refusal('DENIED', 'web pages of other sites may not use this registry');
+}
+
+function isKnown(host: string, known: ReadonlySet<string>): boolean {
+  return known.has(host) || isLoopback(host);
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { type Duplex } from 'node:stream';
 import { OclError } from '../core/errors.ts';
 import { answerError, toRefusal } from './errors.ts';
 import { type RegistryHandler } from './handler.ts';
@@ -35,7 +36,9 @@ const SOCKET_BUFFER = 256 << 10;
 /** Serves over HTTP. @throws OCL_IO when the address cannot be bound */
 export async function listen(handler: RegistryHandler, options: ListenOptions): Promise<Listening> {
   const known = knownHosts(options);
+  const connections = new Connections();
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
+    connections.enter(req.socket, res);
     try {
       checkCaller(req, known);
     } catch (error) {
@@ -50,6 +53,7 @@ export async function listen(handler: RegistryHandler, options: ListenOptions): 
     serve,
   );
   server.setTimeout(options.idleMs ?? IDLE_MS);
+  server.on('connection', (socket) => connections.add(socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -74,7 +78,7 @@ export async function listen(handler: RegistryHandler, options: ListenOptions): 
           clearTimeout(timer);
           resolve();
         });
-        server.closeIdleConnections();
+        connections.close();
       }),
   };
 }
@@ -82,4 +86,37 @@ export async function listen(handler: RegistryHandler, options: ListenOptions): 
 function knownHosts({ host, allowedHosts }: ListenOptions): ReadonlySet<string> | undefined {
   if (allowedHosts !== undefined) return new Set([host, ...allowedHosts].map((name) => name.toLowerCase()));
   return isLoopback(host) ? new Set([host.toLowerCase()]) : undefined;
+}
+
+/**
+ * Which connections have requests under way. Node's own list takes one that has never asked anything for busy, and keeps one open that
+ * finished its request while the server closes.
+ */
+class Connections {
+  readonly #requests = new Map<Duplex, number>();
+  #closing = false;
+
+  add(socket: Duplex): void {
+    this.#requests.set(socket, 0);
+    socket.once('close', () => this.#requests.delete(socket));
+  }
+
+  enter(socket: Duplex, res: ServerResponse): void {
+    this.#count(socket, 1);
+    if (this.#closing) res.setHeader('Connection', 'close');
+    res.once('close', () => {
+      this.#count(socket, -1);
+      if (this.#closing && this.#requests.get(socket) === 0) socket.end();
+    });
+  }
+
+  close(): void {
+    this.#closing = true;
+    for (const [socket, requests] of this.#requests) if (requests === 0) socket.destroy();
+  }
+
+  #count(socket: Duplex, change: number): void {
+    const requests = this.#requests.get(socket);
+    if (requests !== undefined) this.#requests.set(socket, requests + change);
+  }
 }

@@ -5,8 +5,8 @@ import { isRepository } from '../core/reference.ts';
 import { type Editor, type Library, type LocalSource, type Sink } from '../core/store.ts';
 import { Refusal } from './errors.ts';
 
-/** Other processes write to the same layouts: what was opened longer ago than this is opened anew. */
-const FRESH_MS = 1000;
+/** Other processes may write to the same place: what was opened longer ago than this is opened anew. */
+const FRESH_MS = 10_000;
 /** A sink stays open between the blobs of one push: while it is, no garbage collector takes them for unused. */
 const WRITER_IDLE_MS = 30_000;
 

@@ -53,7 +53,7 @@ export function sendEmpty(
 
 /**
  * Sends a stream of a known length, one chunk in flight. A stream that ends early, late or with an error cuts the connection:
- * to the client the body is then incomplete. When the client goes away the stream is destroyed.
+ * to the client the body is then incomplete, and nobody takes it for the content. When the client goes away the stream is destroyed.
  */
 export async function sendStream(
   res: ServerResponse,
@@ -65,13 +65,18 @@ export async function sendStream(
   const gone = new Promise<void>((resolve) => void res.once('close', resolve));
   res.once('close', () => void stream.destroy());
   res.writeHead(status, { ...headers, 'Content-Length': length, 'X-Content-Type-Options': 'nosniff' });
-  let sent = 0;
+  let seen = 0;
+  // The last chunk waits for the end: whatever is wrong with the stream, the client has not got the whole before it shows.
+  let held: Uint8Array | undefined;
   try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      sent += chunk.length;
-      if (sent > length || res.destroyed) break;
-      if (!res.write(chunk))
+      if (res.destroyed) return;
+      seen += chunk.length;
+      if (seen > length) break;
+      if (held !== undefined && !res.write(held)) {
         await Promise.race([new Promise<void>((resolve) => void res.once('drain', resolve)), gone]);
+      }
+      held = chunk;
     }
   } catch (error) {
     // A stream that was destroyed because its reader left has done nothing wrong.
@@ -79,7 +84,7 @@ export async function sendStream(
   } finally {
     stream.destroy();
   }
-  if (sent === length) res.end();
+  if (seen === length) res.end(held);
   else res.destroy();
 }
 
