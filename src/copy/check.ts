@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { verifiableAlgorithm, type Digest } from '../core/digest.ts';
-import { isCode, OclError, toOclError } from '../core/errors.ts';
+import { isCode, toOclError } from '../core/errors.ts';
 import { silent, type Emit } from '../core/events.ts';
 import { children, isForeign } from '../core/graph.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -58,13 +58,24 @@ export async function checkStore(store: LocalSource, options: CheckOptions = {})
   return await new Check(store, options).run();
 }
 
+/** Who needs a content, and whether it may be missing. */
+interface Need {
+  readonly neededBy: string;
+  readonly depth: number;
+  readonly required: boolean;
+}
+
 class Check {
   readonly #store: LocalSource;
   readonly #emit: Emit;
   readonly #signal: AbortSignal | undefined;
   readonly #limit: ReturnType<typeof pLimit>;
   readonly #sizes = new Map<Digest, number>();
-  readonly #reached = new Set<Digest>();
+  /** What was looked at, as what: a digest may be named with two sizes, or as a manifest here and as a mere layer there. */
+  readonly #reached = new Set<string>();
+  readonly #referenced = new Set<Digest>();
+  readonly #contents = new Map<Digest, Descriptor>();
+  readonly #absent = new Map<Digest, Finding>();
   readonly #findings: Finding[] = [];
   #documents = 0;
   #bytes = 0;
@@ -81,80 +92,96 @@ class Check {
     const total = [...this.#sizes.values()].reduce((sum, size) => sum + size, 0);
     this.#emit({ type: 'image.plan', image: this.#store.name, nodes: this.#sizes.size, bytes: total });
     const roots = await this.#store.roots();
-    const contents: Descriptor[] = [];
-    for (const root of roots) await this.#reach(root, nameOf(root), contents, 0, true);
-    const rest = [...this.#sizes].filter(([digest]) => !this.#reached.has(digest));
-    await Promise.all(
-      [...contents, ...rest.map(([digest, size]): Descriptor => ({ mediaType: '', digest, size }))].map(
-        async (descriptor) => await this.#limit(() => this.#hash(descriptor)),
-      ),
-    );
-    for (const [digest, size] of rest) {
-      if (!this.#findings.some((finding) => finding.digest === digest))
-        this.#find('unreferenced', { mediaType: '', digest, size }, undefined, 'nothing in index.json reaches it');
+    for (const root of roots) await this.#reach(root, { neededBy: nameOf(root), depth: 0, required: true });
+    const unreferenced = [...this.#sizes]
+      .filter(([digest]) => !this.#referenced.has(digest))
+      .map(([digest, size]): Descriptor => ({ mediaType: '', digest, size }));
+    const toHash = [...this.#contents.values(), ...unreferenced];
+    await Promise.all(toHash.map(async (descriptor) => await this.#limit(() => this.#hash(descriptor))));
+    const wrong = new Set(this.#findings.map(({ digest }) => digest));
+    for (const descriptor of unreferenced) {
+      if (!wrong.has(descriptor.digest))
+        this.#find('unreferenced', descriptor, undefined, 'nothing in index.json reaches it');
     }
-    const damaged = this.#findings.some(({ kind }) => !HARMLESS.has(kind));
+    const findings = [...this.#findings, ...this.#absent.values()];
     return {
       roots: roots.length,
       documents: this.#documents,
       blobs: this.#sizes.size,
       bytes: this.#bytes,
-      findings: this.#findings,
-      damaged,
+      findings,
+      damaged: findings.some(({ kind }) => !HARMLESS.has(kind)),
     };
   }
 
   /** Walks documents at once and collects all other content, to be hashed side by side. */
-  async #reach(
-    descriptor: Descriptor,
-    neededBy: string,
-    contents: Descriptor[],
-    depth: number,
-    required: boolean,
-  ): Promise<void> {
-    if (this.#reached.has(descriptor.digest)) return;
-    this.#reached.add(descriptor.digest);
+  async #reach(descriptor: Descriptor, need: Need): Promise<void> {
+    const { digest } = descriptor;
+    const isDocument = isDocumentType(descriptor.mediaType);
+    const key = `${digest} ${descriptor.size} ${isDocument} ${descriptor.data === undefined}`;
+    if (this.#reached.has(key) && !(need.required && this.#absent.has(digest))) return;
+    this.#reached.add(key);
+    this.#referenced.add(digest);
     this.#signal?.throwIfAborted();
-    const size = this.#sizes.get(descriptor.digest);
+    if (!this.#embeddedIsRight(descriptor, need.neededBy)) return;
+    const size = this.#sizes.get(digest);
     if (size === undefined) {
-      if (embedded(descriptor)) return;
-      if (required) this.#find('missing', descriptor, neededBy, 'it is not there');
-      else this.#find('absent', descriptor, neededBy, 'this part of the index was not copied');
-      return;
+      await this.#notStored(descriptor, need);
+    } else if (size !== descriptor.size) {
+      const kind = size < descriptor.size ? 'short' : 'altered';
+      this.#find(kind, descriptor, need.neededBy, `it has ${size} bytes instead of ${descriptor.size}`);
+    } else if (isDocument) {
+      await this.#reachDocument(descriptor, need);
+    } else if (!this.#contents.has(digest)) {
+      this.#contents.set(digest, descriptor);
     }
-    if (size !== descriptor.size) {
-      this.#find(
-        size < descriptor.size ? 'short' : 'altered',
-        descriptor,
-        neededBy,
-        `it has ${size} bytes instead of ${descriptor.size}`,
+  }
+
+  /** Embedded content that is not what the descriptor says deceives who believes it. */
+  #embeddedIsRight(descriptor: Descriptor, neededBy: string): boolean {
+    try {
+      embeddedData(descriptor);
+      return true;
+    } catch (error) {
+      this.#find('altered', descriptor, neededBy, `the data in its descriptor is wrong: ${toOclError(error).message}`);
+      return false;
+    }
+  }
+
+  async #notStored(descriptor: Descriptor, { neededBy, required }: Need): Promise<void> {
+    // Content that travels inside its descriptor needs no file.
+    if (descriptor.data !== undefined) return;
+    try {
+      (await this.#store.open(descriptor)).destroy();
+    } catch (error) {
+      if (isCode(error, 'OCL_UNSAFE')) return this.#find('unsafe', descriptor, neededBy, toOclError(error).message);
+      if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
+    }
+    if (required) {
+      this.#absent.delete(descriptor.digest);
+      this.#find('missing', descriptor, neededBy, 'it is not there');
+    } else {
+      this.#absent.set(
+        descriptor.digest,
+        finding('absent', descriptor, neededBy, 'it was left out when this was copied'),
       );
-      return;
     }
-    if (!isDocumentType(descriptor.mediaType)) {
-      contents.push(descriptor);
-      return;
-    }
+  }
+
+  async #reachDocument(descriptor: Descriptor, { neededBy, depth }: Need): Promise<void> {
     const document = await this.#document(descriptor, neededBy);
     if (document === undefined) return;
     if (depth >= LIMITS.indexDepth) {
       this.#find('undecodable', descriptor, neededBy, `indexes are nested more than ${LIMITS.indexDepth} deep`);
       return;
     }
-    await this.#reachChildren(descriptor, document, contents, depth);
-  }
-
-  /** A part of an index may be left out on purpose, as long as another part is there. */
-  async #reachChildren(
-    parent: Descriptor,
-    document: ManifestDocument,
-    contents: Descriptor[],
-    depth: number,
-  ): Promise<void> {
     const below = children(document);
+    // A part of an index may be left out on purpose, as long as another part is there.
     const sparse = document.kind === 'index' && below.some((child) => this.#sizes.has(child.descriptor.digest));
-    for (const child of below)
-      await this.#reach(child.descriptor, parent.digest, contents, depth + 1, !sparse && !isForeign(child));
+    for (const child of below) {
+      const required = !sparse && !isForeign(child);
+      await this.#reach(child.descriptor, { neededBy: descriptor.digest, depth: depth + 1, required });
+    }
   }
 
   async #document(descriptor: Descriptor, neededBy: string): Promise<ManifestDocument | undefined> {
@@ -210,25 +237,19 @@ class Check {
   }
 
   #find(kind: FindingKind, descriptor: Descriptor, neededBy: string | undefined, message: string): void {
-    this.#findings.push({
-      kind,
-      digest: descriptor.digest,
-      size: descriptor.size,
-      ...(descriptor.mediaType === '' ? {} : { mediaType: descriptor.mediaType }),
-      ...(neededBy === undefined ? {} : { neededBy }),
-      message,
-    });
+    this.#findings.push(finding(kind, descriptor, neededBy, message));
   }
 }
 
-/** Content that travels inside its descriptor needs no file. A lie there is found when the data is checked. */
-function embedded(descriptor: Descriptor): boolean {
-  try {
-    return embeddedData(descriptor) !== undefined;
-  } catch (error) {
-    if (error instanceof OclError) return false;
-    throw error;
-  }
+function finding(kind: FindingKind, descriptor: Descriptor, neededBy: string | undefined, message: string): Finding {
+  return {
+    kind,
+    digest: descriptor.digest,
+    size: descriptor.size,
+    ...(descriptor.mediaType === '' ? {} : { mediaType: descriptor.mediaType }),
+    ...(neededBy === undefined ? {} : { neededBy }),
+    message,
+  };
 }
 
 function nameOf(root: Descriptor): string {

@@ -73,3 +73,8 @@ export class Documents {
     }
   }
 }
+
+/** One document, read and verified. @throws as the source, OCL_DIGEST_MISMATCH, OCL_DOCUMENT_INVALID */
+export async function loadDocument(descriptor: Descriptor, from: Source): Promise<Loaded> {
+  return await new Documents().load(descriptor, from);
+}

@@ -1,11 +1,12 @@
 import { lstat, rm } from 'node:fs/promises';
 import { type Clock } from '../../core/clock.ts';
-import { isDigest, type Digest } from '../../core/digest.ts';
+import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Emit } from '../../core/events.ts';
 import { type StoredBlob } from '../../core/store.ts';
+import { thisOwner } from '../../io/lock.ts';
 import { readBounded } from '../../io/verify.ts';
 import { type LayoutStore } from './layout.ts';
 import { liveWriters, tidyUp, unfinishedFiles, withLayoutLock } from './session.ts';
@@ -31,7 +32,10 @@ export interface GcReport {
   readonly dryRun: boolean;
 }
 
-const DIGEST_IN_TEXT = /[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]{32,128}/g;
+/** The encoded part of a digest, where it stands alone or after a colon. */
+const ENCODED_IN_TEXT = /[a-zA-Z0-9=_-]+/g;
+/** The first bytes of JSON documents: an object or array, blank space before it. */
+const JSON_STARTS: ReadonlySet<number> = new Set([0x7b, 0x5b, 0x20, 0x0a, 0x0d, 0x09]);
 
 /**
  * Removes the blobs of one layout that nothing reaches: marks from `index.json`, then sweeps, all under the lock.
@@ -48,7 +52,11 @@ export async function collectGarbage(layout: LayoutStore, options: GcOptions): P
 }
 
 async function collect(layout: LayoutStore, options: GcOptions): Promise<GcReport> {
-  const writers = (await liveWriters(layout.root, options.clock.now())).filter((owner) => owner.pid !== process.pid);
+  // Containers on several hosts often have the same process number.
+  const self = thisOwner();
+  const writers = (await liveWriters(layout.root, options.clock.now())).filter(
+    (owner) => owner.pid !== self.pid || owner.host !== self.host || owner.started !== self.started,
+  );
   const writer = writers[0];
   if (writer !== undefined) {
     throw new OclError(
@@ -93,11 +101,16 @@ class Marker {
   readonly #layout: LayoutStore;
   readonly #sizes: ReadonlyMap<Digest, number>;
   readonly #marked: Set<Digest>;
+  readonly #byEncoded = new Map<string, Digest[]>();
 
   constructor(layout: LayoutStore, sizes: ReadonlyMap<Digest, number>, marked: Set<Digest>) {
     this.#layout = layout;
     this.#sizes = sizes;
     this.#marked = marked;
+    for (const digest of sizes.keys()) {
+      const { encoded } = splitDigest(digest);
+      this.#byEncoded.set(encoded, [...(this.#byEncoded.get(encoded) ?? []), digest]);
+    }
   }
 
   /** Marks every stored digest in a text, and all that those documents name in turn. */
@@ -130,7 +143,7 @@ class Marker {
   }
 
   *#digestsIn(text: string): Generator<Digest> {
-    for (const [match] of text.matchAll(DIGEST_IN_TEXT)) if (isDigest(match) && this.#sizes.has(match)) yield match;
+    for (const [match] of withoutEscapes(text).matchAll(ENCODED_IN_TEXT)) yield* this.#byEncoded.get(match) ?? [];
   }
 
   async #readJson(digest: Digest): Promise<string | undefined> {
@@ -138,8 +151,18 @@ class Marker {
     if (size === 0 || size > LIMITS.indexBytes) return undefined;
     const descriptor = { mediaType: '', digest, size };
     const head = await readBounded(await this.#layout.open(descriptor, { start: 0, end: 0 }), 1, digest);
-    if (head[0] !== 0x7b && head[0] !== 0x5b && head[0] !== 0x20 && head[0] !== 0x0a) return undefined;
+    if (!JSON_STARTS.has(head[0] ?? 0)) return undefined;
     return new TextDecoder().decode(await readBounded(await this.#layout.open(descriptor), LIMITS.indexBytes, digest));
+  }
+}
+
+/** JSON may write any letter as an escape; a digest written so is still named. */
+function withoutEscapes(text: string): string {
+  if (!text.includes('\\u')) return text;
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return text;
   }
 }
 

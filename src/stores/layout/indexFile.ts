@@ -1,10 +1,11 @@
-import { type Descriptor } from '../../core/descriptor.ts';
-import { ANNOTATION } from '../../core/descriptor.ts';
+import { ANNOTATION, type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { isObject, parseJson, toJsonBytes, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseDescriptor, parseManifest } from '../../core/manifest.ts';
 import { MEDIA } from '../../core/mediaTypes.ts';
+import { entryName, severalRepositories } from '../../core/names.ts';
+import { parseImageName } from '../../core/reference.ts';
 import { type Digest } from '../../core/digest.ts';
 import { type RootName } from '../../core/store.ts';
 
@@ -89,7 +90,7 @@ function applyChange(entries: readonly Entry[], change: Change): readonly Entry[
     case 'keep':
       return entries.some((entry) => entry.descriptor.digest === change.descriptor.digest)
         ? entries
-        : [...entries, toEntry(change.descriptor)];
+        : [...entries, toEntry(change.descriptor, {})];
     case 'untag':
       return untag(entries, change.tag);
     case 'remove':
@@ -102,24 +103,49 @@ function filtered(entries: readonly Entry[], keep: (entry: Entry) => boolean): r
   return rest.length === entries.length ? entries : rest;
 }
 
+/**
+ * The entries that a name stands for, in a store where no two roots share one: as it is written comes first; the bare tag of a
+ * full name counts where all full names belong to one repository, as `listNames` lists it.
+ */
+export function entriesNamed<T extends { readonly descriptor: Descriptor }>(
+  entries: readonly T[],
+  { tag, imageName }: RootName,
+): readonly T[] {
+  const exact = entries.filter(({ descriptor }) => descriptor.annotations?.[ANNOTATION.refName] === tag);
+  if (exact.length > 0) return exact;
+  const whole = entries.filter(({ descriptor }) => descriptor.annotations?.[ANNOTATION.imageName] === tag);
+  if (whole.length > 0) return whole;
+  const names = entries.map(({ descriptor }) => entryName(descriptor));
+  if (severalRepositories(names)) return [];
+  return entries.filter(
+    (_, i) => names[i]?.tag === tag && (imageName === undefined || names[i]?.imageName === imageName),
+  );
+}
+
 /** The first entry of that name is replaced where it stands; further ones, and a nameless one of the same content, go. */
 function setTag(entries: readonly Entry[], descriptor: Descriptor, name: RootName): readonly Entry[] {
-  const { tag } = name;
+  const tag = name.tag ?? shortName(name.imageName);
   if (tag === undefined) return applyChange(entries, { type: 'keep', descriptor });
-  const hasName = (entry: Entry): boolean => entry.descriptor.annotations?.[ANNOTATION.refName] === tag;
-  const first = entries.find(hasName);
-  const imageName = name.imageName ?? first?.descriptor.annotations?.[ANNOTATION.imageName];
+  const named = entriesNamed(entries, { ...name, tag });
+  const [first] = named;
+  const before = first === undefined ? {} : entryName(first.descriptor);
+  const imageName = name.imageName ?? before.imageName;
   const same =
     first !== undefined &&
     first.descriptor.digest === descriptor.digest &&
-    first.descriptor.annotations?.[ANNOTATION.imageName] === imageName;
+    first.descriptor.annotations?.[ANNOTATION.refName] === tag &&
+    (name.imageName === undefined || first.descriptor.annotations[ANNOTATION.imageName] === imageName);
   const fresh = same ? first : toEntry(descriptor, { tag, imageName });
   const redundant = (entry: Entry): boolean =>
-    (entry !== first && hasName(entry)) ||
-    (entry.descriptor.digest === descriptor.digest && !isNamed(entry.descriptor));
+    (entry !== first && named.includes(entry)) ||
+    (entry !== first && entry.descriptor.digest === descriptor.digest && !isNamed(entry.descriptor));
   if (same && !entries.some(redundant)) return entries;
-  const rest = entries.filter((entry) => entry === first || !redundant(entry));
+  const rest = entries.filter((entry) => !redundant(entry));
   return first === undefined ? [...rest, fresh] : rest.map((entry) => (entry === first ? fresh : entry));
+}
+
+function shortName(imageName: string | undefined): string | undefined {
+  return imageName === undefined ? undefined : (parseImageName(imageName)?.tag ?? imageName);
 }
 
 function isNamed(descriptor: Descriptor): boolean {
@@ -131,24 +157,20 @@ function isNamed(descriptor: Descriptor): boolean {
 
 /** Takes the names away; content that no other name holds becomes garbage for `ocl gc`. */
 function untag(entries: readonly Entry[], tag: string): readonly Entry[] {
-  return filtered(
-    entries,
-    (entry) =>
-      entry.descriptor.annotations?.[ANNOTATION.refName] !== tag &&
-      entry.descriptor.annotations?.[ANNOTATION.imageName] !== tag,
-  );
+  const named = new Set(entriesNamed(entries, { tag }));
+  return filtered(entries, (entry) => !named.has(entry));
 }
 
-function toEntry(descriptor: Descriptor, name?: RootName): Entry {
+function toEntry(descriptor: Descriptor, name: RootName): Entry {
   const { annotations: given, ...rest } = descriptor;
-  const annotations: Record<string, string> = name === undefined ? { ...given } : keptAnnotations(given);
-  if (name?.tag !== undefined) annotations[ANNOTATION.refName] = name.tag;
-  if (name?.imageName !== undefined) annotations[ANNOTATION.imageName] = name.imageName;
+  const annotations = keptAnnotations(given);
+  if (name.tag !== undefined) annotations[ANNOTATION.refName] = name.tag;
+  if (name.imageName !== undefined) annotations[ANNOTATION.imageName] = name.imageName;
   const raw = Object.keys(annotations).length === 0 ? { ...rest } : { ...rest, annotations };
   return { raw, descriptor: parseDescriptor(raw, 'an entry of index.json') };
 }
 
-/** The names of another place do not belong to an entry here; all other annotations do. */
+/** The names of another place, or of the author of a manifest, do not belong to an entry here; all other annotations do. */
 function keptAnnotations(annotations: Readonly<Record<string, string>> | undefined): Record<string, string> {
   return Object.fromEntries(
     Object.entries(annotations ?? {}).filter(([key]) => key !== ANNOTATION.refName && key !== ANNOTATION.imageName),

@@ -26,7 +26,7 @@ import { type Linker } from '../../io/link.ts';
 import { type LockOptions } from '../../io/lock.ts';
 import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
 import { BlobFiles } from './blobFiles.ts';
-import { applyChanges, encodeIndexFile, type Change, type IndexFile } from './indexFile.ts';
+import { applyChanges, encodeIndexFile, entriesNamed, type Change, type IndexFile } from './indexFile.ts';
 import { checkLayout, checkLayoutOrNew, createLayout, isLayout, readIndexFile } from './layoutFiles.ts';
 import { registerWriter, temporaryPath, withLayoutLock } from './session.ts';
 import { Subjects } from './subjects.ts';
@@ -54,6 +54,8 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   readonly #options: LayoutOptions;
   readonly #blobs: BlobFiles;
   readonly #subjects: Subjects;
+  /** Documents whose bytes were seen to be right. */
+  readonly #verified = new Set<Digest>();
   #changes: Change[] = [];
   #writer: Promise<() => Promise<void>> | undefined;
 
@@ -102,12 +104,11 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   }
 
   async find(tag: string): Promise<Descriptor | undefined> {
-    try {
-      return findEntry(await this.roots(), tag);
-    } catch (error) {
-      if (isCode(error, 'OCL_NOT_FOUND')) return undefined;
-      throw error;
-    }
+    const roots = (await this.roots()).map((descriptor) => ({ descriptor }));
+    const [first, ...others] = entriesNamed(roots, { tag });
+    // What is named twice is named anew, so that it is named once.
+    const agree = others.every(({ descriptor }) => descriptor.digest === first?.descriptor.digest);
+    return agree ? first?.descriptor : undefined;
   }
 
   async begin(): Promise<void> {
@@ -115,13 +116,19 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   }
 
   async has(descriptor: Descriptor): Promise<boolean> {
-    return await this.#blobs.has(descriptor);
+    if (!(await this.#blobs.has(descriptor))) return false;
+    // A damaged document would hide what is below it, and is small enough to be looked at.
+    const known = !isDocumentType(descriptor.mediaType) || this.#verified.has(descriptor.digest);
+    return known || (await this.document(descriptor)) !== undefined;
   }
 
   async document(descriptor: Descriptor): Promise<Uint8Array | undefined> {
     if (!(await this.#blobs.has(descriptor))) return undefined;
     try {
-      return await readVerified(await this.#blobs.open(descriptor.digest), descriptor, documentLimit(descriptor));
+      const stream = await this.#blobs.open(descriptor.digest);
+      const bytes = await readVerified(stream, descriptor, documentLimit(descriptor));
+      this.#verified.add(descriptor.digest);
+      return bytes;
     } catch (error) {
       if (isCode(error, 'OCL_DIGEST_MISMATCH')) return undefined;
       throw error;
@@ -146,7 +153,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 
   async tag(descriptor: Descriptor, name: RootName, opened: Open): Promise<void> {
     if (!(await this.has(descriptor))) await this.put(descriptor, opened);
-    this.#changes.push(name.tag === undefined ? { type: 'keep', descriptor } : { type: 'tag', descriptor, name });
+    this.#changes.push({ type: 'tag', descriptor, name });
   }
 
   async commit(): Promise<void> {
@@ -160,6 +167,9 @@ export class LayoutStore implements LocalSource, Sink, Editor {
       await withLayoutLock(this.root, { ...this.#lockOptions(), signal: undefined }, async () => {
         const { file, changed } = applyChanges(await this.readIndex(), changes);
         if (changed) await writeFileAtomic(join(this.root, 'index.json'), encodeIndexFile(file));
+        const kept = new Set(file.entries.map((entry) => entry.descriptor.digest));
+        for (const change of changes)
+          if (change.type === 'remove' && !kept.has(change.digest)) await this.#blobs.remove(change.digest);
       });
     } catch (error) {
       this.#changes = [...changes, ...this.#changes];
@@ -178,17 +188,18 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   }
 
   async untag(tag: string): Promise<boolean> {
-    const before = await this.roots();
-    const named = before.filter((entry) => listNames([entry]).includes(tag));
-    if (named.length === 0) return false;
+    const roots = (await this.roots()).map((descriptor) => ({ descriptor }));
+    if (entriesNamed(roots, { tag }).length === 0) return false;
     this.#changes.push({ type: 'untag', tag });
     return true;
   }
 
+  /** The names go at `commit`, and the file after them: a crash leaves no name without content. */
   async remove(digest: Digest): Promise<boolean> {
+    if ((await this.#blobs.stat(digest)) === undefined) return false;
     await this.#beWriter();
     this.#changes.push({ type: 'remove', digest });
-    return await this.#blobs.remove(digest);
+    return true;
   }
 
   async removeBlob(digest: Digest): Promise<boolean> {
