@@ -125,9 +125,9 @@ class ChunkSender {
   async #recover(error: unknown, tried: number, start: number, end: number): Promise<void> {
     const { client, session } = this.#upload;
     if (hasStatus(error, 413)) {
-      const half = Math.ceil(tried / 2);
-      if (half < Math.max(SMALLEST_CHUNK, session.minChunk)) throw error;
-      this.#largest = half;
+      const floor = Math.max(SMALLEST_CHUNK, session.minChunk);
+      if (tried <= floor) throw error;
+      this.#largest = Math.max(Math.ceil(tried / 2), floor);
       return;
     }
     const passing = isTemporary(error) || hasStatus(error, 416) || (error instanceof AnswerError && client.retry.statuses.has(error.status));

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
@@ -94,7 +95,7 @@ export class Uploader {
       action: `upload ${digest} to ${this.#paths.name}`,
       ok: [201, 204],
       headers: { 'content-type': 'application/octet-stream' },
-      body: size === 0 ? undefined : { size, open: async () => verifying(await open(), descriptor) },
+      body: size === 0 ? undefined : { size, open: async () => holdingBack(verifying(await open(), descriptor)) },
       // A session holds a part of a failed try: what is there has to be asked first, or a new one begun.
       repeatable: false,
     });
@@ -112,6 +113,19 @@ export class Uploader {
       // Courtesy alone: the failure that led here is the one to report.
     }
   }
+}
+
+/** The same stream, its last piece withheld until all of it proved right: no registry ever gets wrong content whole. */
+function holdingBack(stream: Readable): Readable {
+  async function* pass(): AsyncGenerator<Uint8Array> {
+    let held: Uint8Array | undefined;
+    for await (const piece of stream as AsyncIterable<Uint8Array>) {
+      if (held !== undefined) yield held;
+      held = piece;
+    }
+    if (held !== undefined) yield held;
+  }
+  return Readable.from(pass(), { objectMode: false });
 }
 
 /** Whether to go on in chunks (true) or whole (false) after a failure; undefined: the failure stands. */
