@@ -146,7 +146,9 @@ describe('archives', () => {
     const files = await listFiles(path);
     expect(files.slice(0, 4)).toEqual(['oci-layout', 'index.json', 'manifest.json', 'repositories']);
     expect(files.slice(4)).toEqual(files.slice(4).toSorted());
-    expect(digestOf(await readFile(path))).toBe('sha256:fdb9d70618780423e31b5b6e533d20ddf8c7fb43b60e9beb062f397dcd379ff1');
+    expect(digestOf(await readFile(path))).toBe(
+      'sha256:fdb9d70618780423e31b5b6e533d20ddf8c7fb43b60e9beb062f397dcd379ff1',
+    );
     const manifest = (await readJson(path, 'manifest.json')) as {
       RepoTags: string[];
       Layers: string[];
