@@ -1,0 +1,63 @@
+// docs/errors.md and docs/cli.md are made from the program itself: `npm run docs` writes them, a test holds them against it.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The help of a command as people see it at a width of 100 columns. */
+function help(args) {
+  return execFileSync(process.execPath, [join(root, 'bin/ocl.js'), ...args, '--help'], {
+    encoding: 'utf8',
+    env: { ...process.env, COLUMNS: '100' },
+  }).trimEnd();
+}
+
+/** The pages by their file names. */
+export async function makeDocs() {
+  const { ERROR_CODES } = await import(join(root, 'dist/core/errors.js'));
+  const { EXIT, EXIT_OF } = await import(join(root, 'dist/cli/exit.js'));
+  const { COMMANDS } = await import(join(root, 'dist/cli/commands.js'));
+  const nameOf = (status) => Object.entries(EXIT).find(([, value]) => value === status)?.[0] ?? '';
+  const rows = Object.entries(ERROR_CODES).map(([code, sentence]) => `| \`${code}\` | ${EXIT_OF[code]} | ${sentence} |`);
+  const statuses = Object.entries(EXIT).map(([name, status]) => `| ${status} | ${name} |`);
+  const errors = [
+    '# Errors and exit statuses',
+    '',
+    'Made by `npm run docs` from `src/core/errors.ts` and `src/cli/exit.ts`. Codes and statuses are stable: scripts may rely on them.',
+    'An error is printed as `error: Cannot <verb> <thing>: <why> [CODE]`, with the next command to type as `hint:` below it;',
+    'with `--json` it is also an object of type `error` on standard output.',
+    '',
+    '| code | status | meaning |',
+    '| --- | --- | --- |',
+    ...rows,
+    '',
+    '| status | name |',
+    '| --- | --- |',
+    ...statuses,
+    '',
+    `\`${nameOf(2)}\` (2) is given only where it is asked for, by \`ocl sync check --exit-code\`.`,
+    '',
+  ].join('\n');
+  const names = COMMANDS.map(({ usage }) => String(usage).split(' ')[0]);
+  const cli = [
+    '# Commands',
+    '',
+    'Made by `npm run docs` from the help of each command.',
+    '',
+    '```',
+    help([]),
+    '```',
+    ...names.flatMap((name) => ['', `## ocl ${name}`, '', '```', help([name]), '```']),
+    '',
+  ].join('\n');
+  return { 'docs/errors.md': errors, 'docs/cli.md': cli };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [file, text] of Object.entries(await makeDocs())) {
+    writeFileSync(join(root, file), text);
+    console.log(`wrote ${file}`);
+  }
+}
