@@ -7,7 +7,10 @@ export class ConnectionError extends OclError {
   /** The connection was closed before any answer came, as happens to idle ones. */
   readonly unanswered: boolean;
 
-  constructor(message: string, details: { hint?: string | undefined; cause: unknown; temporary: boolean; unanswered: boolean }) {
+  constructor(
+    message: string,
+    details: { hint?: string | undefined; cause: unknown; temporary: boolean; unanswered: boolean },
+  ) {
     super('OCL_UNREACHABLE', message, details);
     this.name = 'ConnectionError';
     this.temporary = details.temporary;
@@ -22,11 +25,19 @@ interface Reason {
 }
 
 const CA_HINT = 'hand in the certificate authority of this registry (regcert, or SSL_CERT_FILE)';
-const UNTRUSTED: Reason = { why: 'its certificate is signed by an authority that is not trusted here', hint: CA_HINT, permanent: true };
+const UNTRUSTED: Reason = {
+  why: 'its certificate is signed by an authority that is not trusted here',
+  hint: CA_HINT,
+  permanent: true,
+};
 const CLOSED: Reason = { why: 'the connection was closed by the other side' };
 
 const REASONS: Readonly<Record<string, Reason>> = {
-  ENOTFOUND: { why: 'the host name is not known', hint: 'check the name of the registry, and the DNS settings', permanent: true },
+  ENOTFOUND: {
+    why: 'the host name is not known',
+    hint: 'check the name of the registry, and the DNS settings',
+    permanent: true,
+  },
   EAI_AGAIN: { why: 'the name server does not answer' },
   ECONNREFUSED: { why: 'the connection is refused', hint: 'check that the registry runs and that the port is right' },
   EHOSTUNREACH: { why: 'there is no route to the host' },
@@ -42,14 +53,22 @@ const REASONS: Readonly<Record<string, Reason>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { why: 'the answer is not as long as it said' },
   UND_ERR_HEADERS_OVERFLOW: { why: 'the header of the answer is too large', permanent: true },
   CERT_HAS_EXPIRED: { why: 'its certificate has expired', permanent: true },
-  CERT_NOT_YET_VALID: { why: 'its certificate is not valid yet', hint: 'check the clock of this machine', permanent: true },
+  CERT_NOT_YET_VALID: {
+    why: 'its certificate is not valid yet',
+    hint: 'check the clock of this machine',
+    permanent: true,
+  },
   ERR_TLS_CERT_ALTNAME_INVALID: { why: 'its certificate is for another host name', permanent: true },
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  ERR_SSL_WRONG_VERSION_NUMBER: { why: 'it does not speak TLS', hint: 'set tls: disabled for this host if it is meant to be reached by plain http', permanent: true },
+  ERR_SSL_WRONG_VERSION_NUMBER: {
+    why: 'it does not speak TLS',
+    hint: 'set tls: disabled for this host if it is meant to be reached by plain http',
+    permanent: true,
+  },
   EPROTO: { why: 'the TLS handshake failed', permanent: true },
 };
 
@@ -74,6 +93,7 @@ export function connectionError(error: unknown, url: URL, answered: boolean): Co
 function codeOf(error: unknown): string | undefined {
   const own = systemCode(error);
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]) ?? own;
-  if (own === 'UND_ERR_SOCKET' && error instanceof Error && error.cause !== undefined) return codeOf(error.cause) ?? own;
+  if (own === 'UND_ERR_SOCKET' && error instanceof Error && error.cause !== undefined)
+    return codeOf(error.cause) ?? own;
   return own;
 }

@@ -39,7 +39,8 @@ function inRange(cidr: string, host: string): boolean {
   const [network = '', bits = ''] = cidr.split('/');
   const family = isIP(network);
   const prefix = Number(bits);
-  if (family === 0 || isIP(host) !== family || !/^\d{1,3}$/.test(bits) || prefix > (family === 4 ? 32 : 128)) return false;
+  if (family === 0 || isIP(host) !== family || !/^\d{1,3}$/.test(bits) || prefix > (family === 4 ? 32 : 128))
+    return false;
   const type = family === 4 ? 'ipv4' : 'ipv6';
   const list = new BlockList();
   list.addSubnet(network, prefix, type);

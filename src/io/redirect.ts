@@ -28,11 +28,18 @@ export function isRedirect(status: number, method: string): boolean {
 export function nextHop(trail: readonly URL[], location: string | undefined): Hop {
   const first = trail[0];
   const from = trail.at(-1);
-  if (first === undefined || from === undefined) throw new OclError('OCL_INTERNAL', 'Cannot follow a redirect: nothing was asked');
-  if (location === undefined || location === '') throw new OclError('OCL_REGISTRY', `Cannot follow the redirect of ${from.origin}: it names no target`);
+  if (first === undefined || from === undefined)
+    throw new OclError('OCL_INTERNAL', 'Cannot follow a redirect: nothing was asked');
+  if (location === undefined || location === '')
+    throw new OclError('OCL_REGISTRY', `Cannot follow the redirect of ${from.origin}: it names no target`);
   const url = readTarget(location, from);
-  if (trail.length > LIMITS.redirects) throw new OclError('OCL_REGISTRY', `Cannot follow the redirect of ${from.origin}: more than ${LIMITS.redirects} redirects in a row`);
-  if (trail.some((seen) => seen.href === url.href)) throw new OclError('OCL_REGISTRY', `Cannot follow the redirect of ${from.origin}: it goes in a circle`);
+  if (trail.length > LIMITS.redirects)
+    throw new OclError(
+      'OCL_REGISTRY',
+      `Cannot follow the redirect of ${from.origin}: more than ${LIMITS.redirects} redirects in a row`,
+    );
+  if (trail.some((seen) => seen.href === url.href))
+    throw new OclError('OCL_REGISTRY', `Cannot follow the redirect of ${from.origin}: it goes in a circle`);
   return { url, sameOrigin: url.origin === first.origin && trail.every((seen) => seen.origin === first.origin) };
 }
 
@@ -43,13 +50,22 @@ export function readTarget(location: string, from: URL): URL {
   try {
     url = new URL(location, from);
   } catch (error) {
-    throw new OclError('OCL_REGISTRY', `Cannot go on from ${from.origin}: ${JSON.stringify(shown)} is no URL`, { cause: error });
+    throw new OclError('OCL_REGISTRY', `Cannot go on from ${from.origin}: ${JSON.stringify(shown)} is no URL`, {
+      cause: error,
+    });
   }
   url.hash = '';
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${JSON.stringify(shown)}: only http and https are followed`);
-  if (url.username !== '' || url.password !== '') throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${url.host}: the URL carries credentials`);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new OclError(
+      'OCL_UNSAFE',
+      `Cannot go on from ${from.origin} to ${JSON.stringify(shown)}: only http and https are followed`,
+    );
+  if (url.username !== '' || url.password !== '')
+    throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${url.host}: the URL carries credentials`);
   if (from.protocol === 'https:' && url.protocol === 'http:') {
-    throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${url.origin}: that would leave TLS`, { hint: 'the registry, or the proxy before it, has to give its own address with https' });
+    throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${url.origin}: that would leave TLS`, {
+      hint: 'the registry, or the proxy before it, has to give its own address with https',
+    });
   }
   return url;
 }

@@ -43,7 +43,10 @@ export async function retrying(attempt: () => Promise<HttpResponse>, options: Re
     try {
       outcome = await attempt();
       if (!policy.statuses.has(outcome.status)) return outcome;
-      asked = retryAfter(header(outcome.headers, 'retry-after') ?? header(outcome.headers, 'x-retry-after'), options.clock.now());
+      asked = retryAfter(
+        header(outcome.headers, 'retry-after') ?? header(outcome.headers, 'x-retry-after'),
+        options.clock.now(),
+      );
     } catch (error) {
       if (!isTemporary(error)) throw error;
       outcome = error;

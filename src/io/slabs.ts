@@ -36,7 +36,7 @@ export class SlabBody extends Readable {
 
   /** Takes what the socket gave; the chunk may be reused afterwards. */
   receive(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       if (this.#end === this.#slab.length) this.#renew();
       const count = Math.min(chunk.length - at, this.#slab.length - this.#end);
       this.#slab.set(count === chunk.length ? chunk : chunk.subarray(at, at + count), this.#end);
@@ -44,7 +44,8 @@ export class SlabBody extends Readable {
       at += count;
     }
     if (this.#end === this.#slab.length) this.#renew();
-    else if (this.#timer === undefined && this.#end > this.#start) this.#timer = setTimeout(() => this.#flush(), LONGEST_REST);
+    else if (this.#timer === undefined && this.#end > this.#start)
+      this.#timer = setTimeout(() => this.#flush(), LONGEST_REST);
   }
 
   finish(): void {

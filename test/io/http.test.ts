@@ -58,7 +58,10 @@ describe('an exchange', () => {
     expect(answer.headers.get('x-twice')).toEqual(['a', 'b']);
     expect(header(answer.headers, 'x-once')).toBe('c');
     expect((await collect(answer.body)).bytes.toString()).toBe('gone');
-    expect(server.seen[0]).toMatchObject({ path: '/a?q=1', headers: { 'user-agent': 'ocl-test', 'accept-encoding': 'identity' } });
+    expect(server.seen[0]).toMatchObject({
+      path: '/a?q=1',
+      headers: { 'user-agent': 'ocl-test', 'accept-encoding': 'identity' },
+    });
   });
 
   it('gives large bodies in large pieces, byte for byte', async () => {
@@ -114,7 +117,13 @@ describe('an exchange', () => {
     const http = client();
     const url = new URL(`${server.url}/b`);
     await discard(await http.request({ method: 'PUT', url, body: Buffer.from('bytes') }));
-    await discard(await http.request({ method: 'PUT', url, body: { size: 6, open: () => Readable.from([Buffer.from('str'), Buffer.from('eam')]) } }));
+    await discard(
+      await http.request({
+        method: 'PUT',
+        url,
+        body: { size: 6, open: () => Readable.from([Buffer.from('str'), Buffer.from('eam')]) },
+      }),
+    );
     expect(server.seen.map(({ headers, body }) => [headers['content-length'], body.toString()])).toEqual([
       ['5', 'bytes'],
       ['6', 'stream'],
@@ -128,14 +137,20 @@ describe('an exchange', () => {
       yield Buffer.from('half');
       throw why;
     }
-    const sending = client().request({ method: 'PUT', url: new URL(`${server.url}/b`), body: { size: 8, open: () => Readable.from(failing(), { objectMode: false }) } });
+    const sending = client().request({
+      method: 'PUT',
+      url: new URL(`${server.url}/b`),
+      body: { size: 8, open: () => Readable.from(failing(), { objectMode: false }) },
+    });
     await expect(sending).rejects.toBe(why);
   });
 
   it('lets go of the stream that is sent when no connection can be made', async () => {
     const sent = Readable.from([Buffer.from('x')]);
     const http = client();
-    await expect(http.request({ method: 'PUT', url: new URL('http://127.0.0.1:1/'), body: { size: 1, open: () => sent } })).rejects.toThrow(/refused/);
+    await expect(
+      http.request({ method: 'PUT', url: new URL('http://127.0.0.1:1/'), body: { size: 1, open: () => sent } }),
+    ).rejects.toThrow(/refused/);
     expect(sent.destroyed).toBe(true);
   });
 
@@ -161,7 +176,9 @@ describe('an exchange', () => {
 describe('a connection', () => {
   it('is used again', async () => {
     const ports = new Set<number | undefined>();
-    const server = await script({ 'GET /a': (response, request) => (ports.add(response.socket?.remotePort), reply(200, {}, 'x')(response, request)) });
+    const server = await script({
+      'GET /a': (response, request) => (ports.add(response.socket?.remotePort), reply(200, {}, 'x')(response, request)),
+    });
     const http = client();
     for (let i = 0; i < 10; i++) await discard(await http.request({ method: 'GET', url: new URL(`${server.url}/a`) }));
     // The next request may come a moment before undici counts a connection as free.
@@ -202,7 +219,9 @@ describe('a connection', () => {
   });
 
   it('that ends too early or says nonsense is an error', async () => {
-    const short = await rawServer((socket) => socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort')));
+    const short = await rawServer((socket) =>
+      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort')),
+    );
     const answer = await client().request({ method: 'GET', url: new URL(short) });
     await expect(collect(answer.body)).rejects.toBeInstanceOf(ConnectionError);
     const nonsense = await rawServer((socket) => socket.on('data', () => socket.end('SSH-2.0-OpenSSH_9.7\r\n')));
@@ -213,20 +232,31 @@ describe('a connection', () => {
     const server = await script({ 'GET /cut': breakOff(200, { 'content-length': '100' }, Buffer.from('half')) });
     const { body } = await client().request({ method: 'GET', url: new URL(`${server.url}/cut`) });
     await new Promise((resolve) => body.once('close', resolve));
+    expect(body.errored).toBeInstanceOf(ConnectionError);
   });
 
   it('that stays silent is given up', async () => {
-    const server = await script({ 'GET /silent': () => {}, 'GET /half': (response) => void response.writeHead(200).write('half') });
+    const server = await script({
+      'GET /silent': () => {},
+      'GET /half': (response) => void response.writeHead(200).write('half'),
+    });
     const http = client({ timeouts: { connect: 1000, headers: 100, idle: 100 } });
-    await expect(http.request({ method: 'GET', url: new URL(`${server.url}/silent`) })).rejects.toThrow(/no answer came in time/);
+    await expect(http.request({ method: 'GET', url: new URL(`${server.url}/silent`) })).rejects.toThrow(
+      /no answer came in time/,
+    );
     const half = await http.request({ method: 'GET', url: new URL(`${server.url}/half`) });
     await expect(collect(half.body)).rejects.toThrow(/stopped coming/);
   });
 
   it('that cannot be made says why', async () => {
     const http = client();
-    await expect(http.request({ method: 'GET', url: new URL('http://127.0.0.1:1/') })).rejects.toMatchObject({ temporary: true, message: expect.stringContaining('refused') });
-    await expect(http.request({ method: 'GET', url: new URL('http://no-such-host.invalid/') })).rejects.toMatchObject({ code: 'OCL_UNREACHABLE' });
+    await expect(http.request({ method: 'GET', url: new URL('http://127.0.0.1:1/') })).rejects.toMatchObject({
+      temporary: true,
+      message: expect.stringContaining('refused'),
+    });
+    await expect(http.request({ method: 'GET', url: new URL('http://no-such-host.invalid/') })).rejects.toMatchObject({
+      code: 'OCL_UNREACHABLE',
+    });
   });
 
   it('is not made any more after the end', async () => {
@@ -241,7 +271,29 @@ describe('TLS', () => {
     const directory = mkdtempSync(join(tmpdir(), 'ocl-tls-'));
     cleanups.push(() => rmSync(directory, { recursive: true }));
     const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile, '-out', certFile, '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'], { stdio: 'ignore' });
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-keyout',
+        keyFile,
+        '-out',
+        certFile,
+        '-days',
+        '2',
+        '-subj',
+        '/CN=localhost',
+        '-addext',
+        'subjectAltName=DNS:localhost',
+      ],
+      { stdio: 'ignore' },
+    );
     const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(certFile, 'utf8')];
     const server = createTlsServer({ key, cert }, (_request, response) => response.end('secret'));
     server.on('tlsClientError', () => {});
@@ -253,7 +305,11 @@ describe('TLS', () => {
   it('refuses strangers with a hint, and takes those whose authority is handed in', async () => {
     const { url, ca } = await tlsServer();
     const http = client();
-    await expect(http.request({ method: 'GET', url })).rejects.toMatchObject({ temporary: false, message: expect.stringContaining('not trusted'), hint: expect.stringContaining('authority') });
+    await expect(http.request({ method: 'GET', url })).rejects.toMatchObject({
+      temporary: false,
+      message: expect.stringContaining('not trusted'),
+      hint: expect.stringContaining('authority'),
+    });
     const trusted = await http.request({ method: 'GET', url, tls: { ca: [ca] } });
     expect((await collect(trusted.body)).bytes.toString()).toBe('secret');
     const insecure = await http.request({ method: 'GET', url, tls: { verify: false } });
@@ -279,7 +335,8 @@ describe('proxies', () => {
         const line = head.toString().split('\r\n')[0] ?? '';
         lines.push(line);
         const connected = /^CONNECT ([^ ]+):(\d+) /.exec(line);
-        if (connected === null) return void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nproxy');
+        if (connected === null)
+          return void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nproxy');
         const upstream = connect(Number(connected[2]), '127.0.0.1', () => {
           socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
           socket.pipe(upstream).pipe(socket);

@@ -1,7 +1,11 @@
 import { expect, it } from 'vitest';
 import { proxyFor } from '../../src/io/proxy.ts';
 
-const settings = { http: 'http://proxy:1', https: 'http://proxy:2', except: 'plain.example, .dotted.example,*.star.example port.example:8080 10.0.0.0/8 192.168.1.5 fd00::/8,bad/99' };
+const settings = {
+  http: 'http://proxy:1',
+  https: 'http://proxy:2',
+  except: 'plain.example, .dotted.example,*.star.example port.example:8080 10.0.0.0/8 192.168.1.5 fd00::/8,bad/99',
+};
 
 it.each([
   ['http://registry.example/', 'http://proxy:1'],

@@ -74,5 +74,8 @@ describe('what is followed', () => {
 });
 
 it('keeps secrets at home', () => {
-  expect(withoutSecrets({ accept: 'x', authorization: 'Bearer y', Cookie: 'z', range: 'bytes=1-' })).toEqual({ accept: 'x', range: 'bytes=1-' });
+  expect(withoutSecrets({ accept: 'x', authorization: 'Bearer y', Cookie: 'z', range: 'bytes=1-' })).toEqual({
+    accept: 'x',
+    range: 'bytes=1-',
+  });
 });

@@ -6,7 +6,11 @@ import { backoff, RETRY, retryAfter, retrying } from '../../src/io/retry.ts';
 import { fakeClock } from '../support/fakeClock.ts';
 
 function answer(status: number, headers: Record<string, string> = {}): HttpResponse {
-  return { status, headers: new Map(Object.entries(headers).map(([name, value]) => [name, [value]])), body: Readable.from([]) };
+  return {
+    status,
+    headers: new Map(Object.entries(headers).map(([name, value]) => [name, [value]])),
+    body: Readable.from([]),
+  };
 }
 
 function outcomes(...list: (HttpResponse | Error)[]): { attempt: () => Promise<HttpResponse>; count: () => number } {
@@ -21,7 +25,8 @@ function outcomes(...list: (HttpResponse | Error)[]): { attempt: () => Promise<H
   };
 }
 
-const broken = (temporary: boolean): ConnectionError => new ConnectionError('Cannot reach x: y', { cause: undefined, temporary, unanswered: false });
+const broken = (temporary: boolean): ConnectionError =>
+  new ConnectionError('Cannot reach x: y', { cause: undefined, temporary, unanswered: false });
 
 describe('trying again', () => {
   it.each([408, 425, 429, 500, 502, 503, 504])('after %i', async (status) => {

@@ -15,7 +15,8 @@ const PROGRAM = 'docker-registry';
 /** Why tests against Debian's registry are left out; undefined when it is installed. */
 export function whyNoDockerRegistry(): string | undefined {
   const found = spawnSync(PROGRAM, ['--version']).status === 0;
-  if (!found && process.env['OCL_REQUIRE_PEERS'] !== undefined) throw new Error(`${PROGRAM} is not installed, and OCL_REQUIRE_PEERS asks for it`);
+  if (!found && process.env['OCL_REQUIRE_PEERS'] !== undefined)
+    throw new Error(`${PROGRAM} is not installed, and OCL_REQUIRE_PEERS asks for it`);
   return found ? undefined : `${PROGRAM} is not installed`;
 }
 
@@ -27,7 +28,10 @@ export async function startDockerRegistry(): Promise<DockerRegistry | undefined>
     const host = `127.0.0.1:${await freePort()}`;
     const config = join(directory, 'config.yml');
     await writeFile(config, configuration(join(directory, 'data'), host));
-    const child = spawn(PROGRAM, ['serve', config], { stdio: 'ignore', env: { PATH: process.env['PATH'], OTEL_TRACES_EXPORTER: 'none' } });
+    const child = spawn(PROGRAM, ['serve', config], {
+      stdio: 'ignore',
+      env: { PATH: process.env['PATH'], OTEL_TRACES_EXPORTER: 'none' },
+    });
     if (await answers(host, child)) {
       return {
         host,

@@ -25,8 +25,15 @@ export interface ScriptedServer {
  * A server that answers what it was told to: by `METHOD path` (without query), each handler once and the last one from then on.
  * What no script names is a 404.
  */
-export async function startScriptedServer(script: Readonly<Record<string, Handler | readonly Handler[]>>): Promise<ScriptedServer> {
-  const queues = new Map(Object.entries(script).map(([call, handlers]) => [call, Array.isArray(handlers) ? [...(handlers as Handler[])] : [handlers as Handler]]));
+export async function startScriptedServer(
+  script: Readonly<Record<string, Handler | readonly Handler[]>>,
+): Promise<ScriptedServer> {
+  const queues = new Map(
+    Object.entries(script).map(([call, handlers]) => [
+      call,
+      Array.isArray(handlers) ? [...(handlers as Handler[])] : [handlers as Handler],
+    ]),
+  );
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -58,7 +65,11 @@ export async function startScriptedServer(script: Readonly<Record<string, Handle
 }
 
 /** Answers with a status, headers and a body, once and for all. */
-export function reply(status: number, headers: Readonly<Record<string, string | string[]>> = {}, body: string | Uint8Array = ''): Handler {
+export function reply(
+  status: number,
+  headers: Readonly<Record<string, string | string[]>> = {},
+  body: string | Uint8Array = '',
+): Handler {
   return (response, request) => {
     response.writeHead(status, { 'content-length': String(Buffer.byteLength(body)), ...headers });
     response.end(request.method === 'HEAD' ? undefined : body);

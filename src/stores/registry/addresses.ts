@@ -42,7 +42,10 @@ export function isInternal(hostname: string): boolean {
 }
 
 function bare(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '').toLowerCase();
+  return hostname
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+    .toLowerCase();
 }
 
 function isLocalName(host: string): boolean {

@@ -19,7 +19,9 @@ export interface AuthOptions {
   readonly fetchToken: FetchToken;
 }
 
-type Mode = { readonly kind: 'basic' } | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined };
+type Mode =
+  | { readonly kind: 'basic' }
+  | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined };
 
 /** Milliseconds that a refusal is believed without asking again, so that a wrong password does not lock an account. */
 const REFUSAL = 5 * 60_000;
@@ -32,7 +34,10 @@ export class Auth {
   readonly #tokens = new Map<string, Token>();
   readonly #flights = new Map<string, Promise<Token>>();
   readonly #refusals = new Map<string, { readonly error: OclError; readonly until: number }>();
-  readonly #credentials = new Map<string, { readonly found: Promise<Credential | undefined>; readonly until: number }>();
+  readonly #credentials = new Map<
+    string,
+    { readonly found: Promise<Credential | undefined>; readonly until: number }
+  >();
   readonly #accepted = new Set<string>();
   #mode: Mode | undefined;
 
@@ -87,7 +92,10 @@ export class Auth {
     this.#credentials.delete(need.repository ?? '');
   }
 
-  #choose(challenges: readonly Challenge[], credential: Credential | undefined): { mode: Mode; scopes: readonly string[] } | undefined {
+  #choose(
+    challenges: readonly Challenge[],
+    credential: Credential | undefined,
+  ): { mode: Mode; scopes: readonly string[] } | undefined {
     const bearer = challenges.find(({ scheme, params }) => scheme === 'bearer' && params.has('realm'));
     if (bearer !== undefined) {
       const realm = checkRealm(bearer.params.get('realm') ?? '', this.#options.base);
@@ -120,7 +128,8 @@ export class Auth {
       this.#tokens.set(keyOf(need), token);
       return token;
     } catch (error) {
-      if (error instanceof OclError && (isCode(error, 'OCL_UNAUTHORIZED') || isCode(error, 'OCL_DENIED'))) this.refuse(need, error);
+      if (error instanceof OclError && (isCode(error, 'OCL_UNAUTHORIZED') || isCode(error, 'OCL_DENIED')))
+        this.refuse(need, error);
       throw error;
     }
   }

@@ -8,7 +8,8 @@ import { namesOf, pages } from './paging.ts';
  */
 export async function* listRepositories(client: RegistryClient): AsyncGenerator<string> {
   const action = `list the repositories of ${client.registry}`;
-  const prefix = client.settings.pathPrefix === undefined ? '' : `${client.settings.pathPrefix.replaceAll(/^\/+|\/+$/g, '')}/`;
+  const prefix =
+    client.settings.pathPrefix === undefined ? '' : `${client.settings.pathPrefix.replaceAll(/^\/+|\/+$/g, '')}/`;
   const need = { scopes: ['registry:catalog:*'], repository: undefined };
   for await (const page of pages(client, { method: 'GET', to: '_catalog', need, action, ok: [200] })) {
     for (const name of namesOf(page, 'repositories', action)) {

@@ -32,7 +32,10 @@ const SMALLEST_CHUNK = 64 << 10;
 export async function sendChunks(upload: ChunkedUpload): Promise<void> {
   const { descriptor, session } = upload;
   if (session.minChunk > LARGEST_CHUNK) {
-    throw new OclError('OCL_LIMIT', `Cannot upload ${descriptor.digest} to ${upload.paths.name}: the registry wants chunks of ${session.minChunk} bytes, and ${LARGEST_CHUNK} are held at most`);
+    throw new OclError(
+      'OCL_LIMIT',
+      `Cannot upload ${descriptor.digest} to ${upload.paths.name}: the registry wants chunks of ${session.minChunk} bytes, and ${LARGEST_CHUNK} are held at most`,
+    );
   }
   const sender = new ChunkSender(upload);
   const size = Math.max(upload.chunkBytes ?? CHUNK, session.minChunk, 1);
@@ -46,7 +49,7 @@ async function* piecesOf({ open, descriptor }: ChunkedUpload, size: number): Asy
   let parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of stream as AsyncIterable<Uint8Array>) {
-    for (let at = 0; at < piece.length; ) {
+    for (let at = 0; at < piece.length;) {
       if (bytes === size) {
         yield Buffer.concat(parts);
         parts = [];
@@ -94,7 +97,14 @@ class ChunkSender {
 
   async end(): Promise<void> {
     const { client, paths, descriptor } = this.#upload;
-    const answer = await client.send({ method: 'PUT', to: withDigest(this.#url, descriptor.digest), need: paths.push, action: this.#action, ok: [201, 204], repeatable: true });
+    const answer = await client.send({
+      method: 'PUT',
+      to: withDigest(this.#url, descriptor.digest),
+      need: paths.push,
+      action: this.#action,
+      ok: [201, 204],
+      repeatable: true,
+    });
     await discard(answer);
     checkAnsweredDigest(answer.headers, descriptor.digest, paths.name);
   }
@@ -108,14 +118,21 @@ class ChunkSender {
       action: this.#action,
       // ECR answers 201 (spec regsync.md 6).
       ok: [201, 202, 204],
-      headers: { 'content-type': 'application/octet-stream', 'content-range': `${this.#sent}-${this.#sent + part.length - 1}` },
+      headers: {
+        'content-type': 'application/octet-stream',
+        'content-range': `${this.#sent}-${this.#sent + part.length - 1}`,
+      },
       body: part,
       repeatable: false,
     });
     await discard(answer);
-    const sent = header(answer.headers, 'range') === undefined ? this.#sent + part.length : receivedBytes(answer, this.#action);
+    const sent =
+      header(answer.headers, 'range') === undefined ? this.#sent + part.length : receivedBytes(answer, this.#action);
     if (sent <= this.#sent || sent > this.#sent + part.length) {
-      throw new OclError('OCL_REGISTRY', `Cannot ${this.#action}: the registry says it has ${sent} bytes where ${this.#sent + part.length} were sent`);
+      throw new OclError(
+        'OCL_REGISTRY',
+        `Cannot ${this.#action}: the registry says it has ${sent} bytes where ${this.#sent + part.length} were sent`,
+      );
     }
     this.#moveTo(answer);
     this.#sent = sent;
@@ -130,7 +147,10 @@ class ChunkSender {
       this.#largest = Math.max(Math.ceil(tried / 2), floor);
       return;
     }
-    const passing = isTemporary(error) || hasStatus(error, 416) || (error instanceof AnswerError && client.retry.statuses.has(error.status));
+    const passing =
+      isTemporary(error) ||
+      hasStatus(error, 416) ||
+      (error instanceof AnswerError && client.retry.statuses.has(error.status));
     if (!passing || ++this.#failures >= client.retry.tries) throw error;
     await client.clock.sleep(backoff(this.#failures, client.retry), client.signal);
     const received = await this.#status();
@@ -141,7 +161,13 @@ class ChunkSender {
 
   async #status(): Promise<number> {
     const { client, paths } = this.#upload;
-    const answer = await client.send({ method: 'GET', to: this.#url, need: paths.push, action: this.#action, ok: [200, 202, 204] });
+    const answer = await client.send({
+      method: 'GET',
+      to: this.#url,
+      need: paths.push,
+      action: this.#action,
+      ok: [200, 202, 204],
+    });
     await discard(answer);
     this.#moveTo(answer);
     const received = receivedBytes(answer, this.#action);

@@ -101,7 +101,8 @@ export class RegistryClient {
     const repeatable = request.repeatable ?? ['GET', 'HEAD', 'DELETE'].includes(request.method);
     let answer: Answer | undefined;
     const attempt = async (): Promise<Answer> => (answer = await this.#attempt({ ...request, repeatable }));
-    if (repeatable) await retrying(attempt, { clock: this.clock, policy: this.retry, signal: request.signal ?? this.signal });
+    if (repeatable)
+      await retrying(attempt, { clock: this.clock, policy: this.retry, signal: request.signal ?? this.signal });
     else await attempt();
     if (answer === undefined) throw new OclError('OCL_INTERNAL', `Cannot ${request.action}: no try was made`);
     if (!request.ok.includes(answer.status)) throw await this.#failure(answer, request);
@@ -120,7 +121,11 @@ export class RegistryClient {
     const own = url.origin === this.base.origin;
     const refusal = own ? this.#auth.refusal(request.need) : undefined;
     if (refusal !== undefined) {
-      throw new OclError(refusal.code, `Cannot ${request.action}: ${this.registry} refused the same right a short while ago`, { hint: refusal.hint, cause: refusal });
+      throw new OclError(
+        refusal.code,
+        `Cannot ${request.action}: ${this.registry} refused the same right a short while ago`,
+        { hint: refusal.hint, cause: refusal },
+      );
     }
     const used = own ? await this.#auth.authorization(request.need) : undefined;
     let answer = await this.#follow(request, url, used);
@@ -169,7 +174,10 @@ export class RegistryClient {
       const hop = nextHop(trail, header(response.headers, 'location'));
       await discard(response);
       if (!hop.sameOrigin && method !== 'GET' && method !== 'HEAD') {
-        throw new OclError('OCL_UNSAFE', `Cannot ${request.action}: ${this.registry} sends the content on to ${hop.url.origin}`);
+        throw new OclError(
+          'OCL_UNSAFE',
+          `Cannot ${request.action}: ${this.registry} sends the content on to ${hop.url.origin}`,
+        );
       }
       own &&= hop.sameOrigin;
       trail.push(hop.url);
@@ -207,7 +215,11 @@ export class RegistryClient {
 
 function refuseEncoding(answer: Answer, request: ApiRequest): void {
   const encoding = header(answer.headers, 'content-encoding');
-  if (encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity' || request.method === 'HEAD') return;
+  if (encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity' || request.method === 'HEAD')
+    return;
   answer.body.destroy();
-  throw new OclError('OCL_REGISTRY', `Cannot ${request.action}: the answer is encoded as ${JSON.stringify(printable(encoding.slice(0, 50)))}, which was not asked for`);
+  throw new OclError(
+    'OCL_REGISTRY',
+    `Cannot ${request.action}: the answer is encoded as ${JSON.stringify(printable(encoding.slice(0, 50)))}, which was not asked for`,
+  );
 }

@@ -45,7 +45,11 @@ function run(program: string, server: string, options: HelperOptions): Promise<E
   const timeout = options.timeout ?? TIMEOUT;
   const maxOutput = options.maxOutput ?? MAX_OUTPUT;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { env: { ...options.env }, stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true });
+    const child = spawn(program, ['get'], {
+      env: { ...options.env },
+      stdio: ['pipe', 'pipe', 'ignore'],
+      windowsHide: true,
+    });
     const chunks: Buffer[] = [];
     let bytes = 0;
     const timer = setTimeout(() => stop(`it did not answer within ${timeout / 1000} s`), timeout);
@@ -86,9 +90,12 @@ function readAnswer(output: string, server: string, program: string): Credential
   }
   if (!isObject(value)) throw failed(server, program, 'its answer is not a JSON object');
   const { Username: username, Secret: secret } = value;
-  if (typeof username !== 'string' || typeof secret !== 'string') throw failed(server, program, 'its answer has no Username and Secret');
+  if (typeof username !== 'string' || typeof secret !== 'string')
+    throw failed(server, program, 'its answer has no Username and Secret');
   if (secret === '') return undefined;
-  return username === TOKEN_USER ? { kind: 'identity', token: secret } : { kind: 'password', username, password: secret };
+  return username === TOKEN_USER
+    ? { kind: 'identity', token: secret }
+    : { kind: 'password', username, password: secret };
 }
 
 function failed(server: string, program: string, why: string, code: ErrorCode = 'OCL_UNAUTHORIZED'): OclError {

@@ -44,7 +44,8 @@ export function createCredentials(options: CredentialOptions): Credentials {
 
   async function find(registry: string, repository: string | undefined): Promise<Credential | undefined> {
     const given = longestMatch(explicit, registry, repository);
-    if (given !== undefined) return given.kind === 'helper' ? askHelper(given.helper, registry, 'the settings of this host') : given;
+    if (given !== undefined)
+      return given.kind === 'helper' ? askHelper(given.helper, registry, 'the settings of this host') : given;
     for (const file of options.files) {
       const config = await readConfig(file);
       const found = config && (await findIn(config, file, registry, repository));
@@ -53,7 +54,12 @@ export function createCredentials(options: CredentialOptions): Credentials {
     return undefined;
   }
 
-  async function findIn(config: DockerConfig, file: string, registry: string, repository: string | undefined): Promise<Credential | undefined> {
+  async function findIn(
+    config: DockerConfig,
+    file: string,
+    registry: string,
+    repository: string | undefined,
+  ): Promise<Credential | undefined> {
     const own = longestMatch(config.helpers, registry, repository);
     if (own !== undefined) return askHelper(own, registry, file);
     const stored = config.store === undefined ? undefined : await askStore(config.store, registry, file);
@@ -66,7 +72,12 @@ export function createCredentials(options: CredentialOptions): Credentials {
       return await askHelper(store, registry, file);
     } catch (error) {
       if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
-      if (!missing.has(store)) emit({ type: 'notice', level: 'warning', message: `${file} names the credential store ${JSON.stringify(store)}, which is not installed` });
+      if (!missing.has(store))
+        emit({
+          type: 'notice',
+          level: 'warning',
+          message: `${file} names the credential store ${JSON.stringify(store)}, which is not installed`,
+        });
       missing.add(store);
       return undefined;
     }
@@ -74,7 +85,10 @@ export function createCredentials(options: CredentialOptions): Credentials {
 
   async function askHelper(helper: string, registry: string, where: string): Promise<Credential | undefined> {
     if (options.runHelper === undefined) {
-      throw new OclError('OCL_UNSUPPORTED', `Cannot get the credentials of ${registry}: ${where} names the helper ${JSON.stringify(helper)}, and helpers are not run here`);
+      throw new OclError(
+        'OCL_UNSUPPORTED',
+        `Cannot get the credentials of ${registry}: ${where} names the helper ${JSON.stringify(helper)}, and helpers are not run here`,
+      );
     }
     return options.runHelper(helper, registry === 'docker.io' ? HUB_SERVER : registry);
   }
@@ -88,8 +102,14 @@ async function readConfig(file: string): Promise<DockerConfig | undefined> {
     bytes = await readFile(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
-    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: ${(error as Error).message}`, { cause: error });
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
-  if (bytes.length > LIMITS.configFile) throw new OclError('OCL_LIMIT', `Cannot read the credentials in ${file}: the file is larger than ${LIMITS.configFile} bytes`);
+  if (bytes.length > LIMITS.configFile)
+    throw new OclError(
+      'OCL_LIMIT',
+      `Cannot read the credentials in ${file}: the file is larger than ${LIMITS.configFile} bytes`,
+    );
   return parseDockerConfig(bytes, file);
 }

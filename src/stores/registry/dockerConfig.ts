@@ -33,7 +33,11 @@ export function parseDockerConfig(bytes: Uint8Array, file: string): DockerConfig
 }
 
 /** The entry for `registry/repository`, the longest path first, then the host itself: exact, never a part of a name (spec oci.md C10). */
-export function longestMatch<T>(entries: ReadonlyMap<string, T>, registry: string, repository: string | undefined): T | undefined {
+export function longestMatch<T>(
+  entries: ReadonlyMap<string, T>,
+  registry: string,
+  repository: string | undefined,
+): T | undefined {
   const host = registry.toLowerCase();
   const hosts = HUB.has(host) ? [...HUB] : [host];
   const segments = repository?.split('/') ?? [];
@@ -63,15 +67,23 @@ function parseOrExplain(bytes: Uint8Array, file: string): JsonObject {
     value = parseJson(bytes, 'it');
   } catch (error) {
     // The parser quotes what it stumbles over, and that may be a password.
-    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: it is not valid JSON`, { hint: `repair or remove ${file}`, cause: error instanceof OclError ? error.code : undefined });
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: it is not valid JSON`, {
+      hint: `repair or remove ${file}`,
+      cause: error instanceof OclError ? error.code : undefined,
+    });
   }
-  if (!isObject(value)) throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: it is not a JSON object`);
+  if (!isObject(value))
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: it is not a JSON object`);
   return value;
 }
 
 function entriesOf(value: unknown, name: string, file: string): readonly [string, unknown][] {
   if (value === undefined || value === null) return [];
-  if (!isObject(value)) throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: ${JSON.stringify(name)} is not an object`);
+  if (!isObject(value))
+    throw new OclError(
+      'OCL_CONFIG_INVALID',
+      `Cannot read the credentials in ${file}: ${JSON.stringify(name)} is not an object`,
+    );
   return Object.entries(value);
 }
 
@@ -90,7 +102,11 @@ function readEntry(entry: JsonObject, key: string, file: string): Credential | u
 function decodeAuth(auth: string, key: string, file: string): { username: string; password: string } {
   const text = Buffer.from(auth, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  if (colon < 1) throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: "auth" of ${JSON.stringify(key)} is not the base64 of user:password`);
+  if (colon < 1)
+    throw new OclError(
+      'OCL_CONFIG_INVALID',
+      `Cannot read the credentials in ${file}: "auth" of ${JSON.stringify(key)} is not the base64 of user:password`,
+    );
   // Docker pads old entries with NUL.
   return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') };
 }

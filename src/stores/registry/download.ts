@@ -85,7 +85,11 @@ class Transfer {
   }
 
   #check(answer: Answer): void {
-    if (answer.status === 416) throw this.#fault(`the registry has nothing at byte ${this.#at}, although the content has ${this.#wanted.size} bytes`, 'OCL_SIZE_MISMATCH');
+    if (answer.status === 416)
+      throw this.#fault(
+        `the registry has nothing at byte ${this.#at}, although the content has ${this.#wanted.size} bytes`,
+        'OCL_SIZE_MISMATCH',
+      );
     if (answer.status === 206) {
       checkContentRange(answer.headers, this.#at, this.#wanted.size, this.#wanted.action);
       this.#skip = 0;
@@ -124,7 +128,8 @@ class Transfer {
       this.#skip = Math.max(0, this.#skip - piece.length);
       if (rest === undefined) continue;
       const left = this.#end + 1 - this.#at;
-      if (rest.length > left && !ranged) throw this.#fault(`more than ${this.#wanted.size} bytes came`, 'OCL_SIZE_MISMATCH');
+      if (rest.length > left && !ranged)
+        throw this.#fault(`more than ${this.#wanted.size} bytes came`, 'OCL_SIZE_MISMATCH');
       const chunk = rest.length > left ? rest.subarray(0, left) : rest;
       this.#at += chunk.length;
       if (chunk.length > 0) yield chunk;
@@ -183,6 +188,14 @@ function lengthOf(headers: HttpHeaders): number | undefined {
 function checkContentRange(headers: HttpHeaders, start: number, size: number, action: string): void {
   const value = header(headers, 'content-range') ?? '';
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(value.trim());
-  const fits = match !== null && Number(match[1]) === start && Number(match[2]) >= start && (match[3] === '*' || Number(match[3]) === size);
-  if (!fits) throw new OclError('OCL_REGISTRY', `Cannot ${action}: bytes from ${start} on were asked for, and "${printable(value.slice(0, 100))}" came`);
+  const fits =
+    match !== null &&
+    Number(match[1]) === start &&
+    Number(match[2]) >= start &&
+    (match[3] === '*' || Number(match[3]) === size);
+  if (!fits)
+    throw new OclError(
+      'OCL_REGISTRY',
+      `Cannot ${action}: bytes from ${start} on were asked for, and "${printable(value.slice(0, 100))}" came`,
+    );
 }

@@ -10,7 +10,11 @@ export class AnswerError extends OclError {
   /** Codes of the distribution specification, as `MANIFEST_UNKNOWN`. */
   readonly codes: readonly string[];
 
-  constructor(code: ErrorCode, message: string, details: { hint?: string | undefined; status: number; codes: readonly string[] }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: { hint?: string | undefined; status: number; codes: readonly string[] },
+  ) {
     super(code, message, details);
     this.name = 'AnswerError';
     this.status = details.status;
@@ -36,7 +40,11 @@ export async function failureOf(response: HttpResponse, action: string, host: st
   const { status } = response;
   const code = errorCode(status, said.codes);
   const why = `${host} answered ${status}${said.text === '' ? '' : ` (${said.text})`}`;
-  return new AnswerError(code, `Cannot ${action}: ${why}`, { status, codes: said.codes, hint: hintFor(code, host, header(response.headers, 'retry-after')) });
+  return new AnswerError(code, `Cannot ${action}: ${why}`, {
+    status,
+    codes: said.codes,
+    hint: hintFor(code, host, header(response.headers, 'retry-after')),
+  });
 }
 
 export function hasStatus(error: unknown, ...statuses: readonly number[]): error is AnswerError {
@@ -55,9 +63,11 @@ function errorCode(status: number, codes: readonly string[]): ErrorCode {
 
 function hintFor(code: ErrorCode, host: string, retryAfter: string | undefined): string | undefined {
   if (code === 'OCL_UNAUTHORIZED') return `check the credentials for ${host} in docker's config.json`;
-  if (code === 'OCL_DENIED') return `the account that is used for ${host} needs the right to do this; some registries also want the repository to be made first`;
+  if (code === 'OCL_DENIED')
+    return `the account that is used for ${host} needs the right to do this; some registries also want the repository to be made first`;
   if (code === 'OCL_RATE_LIMITED') {
-    if (retryAfter !== undefined) return `try again after ${printable(retryAfter.slice(0, 40))}${/^\d+$/.test(retryAfter) ? ' seconds' : ''}`;
+    if (retryAfter !== undefined)
+      return `try again after ${printable(retryAfter.slice(0, 40))}${/^\d+$/.test(retryAfter) ? ' seconds' : ''}`;
     return `try again later, or give credentials for ${host}: limits are higher for known accounts`;
   }
   return undefined;
@@ -86,7 +96,9 @@ function readSaid(body: string): Said {
   const errors = errorList(body);
   if (errors === undefined) return { codes: [], text: plainText(body) };
   const codes = errors.map(({ code }) => code).filter((code) => code !== '');
-  const texts = errors.slice(0, MAX_ERRORS).map(({ code, message }) => (message === '' ? code : code === '' ? message : `${code}: ${message}`));
+  const texts = errors
+    .slice(0, MAX_ERRORS)
+    .map(({ code, message }) => (message === '' ? code : code === '' ? message : `${code}: ${message}`));
   return { codes, text: shorten(texts.filter((text) => text !== '').join('; ')) };
 }
 
@@ -98,7 +110,10 @@ function errorList(body: string): { code: string; message: string }[] | undefine
     return undefined;
   }
   if (!isObject(value) || !Array.isArray(value['errors'])) return undefined;
-  return value['errors'].slice(0, 100).filter(isObject).map((entry) => ({ code: stringOf(entry['code']), message: stringOf(entry['message']) }));
+  return value['errors']
+    .slice(0, 100)
+    .filter(isObject)
+    .map((entry) => ({ code: stringOf(entry['code']), message: stringOf(entry['message']) }));
 }
 
 function stringOf(value: unknown): string {
@@ -112,6 +127,9 @@ function plainText(body: string): string {
 }
 
 function shorten(text: string): string {
-  const line = text.slice(0, 4 * MAX_TEXT).replaceAll(/\s+/g, ' ').trim();
+  const line = text
+    .slice(0, 4 * MAX_TEXT)
+    .replaceAll(/\s+/g, ' ')
+    .trim();
   return printable(line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT)}…` : line);
 }

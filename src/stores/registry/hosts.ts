@@ -48,16 +48,25 @@ export function endpointOf(registry: string, settings: HostSettings): Endpoint {
   if (!own) return { base, tls: undefined };
   return {
     base,
-    tls: { verify: settings.tls !== 'insecure', ca: settings.ca, clientCert: settings.clientCert, clientKey: settings.clientKey },
+    tls: {
+      verify: settings.tls !== 'insecure',
+      ca: settings.ca,
+      clientCert: settings.clientCert,
+      clientKey: settings.clientKey,
+    },
   };
 }
 
 function readHost(host: string, registry: string): URL {
   try {
     const url = new URL(`https://${host}/`);
-    if (url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '') return url;
+    if (url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '')
+      return url;
   } catch {
     // The same error serves for both.
   }
-  throw new OclError('OCL_CONFIG_INVALID', `Cannot use the registry ${JSON.stringify(registry)}: ${JSON.stringify(host)} is no host[:port]`);
+  throw new OclError(
+    'OCL_CONFIG_INVALID',
+    `Cannot use the registry ${JSON.stringify(registry)}: ${JSON.stringify(host)} is no host[:port]`,
+  );
 }

@@ -64,7 +64,12 @@ export class Manifests {
   async has(descriptor: Descriptor): Promise<boolean> {
     try {
       const method = this.#client.settings.head === false ? 'GET' : 'HEAD';
-      const answer = await this.#get(method, descriptor.digest, `look for ${this.#shown(descriptor.digest)}`, descriptor.mediaType);
+      const answer = await this.#get(
+        method,
+        descriptor.digest,
+        `look for ${this.#shown(descriptor.digest)}`,
+        descriptor.mediaType,
+      );
       await discard(answer);
       return true;
     } catch (error) {
@@ -111,7 +116,14 @@ export class Manifests {
   }
 
   #get(method: 'GET' | 'HEAD', name: string, action: string, mediaType?: string): Promise<Answer> {
-    return this.#client.send({ method, to: this.#paths.manifest(name), need: this.#paths.pull, action, ok: [200], headers: { accept: acceptFor(mediaType) } });
+    return this.#client.send({
+      method,
+      to: this.#paths.manifest(name),
+      need: this.#paths.pull,
+      action,
+      ok: [200],
+      headers: { accept: acceptFor(mediaType) },
+    });
   }
 
   #shown(name: string): string {
@@ -121,7 +133,9 @@ export class Manifests {
 
 /** Codes by which registries say that a manifest names what they lack; distribution alone is exact about it. */
 function lacksChildren(error: unknown): error is AnswerError {
-  return error instanceof AnswerError && error.codes.some((code) => code === 'BLOB_UNKNOWN' || code === 'MANIFEST_UNKNOWN');
+  return (
+    error instanceof AnswerError && error.codes.some((code) => code === 'BLOB_UNKNOWN' || code === 'MANIFEST_UNKNOWN')
+  );
 }
 
 function acceptFor(mediaType: string | undefined): string {
@@ -145,15 +159,26 @@ function fromHeaders(headers: HttpHeaders, name: string, shown: string): Descrip
   const answered = answeredDigest(headers);
   const digest = isDigest(name) ? name : answered;
   const length = header(headers, 'content-length');
-  if (isDigest(name) && answered !== undefined && answered !== name && verifiableAlgorithm(answered) === verifiableAlgorithm(name)) throw otherDigest(shown, answered);
-  if (mediaType === undefined || digest === undefined || length === undefined || !/^[1-9]\d{0,14}$/.test(length)) return undefined;
+  if (
+    isDigest(name) &&
+    answered !== undefined &&
+    answered !== name &&
+    verifiableAlgorithm(answered) === verifiableAlgorithm(name)
+  )
+    throw otherDigest(shown, answered);
+  if (mediaType === undefined || digest === undefined || length === undefined || !/^[1-9]\d{0,14}$/.test(length))
+    return undefined;
   return { mediaType, digest, size: Number(length) };
 }
 
 /** The digest of the bytes, in the algorithm of the expected one. @throws OCL_DIGEST_MISMATCH; OCL_UNSUPPORTED for algorithms that nobody can check */
 function computeDigest(bytes: Uint8Array, expected: Digest | undefined, shown: string): Digest {
   const algorithm = expected === undefined ? 'sha256' : verifiableAlgorithm(expected);
-  if (algorithm === undefined) throw new OclError('OCL_UNSUPPORTED', `Cannot resolve ${shown}: the algorithm of its digest cannot be checked here`);
+  if (algorithm === undefined)
+    throw new OclError(
+      'OCL_UNSUPPORTED',
+      `Cannot resolve ${shown}: the algorithm of its digest cannot be checked here`,
+    );
   const actual = digestOf(bytes, algorithm);
   if (expected !== undefined && actual !== expected) throw otherDigest(shown, actual);
   return actual;

@@ -15,9 +15,11 @@ export async function* pages(client: RegistryClient, first: ApiRequest): AsyncGe
     yield await client.readJson(answer, LIMITS.pageBytes, `what ${client.registry} lists`);
     const next = nextPage(answer, first.action);
     if (next === undefined) return;
-    if (seen.has(next.href)) throw new OclError('OCL_REGISTRY', `Cannot ${first.action}: the pages of ${client.registry} go in a circle`);
+    if (seen.has(next.href))
+      throw new OclError('OCL_REGISTRY', `Cannot ${first.action}: the pages of ${client.registry} go in a circle`);
     seen.add(next.href);
-    if (seen.size >= LIMITS.pages) throw new OclError('OCL_LIMIT', `Cannot ${first.action}: ${client.registry} has more than ${LIMITS.pages} pages`);
+    if (seen.size >= LIMITS.pages)
+      throw new OclError('OCL_LIMIT', `Cannot ${first.action}: ${client.registry} has more than ${LIMITS.pages} pages`);
     answer = await client.send({ ...first, to: next });
   }
 }
@@ -29,7 +31,8 @@ function nextPage(answer: Answer, action: string): URL | undefined {
     for (const [, target = '', params = ''] of value.matchAll(/<([^<>]*)>([^<]*)/g)) {
       if (!/;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\s*(?:[;,]|$))/i.test(params)) continue;
       const url = readTarget(target, answer.url);
-      if (url.origin !== answer.url.origin) throw new OclError('OCL_UNSAFE', `Cannot ${action}: the next page is on another host, ${url.origin}`);
+      if (url.origin !== answer.url.origin)
+        throw new OclError('OCL_UNSAFE', `Cannot ${action}: the next page is on another host, ${url.origin}`);
       return url;
     }
   }
@@ -38,7 +41,8 @@ function nextPage(answer: Answer, action: string): URL | undefined {
 
 /** The names under `member` of a page; `null` and absence mean none. @throws OCL_REGISTRY */
 export function namesOf(page: unknown, member: string, action: string): readonly string[] {
-  const value: unknown = typeof page === 'object' && page !== null ? (page as Record<string, unknown>)[member] : undefined;
+  const value: unknown =
+    typeof page === 'object' && page !== null ? (page as Record<string, unknown>)[member] : undefined;
   if (value === undefined || value === null) return [];
   if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
   throw new OclError('OCL_REGISTRY', `Cannot ${action}: ${JSON.stringify(member)} is not a list of names`);

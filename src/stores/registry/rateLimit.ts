@@ -20,7 +20,13 @@ export function parseRateLimit(headers: HttpHeaders, now: number): RateLimit | u
   if (remaining === undefined) return undefined;
   const limit = read(headers, 'limit');
   const reset = read(headers, 'reset');
-  return { limit: limit?.count, remaining: remaining.count, window: remaining.window ?? limit?.window, resetAt: reset && resetTime(reset.count, now), seenAt: now };
+  return {
+    limit: limit?.count,
+    remaining: remaining.count,
+    window: remaining.window ?? limit?.window,
+    resetAt: reset && resetTime(reset.count, now),
+    seenAt: now,
+  };
 }
 
 interface Quota {

@@ -13,10 +13,13 @@ export function checkRealm(realm: string, registry: URL): URL {
   try {
     url = new URL(realm, registry);
   } catch (error) {
-    throw new OclError('OCL_REGISTRY', `Cannot log in to ${registry.host}: its token server ${shown} is no URL`, { cause: error });
+    throw new OclError('OCL_REGISTRY', `Cannot log in to ${registry.host}: its token server ${shown} is no URL`, {
+      cause: error,
+    });
   }
   const why = refusal(url, registry);
-  if (why !== undefined) throw new OclError('OCL_UNSAFE', `Cannot log in to ${registry.host}: its token server ${shown} ${why}`);
+  if (why !== undefined)
+    throw new OclError('OCL_UNSAFE', `Cannot log in to ${registry.host}: its token server ${shown} ${why}`);
   url.hash = '';
   return url;
 }

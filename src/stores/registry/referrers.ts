@@ -36,7 +36,11 @@ export class Referrers {
         const descriptor = parseDescriptor(entry, `a referrer of ${subject}`);
         if (seen.has(descriptor.digest) || !isDocumentType(descriptor.mediaType)) continue;
         seen.add(descriptor.digest);
-        if (seen.size > LIMITS.descriptors) throw new OclError('OCL_LIMIT', `Cannot list the referrers of ${subject}: there are more than ${LIMITS.descriptors}`);
+        if (seen.size > LIMITS.descriptors)
+          throw new OclError(
+            'OCL_LIMIT',
+            `Cannot list the referrers of ${subject}: there are more than ${LIMITS.descriptors}`,
+          );
         yield descriptor;
       }
     }
@@ -44,13 +48,19 @@ export class Referrers {
 
   /** Adds an entry to the fallback tag of its subject, once. */
   add(subject: Digest, entry: Descriptor): Promise<void> {
-    return this.#change(subject, (entries) => (entries.some((known) => digestOfEntry(known) === entry.digest) ? undefined : [...entries, entry]));
+    return this.#change(subject, (entries) =>
+      entries.some((known) => digestOfEntry(known) === entry.digest) ? undefined : [...entries, entry],
+    );
   }
 
   /** Takes an entry out of the fallback tag of its subject, where the registry has no list of its own. */
   async remove(subject: Digest, digest: Digest): Promise<void> {
     if ((await this.#firstPage(this.#api(subject))) !== undefined) return;
-    await this.#change(subject, (entries) => (entries.some((known) => digestOfEntry(known) === digest) ? entries.filter((known) => digestOfEntry(known) !== digest) : undefined));
+    await this.#change(subject, (entries) =>
+      entries.some((known) => digestOfEntry(known) === digest)
+        ? entries.filter((known) => digestOfEntry(known) !== digest)
+        : undefined,
+    );
   }
 
   async *#pages(subject: Digest): AsyncGenerator<readonly unknown[]> {
@@ -66,7 +76,14 @@ export class Referrers {
 
   #api(subject: Digest): AsyncGenerator {
     const action = `list the referrers of ${this.#paths.name}@${subject}`;
-    return pages(this.#client, { method: 'GET', to: this.#paths.referrers(subject), need: this.#paths.pull, action, ok: [200], headers: { accept: MEDIA.ociIndex } });
+    return pages(this.#client, {
+      method: 'GET',
+      to: this.#paths.referrers(subject),
+      need: this.#paths.pull,
+      action,
+      ok: [200],
+      headers: { accept: MEDIA.ociIndex },
+    });
   }
 
   /** Undefined: the registry has no such API, or something else answers in its place. */
@@ -80,7 +97,9 @@ export class Referrers {
     }
   }
 
-  async #fallback(subject: Digest): Promise<{ fetched: Fetched; index: JsonObject; entries: readonly unknown[] } | undefined> {
+  async #fallback(
+    subject: Digest,
+  ): Promise<{ fetched: Fetched; index: JsonObject; entries: readonly unknown[] } | undefined> {
     let fetched: Fetched;
     try {
       fetched = await this.#manifests.fetch(referrersTag(subject));
@@ -102,7 +121,10 @@ export class Referrers {
         const known = await this.#fallback(subject);
         const entries = change(known?.entries ?? []);
         if (entries === undefined) return;
-        const bytes = toJsonBytes({ ...(known?.index ?? { schemaVersion: 2, mediaType: MEDIA.ociIndex }), manifests: entries });
+        const bytes = toJsonBytes({
+          ...(known?.index ?? { schemaVersion: 2, mediaType: MEDIA.ociIndex }),
+          manifests: entries,
+        });
         try {
           await this.#manifests.write(tag, describe(bytes, MEDIA.ociIndex), bytes, known?.fetched.etag);
           return;

@@ -7,7 +7,17 @@ import { LIMITS } from '../../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType, isIndexType, isSchema1Type } from '../../core/mediaTypes.ts';
 import { isTag, type RegistryReference } from '../../core/reference.ts';
-import { type ByteRange, type Editor, type Gate, type Open, type Place, type RootName, type Shortcut, type Sink, type Source } from '../../core/store.ts';
+import {
+  type ByteRange,
+  type Editor,
+  type Gate,
+  type Open,
+  type Place,
+  type RootName,
+  type Shortcut,
+  type Sink,
+  type Source,
+} from '../../core/store.ts';
 import { discard } from '../../io/http.ts';
 import { readVerified } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';
@@ -60,7 +70,8 @@ export class RegistryStore implements Source, Sink, Editor {
       size: descriptor.size,
       range,
       action: `fetch ${this.name}@${descriptor.digest}`,
-      ask: (headers, signal) => (document ? this.#manifests.ask(descriptor, headers, signal) : this.#askBlob(descriptor, headers, signal)),
+      ask: (headers, signal) =>
+        document ? this.#manifests.ask(descriptor, headers, signal) : this.#askBlob(descriptor, headers, signal),
     });
   }
 
@@ -71,7 +82,13 @@ export class RegistryStore implements Source, Sink, Editor {
   /** Names that are no tags, such as the digests that Artifactory lists, are left out. */
   async *tags(): AsyncGenerator<string> {
     const action = `list the tags of ${this.name}`;
-    for await (const page of pages(this.#client, { method: 'GET', to: this.#paths.tags, need: this.#paths.pull, action, ok: [200] })) {
+    for await (const page of pages(this.#client, {
+      method: 'GET',
+      to: this.#paths.tags,
+      need: this.#paths.pull,
+      action,
+      ok: [200],
+    })) {
       yield* namesOf(page, 'tags', action).filter(isTag);
     }
   }
@@ -93,13 +110,20 @@ export class RegistryStore implements Source, Sink, Editor {
     if (isDocumentType(descriptor.mediaType)) return this.#manifests.has(descriptor);
     const method = this.#client.settings.head === false ? 'GET' : 'HEAD';
     const action = `look for ${this.name}@${descriptor.digest}`;
-    const answer = await this.#client.send({ method, to: this.#paths.blob(descriptor.digest), need: this.#paths.pull, action, ok: [200, 404] });
+    const answer = await this.#client.send({
+      method,
+      to: this.#paths.blob(descriptor.digest),
+      need: this.#paths.pull,
+      action,
+      ok: [200, 404],
+    });
     await discard(answer);
     return answer.status === 200;
   }
 
   async adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined> {
-    if (at.kind !== 'repository' || at.registry !== this.#client.registry || at.repository === this.#repository) return undefined;
+    if (at.kind !== 'repository' || at.registry !== this.#client.registry || at.repository === this.#repository)
+      return undefined;
     if (isDocumentType(descriptor.mediaType)) return undefined;
     return (await this.#uploader.mount(descriptor.digest, at.repository)) ? 'mounted' : undefined;
   }
@@ -124,24 +148,45 @@ export class RegistryStore implements Source, Sink, Editor {
   }
 
   async untag(tag: string): Promise<boolean> {
-    return this.#delete(this.#paths.manifest(tag), `take the tag ${tag} away from ${this.name}`, 'some registries delete by digest alone');
+    return this.#delete(
+      this.#paths.manifest(tag),
+      `take the tag ${tag} away from ${this.name}`,
+      'some registries delete by digest alone',
+    );
   }
 
   async remove(digest: Digest): Promise<boolean> {
     const found = await this.#documentAt(digest);
     if (found === undefined) return false;
-    const gone = await this.#delete(this.#paths.manifest(digest), `remove ${this.name}@${digest}`, 'the registry may have deletion switched off');
-    if (gone && found.document?.subject !== undefined) await this.#referrers.remove(found.document.subject.digest, digest);
+    const gone = await this.#delete(
+      this.#paths.manifest(digest),
+      `remove ${this.name}@${digest}`,
+      'the registry may have deletion switched off',
+    );
+    if (gone && found.document?.subject !== undefined)
+      await this.#referrers.remove(found.document.subject.digest, digest);
     return gone;
   }
 
   removeBlob(digest: Digest): Promise<boolean> {
-    return this.#delete(this.#paths.blob(digest), `remove the blob ${this.name}@${digest}`, 'the registry may collect blobs that nothing names by itself');
+    return this.#delete(
+      this.#paths.blob(digest),
+      `remove the blob ${this.name}@${digest}`,
+      'the registry may collect blobs that nothing names by itself',
+    );
   }
 
   #askBlob(descriptor: Descriptor, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
     const ok = headers['range'] === undefined ? [200] : [200, 206, 416];
-    return this.#client.send({ method: 'GET', to: this.#paths.blob(descriptor.digest), need: this.#paths.pull, action: `fetch ${this.name}@${descriptor.digest}`, ok, headers, signal });
+    return this.#client.send({
+      method: 'GET',
+      to: this.#paths.blob(descriptor.digest),
+      need: this.#paths.pull,
+      action: `fetch ${this.name}@${descriptor.digest}`,
+      ok,
+      headers,
+      signal,
+    });
   }
 
   async #putDocument(descriptor: Descriptor, name: string, open: Open): Promise<void> {
@@ -162,7 +207,11 @@ export class RegistryStore implements Source, Sink, Editor {
       return { document: parseManifest(bytes, descriptor.mediaType, `${this.name}@${digest}`) };
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
-      if (error instanceof OclError && ['OCL_DOCUMENT_INVALID', 'OCL_UNSUPPORTED', 'OCL_DIGEST_MISMATCH'].includes(error.code) && !(error instanceof AnswerError)) {
+      if (
+        error instanceof OclError &&
+        ['OCL_DOCUMENT_INVALID', 'OCL_UNSUPPORTED', 'OCL_DIGEST_MISMATCH'].includes(error.code) &&
+        !(error instanceof AnswerError)
+      ) {
         return { document: undefined };
       }
       throw error;
@@ -171,7 +220,9 @@ export class RegistryStore implements Source, Sink, Editor {
 
   async #delete(to: string, action: string, hint: string): Promise<boolean> {
     try {
-      await discard(await this.#client.send({ method: 'DELETE', to, need: this.#paths.remove, action, ok: [200, 202, 204] }));
+      await discard(
+        await this.#client.send({ method: 'DELETE', to, need: this.#paths.remove, action, ok: [200, 202, 204] }),
+      );
       return true;
     } catch (error) {
       if (hasStatus(error, 404)) return false;

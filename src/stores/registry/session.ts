@@ -20,10 +20,14 @@ export interface Session {
  */
 export function sessionOf(answer: Answer, action: string): Session {
   const location = header(answer.headers, 'location');
-  if (location === undefined || location === '') throw new OclError('OCL_REGISTRY', `Cannot ${action}: the registry does not say where the content goes`);
+  if (location === undefined || location === '')
+    throw new OclError('OCL_REGISTRY', `Cannot ${action}: the registry does not say where the content goes`);
   const url = readTarget(location, answer.url);
   if (url.hostname !== answer.url.hostname && isInternal(url.hostname) && !isInternal(answer.url.hostname)) {
-    throw new OclError('OCL_UNSAFE', `Cannot ${action}: the registry sends the content to ${printable(url.host)}, inside a private network`);
+    throw new OclError(
+      'OCL_UNSAFE',
+      `Cannot ${action}: the registry sends the content to ${printable(url.host)}, inside a private network`,
+    );
   }
   return { url, minChunk: minChunkOf(answer) };
 }
@@ -41,7 +45,11 @@ export function receivedBytes(answer: Answer, action: string): number {
   const value = header(answer.headers, 'range');
   if (value === undefined) return 0;
   const match = /^\s*(?:bytes[= ])?0-(\d{1,15})\s*$/.exec(value);
-  if (match === null) throw new OclError('OCL_REGISTRY', `Cannot ${action}: the registry says it has the range ${JSON.stringify(printable(value.slice(0, 100)))}`);
+  if (match === null)
+    throw new OclError(
+      'OCL_REGISTRY',
+      `Cannot ${action}: the registry says it has the range ${JSON.stringify(printable(value.slice(0, 100)))}`,
+    );
   return Number(match[1]) + 1;
 }
 
@@ -53,6 +61,14 @@ function minChunkOf(answer: Answer): number {
 /** A digest of the same algorithm must be the one that was sent; docker-registry 2.8 names sha256 for sha512 content. @throws OCL_DIGEST_MISMATCH */
 export function checkAnsweredDigest(headers: HttpHeaders, digest: Digest, where: string): void {
   const answered = header(headers, 'docker-content-digest');
-  if (answered === undefined || answered === digest || splitDigest(answered as Digest).algorithm !== splitDigest(digest).algorithm) return;
-  throw new OclError('OCL_DIGEST_MISMATCH', `Cannot store ${digest} in ${where}: the registry has kept it as ${JSON.stringify(answered.slice(0, 100))}`);
+  if (
+    answered === undefined ||
+    answered === digest ||
+    splitDigest(answered as Digest).algorithm !== splitDigest(digest).algorithm
+  )
+    return;
+  throw new OclError(
+    'OCL_DIGEST_MISMATCH',
+    `Cannot store ${digest} in ${where}: the registry has kept it as ${JSON.stringify(answered.slice(0, 100))}`,
+  );
 }

@@ -54,25 +54,42 @@ export function createFetchToken(options: TokenOptions): FetchToken {
     return read(await send(request, 'GET', credential), request);
   };
 
-  function send(request: TokenRequest, method: 'GET' | 'POST', credential: Credential | undefined): Promise<HttpResponse> {
+  function send(
+    request: TokenRequest,
+    method: 'GET' | 'POST',
+    credential: Credential | undefined,
+  ): Promise<HttpResponse> {
     const { realm, service, scopes } = request;
     const tls = realm.host === options.registryHost ? options.tls : undefined;
     const common = { method, tls, signal: options.signal, repeatable: true };
     if (method === 'POST' && credential?.kind === 'identity') {
-      const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: CLIENT, refresh_token: credential.token });
+      const form = new URLSearchParams({
+        grant_type: 'refresh_token',
+        client_id: CLIENT,
+        refresh_token: credential.token,
+      });
       if (service !== undefined) form.set('service', service);
       if (scopes.length > 0) form.set('scope', scopes.join(' '));
       const body = Buffer.from(form.toString(), 'utf8');
       const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' };
-      return retrying(() => options.http.request({ ...common, url: realm, headers, body }), { ...options, policy: options.retry });
+      return retrying(() => options.http.request({ ...common, url: realm, headers, body }), {
+        ...options,
+        policy: options.retry,
+      });
     }
     const url = new URL(realm);
     if (service !== undefined) url.searchParams.set('service', service);
     for (const scope of scopes) url.searchParams.append('scope', scope);
     url.searchParams.set('client_id', CLIENT);
     const login = loginOf(credential);
-    if (login?.username !== undefined && credential?.kind === 'password') url.searchParams.set('account', login.username);
-    const headers = { accept: 'application/json', ...(login === undefined ? {} : { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`, 'utf8').toString('base64')}` }) };
+    if (login?.username !== undefined && credential?.kind === 'password')
+      url.searchParams.set('account', login.username);
+    const headers = {
+      accept: 'application/json',
+      ...(login === undefined
+        ? {}
+        : { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`, 'utf8').toString('base64')}` }),
+    };
     return retrying(() => options.http.request({ ...common, url, headers }), { ...options, policy: options.retry });
   }
 
@@ -80,10 +97,16 @@ export function createFetchToken(options: TokenOptions): FetchToken {
     const action = `log in to ${registry} at ${realm.origin}`;
     if (response.status >= 300 && response.status < 400) {
       await discard(response);
-      throw new OclError('OCL_UNSAFE', `Cannot ${action}: the token server answers with a redirect, and credentials do not follow those`);
+      throw new OclError(
+        'OCL_UNSAFE',
+        `Cannot ${action}: the token server answers with a redirect, and credentials do not follow those`,
+      );
     }
     if (response.status !== 200) throw await failureOf(response, action, registry);
-    const value = parseJson(await readBounded(response.body, LIMITS.tokenBody, `the token of ${realm.origin}`), `the token of ${realm.origin}`);
+    const value = parseJson(
+      await readBounded(response.body, LIMITS.tokenBody, `the token of ${realm.origin}`),
+      `the token of ${realm.origin}`,
+    );
     return readToken(value, action, options.clock.now());
   }
 }
@@ -99,7 +122,11 @@ function readToken(value: unknown, action: string, now: number): Token {
   const token = [members['token'], members['access_token']].find((text) => typeof text === 'string' && text !== '');
   if (typeof token !== 'string') throw new OclError('OCL_REGISTRY', `Cannot ${action}: the answer holds no token`);
   // What goes into a header must not be able to end it.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new OclError('OCL_REGISTRY', `Cannot ${action}: the token holds characters that no token has`);
-  const seconds = typeof members['expires_in'] === 'number' && members['expires_in'] > SHORTEST_LIFE ? members['expires_in'] : SHORTEST_LIFE;
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new OclError('OCL_REGISTRY', `Cannot ${action}: the token holds characters that no token has`);
+  const seconds =
+    typeof members['expires_in'] === 'number' && members['expires_in'] > SHORTEST_LIFE
+      ? members['expires_in']
+      : SHORTEST_LIFE;
   return { value: token, renewAt: now + seconds * 1000 * USED_PART };
 }

@@ -33,10 +33,18 @@ export class Uploader {
     const to = `${this.#paths.uploads}?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(this.#paths.wireName(from))}`;
     let answer: Answer;
     try {
-      answer = await this.#client.send({ method: 'POST', to, need: this.#paths.mountNeed(from), action, ok: [201, 202], repeatable: true });
+      answer = await this.#client.send({
+        method: 'POST',
+        to,
+        need: this.#paths.mountNeed(from),
+        action,
+        ok: [201, 202],
+        repeatable: true,
+      });
     } catch (error) {
       // A mount is a favour: without it the blob is sent (ggcr#1679), and what is really wrong shows there.
-      if (error instanceof OclError && !isCode(error, 'OCL_UNREACHABLE') && !isCode(error, 'OCL_RATE_LIMITED')) return false;
+      if (error instanceof OclError && !isCode(error, 'OCL_UNREACHABLE') && !isCode(error, 'OCL_RATE_LIMITED'))
+        return false;
       throw error;
     }
     await discard(answer);
@@ -55,7 +63,8 @@ export class Uploader {
     for (let tries = 1; ; tries++) {
       const session = await this.#begin(descriptor);
       try {
-        if (chunked) await sendChunks({ client: this.#client, paths: this.#paths, descriptor, open, session, chunkBytes });
+        if (chunked)
+          await sendChunks({ client: this.#client, paths: this.#paths, descriptor, open, session, chunkBytes });
         else await this.#sendWhole(descriptor, open, session);
         return;
       } catch (error) {
@@ -80,7 +89,14 @@ export class Uploader {
     this.#opened.delete(descriptor.digest);
     if (known !== undefined) return known;
     const action = `begin the upload of ${descriptor.digest} to ${this.#paths.name}`;
-    const answer = await this.#client.send({ method: 'POST', to: this.#paths.uploads, need: this.#paths.push, action, ok: [202], repeatable: true });
+    const answer = await this.#client.send({
+      method: 'POST',
+      to: this.#paths.uploads,
+      need: this.#paths.push,
+      action,
+      ok: [202],
+      repeatable: true,
+    });
     await discard(answer);
     return sessionOf(answer, action);
   }
@@ -107,7 +123,14 @@ export class Uploader {
   async #cancel(session: Session): Promise<void> {
     try {
       await discard(
-        await this.#client.send({ method: 'DELETE', to: session.url, need: this.#paths.push, action: `give up an upload to ${this.#paths.name}`, ok: [200, 202, 204], repeatable: false }),
+        await this.#client.send({
+          method: 'DELETE',
+          to: session.url,
+          need: this.#paths.push,
+          action: `give up an upload to ${this.#paths.name}`,
+          ok: [200, 202, 204],
+          repeatable: false,
+        }),
       );
     } catch {
       // Courtesy alone: the failure that led here is the one to report.

@@ -20,7 +20,10 @@ export class Warnings {
   read(headers: HttpHeaders): void {
     const values = headers.get('warning');
     if (values === undefined) return;
-    for (const [, text = ''] of values.join(', ').slice(0, MAX_LENGTH).matchAll(/(?:^|[\s,])299 - "((?:[^"\\]|\\.)*)"/g)) {
+    for (const [, text = ''] of values
+      .join(', ')
+      .slice(0, MAX_LENGTH)
+      .matchAll(/(?:^|[\s,])299 - "((?:[^"\\]|\\.)*)"/g)) {
       const message = printable(text.replaceAll(/\\(.)/g, '$1'));
       if (this.#seen.has(message) || this.#seen.size >= MAX_REMEMBERED) continue;
       this.#seen.add(message);

@@ -17,7 +17,11 @@ function known(credential: Credential | undefined): Credentials & { asked: strin
 const password: Credential = { kind: 'password', username: 'me', password: 'söcret:x' };
 
 /** Answers 401 with a challenge until the right value comes. */
-function guarded(challenge: string | string[] | undefined, allowed: (authorization: string) => boolean, then: Handler): Handler {
+function guarded(
+  challenge: string | string[] | undefined,
+  allowed: (authorization: string) => boolean,
+  then: Handler,
+): Handler {
   return (response, request) => {
     if (allowed(request.headers.authorization ?? '')) return then(response, request);
     return reply(401, challenge === undefined ? {} : { 'www-authenticate': challenge })(response, request);
@@ -41,7 +45,10 @@ describe('login', () => {
 
   it('by Basic, learnt once', async () => {
     const expected = `Basic ${Buffer.from('me:söcret:x').toString('base64')}`;
-    const { app, server } = await scripted({ 'GET /v2/app/tags/list': guarded('Basic realm="x"', (value) => value === expected, tags) }, { credentials: known(password) });
+    const { app, server } = await scripted(
+      { 'GET /v2/app/tags/list': guarded('Basic realm="x"', (value) => value === expected, tags) },
+      { credentials: known(password) },
+    );
     await listAll(app.tags());
     await listAll(app.tags());
     expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, expected, expected]);
@@ -54,7 +61,12 @@ describe('login', () => {
     });
     await listAll(app.tags());
     await listAll(app.tags());
-    expect(server.calls()).toEqual(['GET /v2/app/tags/list', 'GET /token', 'GET /v2/app/tags/list', 'GET /v2/app/tags/list']);
+    expect(server.calls()).toEqual([
+      'GET /v2/app/tags/list',
+      'GET /token',
+      'GET /v2/app/tags/list',
+      'GET /v2/app/tags/list',
+    ]);
     const asked = query(server.seen[1]);
     expect(asked.get('service')).toBe('test');
     expect(asked.getAll('scope')).toEqual(['repository:app:pull']);
@@ -64,7 +76,10 @@ describe('login', () => {
   it('by a token for a password', async () => {
     const credentials = known(password);
     const { app, server } = await scripted(
-      { 'GET /v2/app/tags/list': guarded(['Basic realm="x"', bearerTo()], (value) => value === 'Bearer t1', tags), 'GET /token': replyJson(200, { access_token: 't1' }) },
+      {
+        'GET /v2/app/tags/list': guarded(['Basic realm="x"', bearerTo()], (value) => value === 'Bearer t1', tags),
+        'GET /token': replyJson(200, { access_token: 't1' }),
+      },
       { credentials },
     );
     await listAll(app.tags());
@@ -76,10 +91,17 @@ describe('login', () => {
   it('by an identity token, and by GET where POST is not known', async () => {
     const guard = { 'GET /v2/app/tags/list': guarded(bearerTo(), (value) => value === 'Bearer t1', tags) };
     const identity = known({ kind: 'identity', token: 'refresh/1' });
-    const modern = await scripted({ ...guard, 'POST /token': replyJson(200, { access_token: 't1' }) }, { credentials: identity });
+    const modern = await scripted(
+      { ...guard, 'POST /token': replyJson(200, { access_token: 't1' }) },
+      { credentials: identity },
+    );
     await listAll(modern.app.tags());
     expect(Object.fromEntries(new URLSearchParams(modern.server.seen[1]?.body.toString()))).toEqual({
-      grant_type: 'refresh_token', client_id: 'ocl', refresh_token: 'refresh/1', service: 'test', scope: 'repository:app:pull',
+      grant_type: 'refresh_token',
+      client_id: 'ocl',
+      refresh_token: 'refresh/1',
+      service: 'test',
+      scope: 'repository:app:pull',
     });
     const old = await scripted({ ...guard, 'GET /token': replyJson(200, { token: 't1' }) }, { credentials: identity });
     await listAll(old.app.tags());
@@ -87,7 +109,10 @@ describe('login', () => {
   });
 
   it('by a token that was handed in', async () => {
-    const { app, server } = await scripted({ 'GET /v2/app/tags/list': tags }, { credentials: known({ kind: 'bearer', token: 'ready' }) });
+    const { app, server } = await scripted(
+      { 'GET /v2/app/tags/list': tags },
+      { credentials: known({ kind: 'bearer', token: 'ready' }) },
+    );
     await listAll(app.tags());
     expect(server.seen[0]?.headers.authorization).toBe('Bearer ready');
   });
@@ -117,7 +142,8 @@ describe('a token', () => {
     let issued = 0;
     const { app, server, clock } = await scripted({
       'GET /v2/app/tags/list': guarded(bearerTo(), (value) => value === `Bearer t${issued}`, tags),
-      'GET /token': (response, request) => replyJson(200, { token: `t${++issued}`, expires_in: 100 })(response, request),
+      'GET /token': (response, request) =>
+        replyJson(200, { token: `t${++issued}`, expires_in: 100 })(response, request),
     });
     await listAll(app.tags());
     clock.advance(79_000);
@@ -134,7 +160,8 @@ describe('a token', () => {
     let valid = 1;
     const { app } = await scripted({
       'GET /v2/app/tags/list': guarded(bearerTo(), (value) => value === `Bearer t${valid}`, tags),
-      'GET /token': (response, request) => replyJson(200, { token: `t${++issued}`, expires_in: 3000 })(response, request),
+      'GET /token': (response, request) =>
+        replyJson(200, { token: `t${++issued}`, expires_in: 3000 })(response, request),
     });
     await listAll(app.tags());
     valid = 2;
@@ -148,12 +175,18 @@ describe('a token', () => {
     ['that is none', { token: 7 }],
     ['in no object', []],
   ])('%s is refused', async (_name, value) => {
-    const { app } = await scripted({ 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }), 'GET /token': replyJson(200, value) });
+    const { app } = await scripted({
+      'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
+      'GET /token': replyJson(200, value),
+    });
     await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_REGISTRY' });
   });
 
   it('of a server that writes without end is refused', async () => {
-    const { app } = await scripted({ 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }), 'GET /token': reply(200, {}, Buffer.alloc(3 << 20, 0x20)) });
+    const { app } = await scripted({
+      'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
+      'GET /token': reply(200, {}, Buffer.alloc(3 << 20, 0x20)),
+    });
     await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_LIMIT' });
   });
 
@@ -171,8 +204,14 @@ describe('a token', () => {
     await app.adopt(blob, { kind: 'repository', registry: server.host, repository: 'other' });
     await expect(app.put(blob, openBytes(Buffer.from('{}')))).rejects.toThrow(/404/);
     expect(await app.removeBlob(blob.digest)).toBe(false);
-    const scopes = server.seen.filter(({ path }) => path.startsWith('/token')).map((request) => query(request).getAll('scope'));
-    expect(scopes).toEqual([['repository:app:pull,push', 'repository:other:pull'], ['repository:app:pull,push'], ['repository:app:pull,delete']]);
+    const scopes = server.seen
+      .filter(({ path }) => path.startsWith('/token'))
+      .map((request) => query(request).getAll('scope'));
+    expect(scopes).toEqual([
+      ['repository:app:pull,push', 'repository:other:pull'],
+      ['repository:app:pull,push'],
+      ['repository:app:pull,delete'],
+    ]);
   });
 });
 
@@ -182,8 +221,14 @@ describe('a refusal', () => {
       { 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': 'Basic realm="x"' }) },
       { credentials: known(password) },
     );
-    await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED', hint: expect.stringContaining("docker's config.json") });
-    await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED', message: expect.stringContaining('a short while ago') });
+    await expect(listAll(app.tags())).rejects.toMatchObject({
+      code: 'OCL_UNAUTHORIZED',
+      hint: expect.stringContaining("docker's config.json"),
+    });
+    await expect(listAll(app.tags())).rejects.toMatchObject({
+      code: 'OCL_UNAUTHORIZED',
+      message: expect.stringContaining('a short while ago'),
+    });
     expect(server.seen).toHaveLength(2);
     clock.advance(6 * 60_000);
     await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
@@ -191,11 +236,14 @@ describe('a refusal', () => {
   });
 
   it('by the token server is remembered for its repository alone', async () => {
-    const side = await scripted({
-      'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
-      'GET /v2/open/tags/list': guarded(bearerTo(), (value) => value === 'Bearer ok', tags),
-      'GET /token': [replyJson(401, { details: 'incorrect username or password' }), replyJson(200, { token: 'ok' })],
-    }, { credentials: known(password) });
+    const side = await scripted(
+      {
+        'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
+        'GET /v2/open/tags/list': guarded(bearerTo(), (value) => value === 'Bearer ok', tags),
+        'GET /token': [replyJson(401, { details: 'incorrect username or password' }), replyJson(200, { token: 'ok' })],
+      },
+      { credentials: known(password) },
+    );
     await expect(listAll(side.app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
     await expect(listAll(side.app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
     expect(side.server.calls().filter((call) => call === 'GET /token')).toHaveLength(1);
@@ -212,13 +260,22 @@ describe('a refusal', () => {
 
 describe('credentials stay where they belong', () => {
   it('a token server inside a private network gets nothing', async () => {
-    const { app } = await scripted({ 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo('http://169.254.169.254/token') }) }, { credentials: known(password) });
+    const { app } = await scripted(
+      { 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo('http://169.254.169.254/token') }) },
+      { credentials: known(password) },
+    );
     await expect(listAll(app.tags())).rejects.toSatisfy((error) => isCode(error, 'OCL_UNSAFE'));
   });
 
   it('a token server that redirects gets no further', async () => {
     const thief = await serve({ 'GET /steal': replyJson(200, { token: 't' }) });
-    const { app } = await scripted({ 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }), 'GET /token': reply(302, { location: `${thief.url}/steal` }) }, { credentials: known(password) });
+    const { app } = await scripted(
+      {
+        'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
+        'GET /token': reply(302, { location: `${thief.url}/steal` }),
+      },
+      { credentials: known(password) },
+    );
     await expect(listAll(app.tags())).rejects.toSatisfy((error) => isCode(error, 'OCL_UNSAFE'));
     expect(thief.seen).toEqual([]);
   });
@@ -226,11 +283,18 @@ describe('credentials stay where they belong', () => {
   it('the target of a redirect sees none, nor may it ask for them', async () => {
     const bytes = Buffer.from('content');
     const blob = describeBytes(bytes, 'a/b');
-    const cdn = await serve({ 'GET /blob': reply(200, {}, bytes), 'GET /ask': reply(401, { 'www-authenticate': 'Basic realm="give"' }) });
+    const cdn = await serve({
+      'GET /blob': reply(200, {}, bytes),
+      'GET /ask': reply(401, { 'www-authenticate': 'Basic realm="give"' }),
+    });
     const expected = `Basic ${Buffer.from('me:söcret:x').toString('base64')}`;
     const path = `GET /v2/app/blobs/${blob.digest}`;
-    const to = (target: string): Handler => guarded('Basic realm="x"', (value) => value === expected, reply(307, { location: `${cdn.url}${target}` }));
-    const { app } = await scripted({ [path]: [to('/blob'), to('/blob'), to('/ask')] }, { credentials: known(password) });
+    const to = (target: string): Handler =>
+      guarded('Basic realm="x"', (value) => value === expected, reply(307, { location: `${cdn.url}${target}` }));
+    const { app } = await scripted(
+      { [path]: [to('/blob'), to('/blob'), to('/ask')] },
+      { credentials: known(password) },
+    );
     expect((await readAll(await app.open(blob))).toString()).toBe('content');
     await expect(app.open(blob)).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
     expect(cdn.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);

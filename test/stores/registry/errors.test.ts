@@ -37,12 +37,21 @@ describe('an answer that says no', () => {
   });
 
   it('is told with its codes and messages', async () => {
-    const { message } = await failure(replyJson(404, { errors: [{ code: 'NAME_UNKNOWN', message: 'repository name not known' }, { code: 'EXTRA' }, null, 'x'] }));
-    expect(message).toMatch(/^Cannot list the tags of 127\.0\.0\.1:\d+\/app: 127\.0\.0\.1:\d+ answered 404 \(NAME_UNKNOWN: repository name not known; EXTRA\)$/);
+    const { message } = await failure(
+      replyJson(404, {
+        errors: [{ code: 'NAME_UNKNOWN', message: 'repository name not known' }, { code: 'EXTRA' }, null, 'x'],
+      }),
+    );
+    expect(message).toMatch(
+      /^Cannot list the tags of 127\.0\.0\.1:\d+\/app: 127\.0\.0\.1:\d+ answered 404 \(NAME_UNKNOWN: repository name not known; EXTRA\)$/,
+    );
   });
 
   it('of a proxy is told by its title or its text', async () => {
-    expect((await failure(reply(403, {}, '<html><head><title>Blocked by policy</title></head><body>…</body></html>'))).message).toContain('(Blocked by policy)');
+    expect(
+      (await failure(reply(403, {}, '<html><head><title>Blocked by policy</title></head><body>…</body></html>')))
+        .message,
+    ).toContain('(Blocked by policy)');
     expect((await failure(reply(403, {}, '<p>go <b>away</b></p>'))).message).toContain('(go away)');
     expect((await failure(reply(403, {}, 'plain\n text'))).message).toContain('(plain text)');
   });
@@ -62,7 +71,9 @@ describe('an answer that says no', () => {
   });
 
   it('cannot write on the terminal', async () => {
-    const { message } = await failure(replyJson(404, said('X\u001b]0;owned\u0007', '\u001b[2J\u202egnp.exe\r\nCannot: fake')));
+    const { message } = await failure(
+      replyJson(404, said('X\u001b]0;owned\u0007', '\u001b[2J\u202egnp.exe\r\nCannot: fake')),
+    );
     // eslint-disable-next-line no-control-regex
     expect(message).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
   });
@@ -87,7 +98,9 @@ it('a manifest whose blobs are missing is told apart', async () => {
 
 describe('manners', () => {
   it('temporary failures are tried again, with the pauses that are asked for', async () => {
-    const { app, server, clock } = await scripted({ 'GET /v2/app/tags/list': [reply(503), reply(429, { 'retry-after': '3' }), replyJson(200, { tags: ['a'] })] });
+    const { app, server, clock } = await scripted({
+      'GET /v2/app/tags/list': [reply(503), reply(429, { 'retry-after': '3' }), replyJson(200, { tags: ['a'] })],
+    });
     expect(await listAll(app.tags())).toEqual(['a']);
     expect(server.seen).toHaveLength(3);
     expect(clock.sleeps).toContain(3000);
@@ -104,14 +117,35 @@ describe('manners', () => {
   });
 
   it('warnings are passed on once, as text', async () => {
-    const { app, events } = await scripted({ 'GET /v2/app/tags/list': reply(200, { warning: ['299 - "old \\"client\\"", 299 - "second"', '299 - "old \\"client\\""', '199 - "other"', '299 agent "x"'] }, '{}') });
+    const { app, events } = await scripted({
+      'GET /v2/app/tags/list': reply(
+        200,
+        {
+          warning: [
+            '299 - "old \\"client\\"", 299 - "second"',
+            '299 - "old \\"client\\""',
+            '199 - "other"',
+            '299 agent "x"',
+          ],
+        },
+        '{}',
+      ),
+    });
     await listAll(app.tags());
     await listAll(app.tags());
-    expect(events.map((event) => (event.type === 'notice' ? event.message.replace(/^[^ ]+/, 'HOST') : event.type))).toEqual(['HOST warns: old "client"', 'HOST warns: second']);
+    expect(
+      events.map((event) => (event.type === 'notice' ? event.message.replace(/^[^ ]+/, 'HOST') : event.type)),
+    ).toEqual(['HOST warns: old "client"', 'HOST warns: second']);
   });
 
   it('limits are remembered per host', async () => {
-    const { app, registries, server, clock } = await scripted({ 'GET /v2/app/tags/list': reply(200, { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600', 'ratelimit-reset': '60' }, '{}') });
+    const { app, registries, server, clock } = await scripted({
+      'GET /v2/app/tags/list': reply(
+        200,
+        { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600', 'ratelimit-reset': '60' },
+        '{}',
+      ),
+    });
     expect(app.rateLimit).toBeUndefined();
     await listAll(app.tags());
     const expected = { limit: 100, remaining: 76, window: 21_600, resetAt: clock.now() + 60_000, seenAt: clock.now() };

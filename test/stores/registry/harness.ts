@@ -26,7 +26,13 @@ export function connectTo(options: Partial<RegistriesOptions> = {}): Side {
   cleanups.push(() => http.close());
   const clock = fakeClock();
   const events: OclEvent[] = [];
-  const registries = createRegistries({ http, clock, credentials: anonymous, emit: (event) => events.push(event), ...options });
+  const registries = createRegistries({
+    http,
+    clock,
+    credentials: anonymous,
+    emit: (event) => events.push(event),
+    ...options,
+  });
   return { registries, clock, events };
 }
 
@@ -42,7 +48,10 @@ export interface Scripted extends Side {
   readonly app: RegistryStore;
 }
 
-export async function scripted(script: Parameters<typeof startScriptedServer>[0], options: Partial<RegistriesOptions> = {}): Promise<Scripted> {
+export async function scripted(
+  script: Parameters<typeof startScriptedServer>[0],
+  options: Partial<RegistriesOptions> = {},
+): Promise<Scripted> {
   const server = await serve(script);
   const side = connectTo(options);
   return { ...side, server, app: repository(side, server.host) };

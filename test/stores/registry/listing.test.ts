@@ -4,7 +4,8 @@ import { reply, replyJson, type Handler } from '../../support/scriptedServer.ts'
 
 afterEach(cleanUp);
 
-const page = (tags: unknown, link?: string): Handler => replyJson(200, { name: 'app', tags }, link === undefined ? {} : { link });
+const page = (tags: unknown, link?: string): Handler =>
+  replyJson(200, { name: 'app', tags }, link === undefined ? {} : { link });
 const path = '/v2/app/tags/list';
 
 describe('tags', () => {
@@ -20,19 +21,30 @@ describe('tags', () => {
     expect(server.seen.map((request) => request.path)).toEqual([path, `${path}?n=2&last=b`, `${path}?last=c`]);
   });
 
-  it.each([['null', null], ['nothing', undefined], ['an empty list', []]])('may be %s', async (_name, tags) => {
+  it.each([
+    ['null', null],
+    ['nothing', undefined],
+    ['an empty list', []],
+  ])('may be %s', async (_name, tags) => {
     const { app } = await scripted({ [`GET ${path}`]: page(tags) });
     expect(await listAll(app.tags())).toEqual([]);
   });
 
   it('that are none are left out', async () => {
-    const { app } = await scripted({ [`GET ${path}`]: page(['ok', 'sha256:abc', '../x', '', 'a\u001b[2J', 'x'.repeat(129)]) });
+    const { app } = await scripted({
+      [`GET ${path}`]: page(['ok', 'sha256:abc', '../x', '', 'a\u001b[2J', 'x'.repeat(129)]),
+    });
     expect(await listAll(app.tags())).toEqual(['ok']);
   });
 
   it('with absolute links of the same host are fine', async () => {
     let host = '';
-    const { app, server } = await scripted({ [`GET ${path}`]: [(response, request) => page(['a'], `<http://${host}${path}?last=a>; rel="next"`)(response, request), page(['b'])] });
+    const { app, server } = await scripted({
+      [`GET ${path}`]: [
+        (response, request) => page(['a'], `<http://${host}${path}?last=a>; rel="next"`)(response, request),
+        page(['b']),
+      ],
+    });
     host = server.host;
     expect(await listAll(app.tags())).toEqual(['a', 'b']);
   });
@@ -46,7 +58,10 @@ describe('tags', () => {
 
   it('that go in a circle are an error', async () => {
     const { app, server } = await scripted({ [`GET ${path}`]: page(['a'], `<${path}?last=a>; rel="next"`) });
-    await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_REGISTRY', message: expect.stringContaining('circle') });
+    await expect(listAll(app.tags())).rejects.toMatchObject({
+      code: 'OCL_REGISTRY',
+      message: expect.stringContaining('circle'),
+    });
     expect(server.seen).toHaveLength(2);
   });
 
@@ -65,7 +80,10 @@ describe('tags', () => {
 describe('the catalog', () => {
   it('lists repositories over pages, names that are none left out', async () => {
     const { registries, server } = await scripted({
-      'GET /v2/_catalog': [replyJson(200, { repositories: ['a', 'b/c'] }, { link: '</v2/_catalog?last=b%2Fc>; rel="next"' }), replyJson(200, { repositories: ['../etc', 'd'] })],
+      'GET /v2/_catalog': [
+        replyJson(200, { repositories: ['a', 'b/c'] }, { link: '</v2/_catalog?last=b%2Fc>; rel="next"' }),
+        replyJson(200, { repositories: ['../etc', 'd'] }),
+      ],
     });
     expect(await listAll(registries.catalog(server.host))).toEqual(['a', 'b/c', 'd']);
   });

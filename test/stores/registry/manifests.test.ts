@@ -36,7 +36,10 @@ describe('resolving', () => {
     ['a length', { 'content-length': '0' }],
     ['a type', { 'content-type': 'application/json' }],
   ])('goes on with GET where HEAD lacks %s', async (_name, lack) => {
-    const { app } = await scripted({ [`HEAD ${byTag}`]: reply(200, { ...headers, 'content-length': String(bytes.length), ...lack }), [`GET ${byTag}`]: reply(200, { 'content-type': MEDIA.ociManifest }, bytes) });
+    const { app } = await scripted({
+      [`HEAD ${byTag}`]: reply(200, { ...headers, 'content-length': String(bytes.length), ...lack }),
+      [`GET ${byTag}`]: reply(200, { 'content-type': MEDIA.ociManifest }, bytes),
+    });
     expect(await app.resolve('v1')).toEqual(image);
   });
 
@@ -46,7 +49,10 @@ describe('resolving', () => {
   });
 
   it('spares HEAD where the settings say so', async () => {
-    const server = await serve({ [`GET ${byTag}`]: reply(200, headers, bytes), [`GET ${byDigest}`]: reply(200, headers, bytes) });
+    const server = await serve({
+      [`GET ${byTag}`]: reply(200, headers, bytes),
+      [`GET ${byDigest}`]: reply(200, headers, bytes),
+    });
     const app = repository(connectTo({ hosts: new Map([[server.host, { head: false }]]) }), server.host);
     expect(await app.resolve('v1')).toEqual(image);
     expect(await app.has(image)).toBe(true);
@@ -54,13 +60,19 @@ describe('resolving', () => {
   });
 
   it('takes the type from the document where the answer does not tell', async () => {
-    const { app } = await scripted({ [`HEAD ${byTag}`]: reply(405), [`GET ${byTag}`]: reply(200, { 'content-type': 'text/plain' }, bytes) });
+    const { app } = await scripted({
+      [`HEAD ${byTag}`]: reply(405),
+      [`GET ${byTag}`]: reply(200, { 'content-type': 'text/plain' }, bytes),
+    });
     expect(await app.resolve('v1')).toEqual(image);
   });
 
   it('keeps to the algorithm of the registry', async () => {
     const digest = digestOf(bytes, 'sha512');
-    const { app } = await scripted({ [`HEAD ${byTag}`]: reply(405), [`GET ${byTag}`]: reply(200, { ...headers, 'docker-content-digest': digest }, bytes) });
+    const { app } = await scripted({
+      [`HEAD ${byTag}`]: reply(405),
+      [`GET ${byTag}`]: reply(200, { ...headers, 'docker-content-digest': digest }, bytes),
+    });
     expect(await app.resolve('v1')).toEqual({ ...image, digest });
   });
 
@@ -80,7 +92,10 @@ describe('resolving', () => {
   });
 
   it('does not read a manifest without end', async () => {
-    const { app } = await scripted({ [`HEAD ${byTag}`]: reply(405), [`GET ${byTag}`]: reply(200, { 'content-type': MEDIA.ociManifest }, Buffer.alloc(9 << 20)) });
+    const { app } = await scripted({
+      [`HEAD ${byTag}`]: reply(405),
+      [`GET ${byTag}`]: reply(200, { 'content-type': MEDIA.ociManifest }, Buffer.alloc(9 << 20)),
+    });
     await expect(app.resolve('v1')).rejects.toMatchObject({ code: 'OCL_LIMIT' });
   });
 
@@ -102,16 +117,26 @@ describe('a document', () => {
   });
 
   it('is stored as it is, with its type, and named', async () => {
-    const { app, server } = await scripted({ [`PUT ${byDigest}`]: reply(201, headers), [`PUT ${byTag}`]: reply(201, headers) });
+    const { app, server } = await scripted({
+      [`PUT ${byDigest}`]: reply(201, headers),
+      [`PUT ${byTag}`]: reply(201, headers),
+    });
     await app.put(image, openBytes(bytes));
     await app.tag(image, { tag: 'v1' }, openBytes(bytes));
     await app.commit();
     expect(server.calls()).toEqual([`PUT ${byDigest}`, `PUT ${byTag}`]);
-    expect(server.seen.every((request) => request.body.equals(bytes) && request.headers['content-type'] === MEDIA.ociManifest)).toBe(true);
+    expect(
+      server.seen.every(
+        (request) => request.body.equals(bytes) && request.headers['content-type'] === MEDIA.ociManifest,
+      ),
+    ).toBe(true);
   });
 
   it('without a name is stored when it is not there', async () => {
-    const { app, server } = await scripted({ [`HEAD ${byDigest}`]: [head, reply(404)], [`PUT ${byDigest}`]: reply(201) });
+    const { app, server } = await scripted({
+      [`HEAD ${byDigest}`]: [head, reply(404)],
+      [`PUT ${byDigest}`]: reply(201),
+    });
     await app.tag(image, {}, openBytes(bytes));
     await app.tag(image, { imageName: 'docker.io/library/x:1' }, openBytes(bytes));
     expect(server.calls()).toEqual([`HEAD ${byDigest}`, `HEAD ${byDigest}`, `PUT ${byDigest}`]);
@@ -125,12 +150,24 @@ describe('a document', () => {
   });
 
   it('that the registry keeps as something else is an error', async () => {
-    const { app } = await scripted({ [`PUT ${byDigest}`]: reply(201, { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }) });
+    const { app } = await scripted({
+      [`PUT ${byDigest}`]: reply(201, { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }),
+    });
     await expect(app.put(image, openBytes(bytes))).rejects.toMatchObject({ code: 'OCL_DIGEST_MISMATCH' });
   });
 });
 
-const signatureBytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.ociManifest, artifactType: 'test/signature', config, layers: [], subject: bare(image), annotations: { a: 'b' } }));
+const signatureBytes = Buffer.from(
+  JSON.stringify({
+    schemaVersion: 2,
+    mediaType: MEDIA.ociManifest,
+    artifactType: 'test/signature',
+    config,
+    layers: [],
+    subject: bare(image),
+    annotations: { a: 'b' },
+  }),
+);
 const signature = describeBytes(signatureBytes, MEDIA.ociManifest);
 const entry = { ...bare(signature), artifactType: 'test/signature', annotations: { a: 'b' } };
 const api = `/v2/app/referrers/${image.digest}`;
@@ -144,7 +181,18 @@ describe('referrers', () => {
   it('come from the API, over pages, each once', async () => {
     const other = { ...entry, digest: `sha256:${'1'.repeat(64)}` };
     const { app } = await scripted({
-      [`GET ${api}`]: [reply(200, { 'content-type': MEDIA.ociIndex, link: `<${api}?page=2>; rel="next"` }, indexOf([entry, bare(image)])), reply(200, { 'content-type': MEDIA.ociIndex }, indexOf([entry, other, { ...other, digest: `sha256:${'2'.repeat(64)}`, mediaType: 'text/html' }]))],
+      [`GET ${api}`]: [
+        reply(
+          200,
+          { 'content-type': MEDIA.ociIndex, link: `<${api}?page=2>; rel="next"` },
+          indexOf([entry, bare(image)]),
+        ),
+        reply(
+          200,
+          { 'content-type': MEDIA.ociIndex },
+          indexOf([entry, other, { ...other, digest: `sha256:${'2'.repeat(64)}`, mediaType: 'text/html' }]),
+        ),
+      ],
     });
     expect(await listAll(app.referrers(image))).toEqual([entry, other]);
   });
@@ -159,7 +207,10 @@ describe('referrers', () => {
     ['something else', replyJson(200, { hello: 'world' })],
     ['an image', reply(200, { 'content-type': MEDIA.ociManifest }, bytes)],
   ])('come from the fallback tag where the API answers with %s', async (_name, handler) => {
-    const { app } = await scripted({ [`GET ${api}`]: handler, [`GET ${fallback}`]: reply(200, { 'content-type': MEDIA.ociIndex }, indexOf([entry])) });
+    const { app } = await scripted({
+      [`GET ${api}`]: handler,
+      [`GET ${fallback}`]: reply(200, { 'content-type': MEDIA.ociIndex }, indexOf([entry])),
+    });
     expect(await listAll(app.referrers(image))).toEqual([entry]);
     const none = await scripted({ [`GET ${api}`]: handler });
     expect(await listAll(none.app.referrers(image))).toEqual([]);
@@ -201,15 +252,33 @@ describe('the fallback tag', () => {
 
   it('grows, and keeps what it does not know', async () => {
     const old = { ...entry, digest: `sha256:${'1'.repeat(64)}`, 'x-extra': true };
-    const index = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [old], annotations: { kept: 'yes' } });
-    const { app, server } = await scripted({ [put]: reply(201), [`GET ${fallback}`]: reply(200, { 'content-type': MEDIA.ociIndex, etag: '"e1"' }, index), [`PUT ${fallback}`]: reply(201) });
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA.ociIndex,
+      manifests: [old],
+      annotations: { kept: 'yes' },
+    });
+    const { app, server } = await scripted({
+      [put]: reply(201),
+      [`GET ${fallback}`]: reply(200, { 'content-type': MEDIA.ociIndex, etag: '"e1"' }, index),
+      [`PUT ${fallback}`]: reply(201),
+    });
     await app.put(signature, openBytes(signatureBytes));
-    expect(written(server.seen.at(-1))).toEqual({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [old, entry], annotations: { kept: 'yes' } });
+    expect(written(server.seen.at(-1))).toEqual({
+      schemaVersion: 2,
+      mediaType: MEDIA.ociIndex,
+      manifests: [old, entry],
+      annotations: { kept: 'yes' },
+    });
     expect(server.seen.at(-1)?.headers['if-match']).toBe('"e1"');
   });
 
   it('does not list anything twice', async () => {
-    const { app, server } = await scripted({ [put]: reply(201), [`PUT /v2/app/manifests/sig`]: reply(201), [`GET ${fallback}`]: reply(200, { 'content-type': MEDIA.ociIndex }, indexOf([entry])) });
+    const { app, server } = await scripted({
+      [put]: reply(201),
+      [`PUT /v2/app/manifests/sig`]: reply(201),
+      [`GET ${fallback}`]: reply(200, { 'content-type': MEDIA.ociIndex }, indexOf([entry])),
+    });
     await app.put(signature, openBytes(signatureBytes));
     await app.tag(signature, { tag: 'sig' }, openBytes(signatureBytes));
     expect(server.calls()).toEqual([put, `GET ${fallback}`, 'PUT /v2/app/manifests/sig']);
@@ -230,7 +299,8 @@ describe('the fallback tag', () => {
     let index: Buffer | undefined;
     const many = Array.from({ length: 8 }, (_, i) => Buffer.from(signatureBytes.toString().replace('"b"', `"b${i}"`)));
     const script: Record<string, Handler> = {
-      [`GET ${fallback}`]: (response, request) => (index === undefined ? reply(404) : reply(200, { 'content-type': MEDIA.ociIndex }, index))(response, request),
+      [`GET ${fallback}`]: (response, request) =>
+        (index === undefined ? reply(404) : reply(200, { 'content-type': MEDIA.ociIndex }, index))(response, request),
       [`PUT ${fallback}`]: (response, request) => ((index = request.body), reply(201)(response, request)),
     };
     for (const one of many) script[`PUT /v2/app/manifests/${digestOf(one)}`] = reply(201);
@@ -263,10 +333,15 @@ describe('the fallback tag', () => {
 
 describe('taking back', () => {
   it('a tag', async () => {
-    const { app } = await scripted({ [`DELETE ${byTag}`]: [reply(202), reply(404), reply(405), reply(400), reply(403)] });
+    const { app } = await scripted({
+      [`DELETE ${byTag}`]: [reply(202), reply(404), reply(405), reply(400), reply(403)],
+    });
     expect(await app.untag('v1')).toBe(true);
     expect(await app.untag('v1')).toBe(false);
-    await expect(app.untag('v1')).rejects.toMatchObject({ code: 'OCL_UNSUPPORTED', hint: expect.stringContaining('digest') });
+    await expect(app.untag('v1')).rejects.toMatchObject({
+      code: 'OCL_UNSUPPORTED',
+      hint: expect.stringContaining('digest'),
+    });
     await expect(app.untag('v1')).rejects.toMatchObject({ code: 'OCL_UNSUPPORTED' });
     await expect(app.untag('v1')).rejects.toMatchObject({ code: 'OCL_DENIED' });
   });
@@ -274,7 +349,10 @@ describe('taking back', () => {
   it('a manifest, also one that nobody can read', async () => {
     const junk = Buffer.from('junk');
     const path = `/v2/app/manifests/${digestOf(junk)}`;
-    const { app } = await scripted({ [`GET ${path}`]: [reply(200, { 'content-type': MEDIA.ociManifest }, junk), reply(404)], [`DELETE ${path}`]: reply(202) });
+    const { app } = await scripted({
+      [`GET ${path}`]: [reply(200, { 'content-type': MEDIA.ociManifest }, junk), reply(404)],
+      [`DELETE ${path}`]: reply(202),
+    });
     expect(await app.remove(digestOf(junk))).toBe(true);
     expect(await app.remove(digestOf(junk))).toBe(false);
   });

@@ -52,9 +52,12 @@ describe('token servers', () => {
     expect(() => checkRealm(realm, overTls)).toThrow(expect.toSatisfy((error) => isCode(error, 'OCL_UNSAFE')));
   });
 
-  it.each(['http://10.0.0.1/', 'http://169.254.169.254/', 'http://[fd00::1]/'])('%s may not, for a registry on this machine', (realm) => {
-    expect(() => checkRealm(realm, plain)).toThrow(/private network/);
-  });
+  it.each(['http://10.0.0.1/', 'http://169.254.169.254/', 'http://[fd00::1]/'])(
+    '%s may not, for a registry on this machine',
+    (realm) => {
+      expect(() => checkRealm(realm, plain)).toThrow(/private network/);
+    },
+  );
 
   it('nonsense is told as such', () => {
     expect(() => checkRealm('https://[', overTls)).toThrow(/is no URL/);
@@ -63,7 +66,19 @@ describe('token servers', () => {
 });
 
 it('addresses are told apart', () => {
-  expect(['172.15.0.1', '172.32.0.1', '11.0.0.1', '8.8.8.8', 'registry.example', '[2606:4700::1111]', 'localhost.example'].map(isInternal)).toEqual(Array(7).fill(false));
-  expect(['127.0.0.1', '127.255.0.9', 'localhost', '[::1]', '[::ffff:127.0.0.1]'].map(isLoopback)).toEqual(Array(5).fill(true));
+  expect(
+    [
+      '172.15.0.1',
+      '172.32.0.1',
+      '11.0.0.1',
+      '8.8.8.8',
+      'registry.example',
+      '[2606:4700::1111]',
+      'localhost.example',
+    ].map(isInternal),
+  ).toEqual(Array(7).fill(false));
+  expect(['127.0.0.1', '127.255.0.9', 'localhost', '[::1]', '[::ffff:127.0.0.1]'].map(isLoopback)).toEqual(
+    Array(5).fill(true),
+  );
   expect(['10.0.0.1', '128.0.0.1', 'local', 'localhost.example'].map(isLoopback)).toEqual(Array(4).fill(false));
 });

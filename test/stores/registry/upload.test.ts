@@ -3,14 +3,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { describe as describeBytes } from '../../../src/io/verify.ts';
 import { OclError } from '../../../src/core/errors.ts';
 import { type HostSettings } from '../../../src/stores/registry/hosts.ts';
-import { reply, startScriptedServer, type Handler } from '../../support/scriptedServer.ts';
+import { reply, type Handler, type startScriptedServer } from '../../support/scriptedServer.ts';
 import { cleanUp, connectTo, openBytes, repository, scripted, serve, type Scripted } from './harness.ts';
 
 afterEach(cleanUp);
 
 const content = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 11) & 0xff));
 const blob = describeBytes(content, 'application/octet-stream');
-const begun = (location = '/up/1', headers: Record<string, string> = {}): Handler => reply(202, { location, ...headers });
+const begun = (location = '/up/1', headers: Record<string, string> = {}): Handler =>
+  reply(202, { location, ...headers });
 
 /** A scripted registry whose uploads follow some settings. */
 async function uploadTo(script: Parameters<typeof startScriptedServer>[0], settings: HostSettings): Promise<Scripted> {
@@ -21,7 +22,10 @@ async function uploadTo(script: Parameters<typeof startScriptedServer>[0], setti
 
 describe('an upload', () => {
   it('is one POST and one PUT', async () => {
-    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': begun('/up/1?state=a%2Bb&x=1'), 'PUT /up/1': reply(201) });
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun('/up/1?state=a%2Bb&x=1'),
+      'PUT /up/1': reply(201),
+    });
     await app.put(blob, openBytes(content));
     expect(server.calls()).toEqual(['POST /v2/app/blobs/uploads/', 'PUT /up/1']);
     const put = server.seen[1];
@@ -44,7 +48,9 @@ describe('an upload', () => {
     other[5] = 0;
     await expect(app.put(blob, openBytes(other))).rejects.toMatchObject({ code: 'OCL_DIGEST_MISMATCH' });
     await expect(app.put(blob, openBytes(content.subarray(1)))).rejects.toMatchObject({ code: 'OCL_SIZE_MISMATCH' });
-    await expect(app.put(blob, openBytes(Buffer.concat([content, content])))).rejects.toMatchObject({ code: 'OCL_SIZE_MISMATCH' });
+    await expect(app.put(blob, openBytes(Buffer.concat([content, content])))).rejects.toMatchObject({
+      code: 'OCL_SIZE_MISMATCH',
+    });
     expect(server.calls()).not.toContain('PUT /up/1');
   });
 
@@ -57,7 +63,10 @@ describe('an upload', () => {
   it('that the registry keeps under another digest is an error', async () => {
     const { app } = await scripted({
       'POST /v2/app/blobs/uploads/': begun(),
-      'PUT /up/1': [reply(201, { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }), reply(201, { 'docker-content-digest': `sha512:${'0'.repeat(128)}` })],
+      'PUT /up/1': [
+        reply(201, { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }),
+        reply(201, { 'docker-content-digest': `sha512:${'0'.repeat(128)}` }),
+      ],
     });
     await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_DIGEST_MISMATCH' });
     await app.put(blob, openBytes(content));
@@ -75,7 +84,10 @@ describe('an upload', () => {
   it('to another host goes without credentials', async () => {
     const storage = await serve({ 'PUT /put': reply(201) });
     const credentials = { find: () => Promise.resolve({ kind: 'bearer', token: 'secret' } as const) };
-    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': begun(`${storage.url}/put?sig=1`) }, { credentials });
+    const { app, server } = await scripted(
+      { 'POST /v2/app/blobs/uploads/': begun(`${storage.url}/put?sig=1`) },
+      { credentials },
+    );
     await app.put(blob, openBytes(content));
     expect(server.seen[0]?.headers.authorization).toBe('Bearer secret');
     expect(storage.seen[0]?.headers.authorization).toBeUndefined();
@@ -84,30 +96,48 @@ describe('an upload', () => {
 
   it('is not sent on to yet another host', async () => {
     const storage = await serve({ 'PUT /put': reply(201) });
-    const { app } = await scripted({ 'POST /v2/app/blobs/uploads/': begun(), 'PUT /up/1': reply(307, { location: `${storage.url}/put` }) });
+    const { app } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      'PUT /up/1': reply(307, { location: `${storage.url}/put` }),
+    });
     await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_UNSAFE' });
     expect(storage.seen).toEqual([]);
   });
 
   it('tells that it was given up', async () => {
-    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': begun(), 'PUT /up/1': reply(403), 'DELETE /up/1': reply(204) });
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      'PUT /up/1': reply(403),
+      'DELETE /up/1': reply(204),
+    });
     await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_DENIED' });
     expect(server.calls().at(-1)).toBe('DELETE /up/1');
   });
 });
 
 /** An upload session that takes chunks as the specification wants it. */
-function session(limits: { largest?: number; failAt?: number[] } = {}): { script: Record<string, Handler>; received: () => Buffer } {
+function session(limits: { largest?: number; failAt?: number[] } = {}): {
+  script: Record<string, Handler>;
+  received: () => Buffer;
+} {
   let received = Buffer.alloc(0);
   let patches = 0;
-  const range = (): Record<string, string> => ({ location: `/up/1?at=${received.length}`, range: `0-${Math.max(0, received.length - 1)}` });
+  const range = (): Record<string, string> => ({
+    location: `/up/1?at=${received.length}`,
+    range: `0-${Math.max(0, received.length - 1)}`,
+  });
   return {
     received: () => received,
     script: {
       'PATCH /up/1': (response, request) => {
-        const [start, end] = /^(\d+)-(\d+)$/.exec(request.headers['content-range'] ?? '')?.slice(1).map(Number) ?? [];
+        const [start, end] =
+          /^(\d+)-(\d+)$/
+            .exec(request.headers['content-range'] ?? '')
+            ?.slice(1)
+            .map(Number) ?? [];
         if (request.body.length > (limits.largest ?? Infinity)) return reply(413)(response, request);
-        if (start !== received.length || end !== received.length + request.body.length - 1) return reply(416, range())(response, request);
+        if (start !== received.length || end !== received.length + request.body.length - 1)
+          return reply(416, range())(response, request);
         const fails = limits.failAt?.includes(patches++);
         received = Buffer.concat([received, fails ? request.body.subarray(0, 777) : request.body]);
         if (fails) return void response.socket?.resetAndDestroy();
@@ -121,37 +151,71 @@ function session(limits: { largest?: number; failAt?: number[] } = {}): { script
 describe('chunks', () => {
   it('are sent in order, when the settings ask for them', async () => {
     const { script, received } = session();
-    const { app, server } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': reply(201) }, { monolithicBytes: 1000, chunkBytes: 65_536 });
+    const { app, server } = await uploadTo(
+      { 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': reply(201) },
+      { monolithicBytes: 1000, chunkBytes: 65_536 },
+    );
     await app.put(blob, openBytes(content));
     expect(received().equals(content)).toBe(true);
-    expect(server.seen.map(({ headers }) => headers['content-range']).filter(Boolean)).toEqual(['0-65535', '65536-131071', '131072-196607', '196608-199999']);
+    expect(server.seen.map(({ headers }) => headers['content-range']).filter(Boolean)).toEqual([
+      '0-65535',
+      '65536-131071',
+      '131072-196607',
+      '196608-199999',
+    ]);
     expect(server.seen.at(-1)?.path).toBe(`/up/1?at=200000&digest=${encodeURIComponent(blob.digest)}`);
   });
 
   it('are as large as the registry wants them', async () => {
     const { script, received } = session();
-    const { app, server } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun('/up/1', { 'oci-chunk-min-length': '150000' }), ...script, 'PUT /up/1': reply(201) }, { monolithicBytes: 0, chunkBytes: 1000 });
+    const { app, server } = await uploadTo(
+      {
+        'POST /v2/app/blobs/uploads/': begun('/up/1', { 'oci-chunk-min-length': '150000' }),
+        ...script,
+        'PUT /up/1': reply(201),
+      },
+      { monolithicBytes: 0, chunkBytes: 1000 },
+    );
     await app.put(blob, openBytes(content));
     expect(received().equals(content)).toBe(true);
     expect(server.calls().filter((call) => call === 'PATCH /up/1')).toHaveLength(2);
   });
 
   it('that would fill the memory are refused', async () => {
-    const { app } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun('/up/1', { 'oci-chunk-min-length': '99999999999' }) }, { monolithicBytes: 0 });
+    const { app } = await uploadTo(
+      { 'POST /v2/app/blobs/uploads/': begun('/up/1', { 'oci-chunk-min-length': '99999999999' }) },
+      { monolithicBytes: 0 },
+    );
     await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_LIMIT' });
   });
 
   it('come after 413, and grow smaller after another one', async () => {
     const { script, received } = session({ largest: 70_000 });
-    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': [reply(413), reply(201)] });
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      ...script,
+      'PUT /up/1': [reply(413), reply(201)],
+    });
     await app.put(blob, openBytes(content));
     expect(received().equals(content)).toBe(true);
-    expect(Math.max(...server.seen.filter(({ method, headers }) => method === 'PATCH' && headers['content-range'] !== '0-199999' && headers['content-range'] !== '0-99999').map(({ body }) => body.length))).toBeLessThanOrEqual(70_000);
+    expect(
+      Math.max(
+        ...server.seen
+          .filter(
+            ({ method, headers }) =>
+              method === 'PATCH' && headers['content-range'] !== '0-199999' && headers['content-range'] !== '0-99999',
+          )
+          .map(({ body }) => body.length),
+      ),
+    ).toBeLessThanOrEqual(70_000);
   });
 
   it('that break are taken up where the registry says', async () => {
     const { script, received } = session({ failAt: [1, 3] });
-    const { app, server, clock } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': reply(201) }, { monolithicBytes: 0, chunkBytes: 65_536 });
+    const { app, server, clock } = await uploadTo(
+      { 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': reply(201) },
+      { monolithicBytes: 0, chunkBytes: 65_536 },
+    );
     await app.put(blob, openBytes(content));
     expect(received().equals(content)).toBe(true);
     expect(server.calls().filter((call) => call === 'GET /up/1')).toHaveLength(2);
@@ -172,21 +236,36 @@ describe('chunks', () => {
   });
 
   it('that are not known are replaced by the whole', async () => {
-    const { app, server } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun(), 'PATCH /up/1': reply(405), 'PUT /up/1': reply(201) }, { monolithicBytes: 0 });
+    const { app, server } = await uploadTo(
+      { 'POST /v2/app/blobs/uploads/': begun(), 'PATCH /up/1': reply(405), 'PUT /up/1': reply(201) },
+      { monolithicBytes: 0 },
+    );
     await app.put(blob, openBytes(content));
-    expect(server.calls()).toEqual(['POST /v2/app/blobs/uploads/', 'PATCH /up/1', 'DELETE /up/1', 'POST /v2/app/blobs/uploads/', 'PUT /up/1']);
+    expect(server.calls()).toEqual([
+      'POST /v2/app/blobs/uploads/',
+      'PATCH /up/1',
+      'DELETE /up/1',
+      'POST /v2/app/blobs/uploads/',
+      'PUT /up/1',
+    ]);
   });
 
   it('about which the registry talks nonsense are an error', async () => {
     for (const range of ['0-5000000', 'x', '5-9']) {
-      const { app } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun(), 'PATCH /up/1': reply(202, { location: '/up/1', range }) }, { monolithicBytes: 0 });
+      const { app } = await uploadTo(
+        { 'POST /v2/app/blobs/uploads/': begun(), 'PATCH /up/1': reply(202, { location: '/up/1', range }) },
+        { monolithicBytes: 0 },
+      );
       await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_REGISTRY' });
     }
   });
 
   it('of wrong content never end an upload', async () => {
     const { script } = session();
-    const { app, server } = await uploadTo({ 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': reply(201) }, { monolithicBytes: 0, chunkBytes: 65_536 });
+    const { app, server } = await uploadTo(
+      { 'POST /v2/app/blobs/uploads/': begun(), ...script, 'PUT /up/1': reply(201) },
+      { monolithicBytes: 0, chunkBytes: 65_536 },
+    );
     const other = Buffer.from(content);
     other[199_999] = 1;
     await expect(app.put(blob, openBytes(other))).rejects.toMatchObject({ code: 'OCL_DIGEST_MISMATCH' });
@@ -195,7 +274,11 @@ describe('chunks', () => {
 });
 
 describe('a mount', () => {
-  const at = (server: { host: string }): { kind: 'repository'; registry: string; repository: string } => ({ kind: 'repository', registry: server.host, repository: 'other' });
+  const at = (server: { host: string }): { kind: 'repository'; registry: string; repository: string } => ({
+    kind: 'repository',
+    registry: server.host,
+    repository: 'other',
+  });
 
   it('spares the upload', async () => {
     const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': reply(201, { location: 'x' }) });
@@ -218,14 +301,19 @@ describe('a mount', () => {
   });
 
   it.each([400, 401, 403, 404, 405])('that fails with %i is no failure', async (status) => {
-    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': [reply(status), begun()], 'PUT /up/1': reply(201) });
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': [reply(status), begun()],
+      'PUT /up/1': reply(201),
+    });
     expect(await app.adopt(blob, at(server))).toBeUndefined();
     await app.put(blob, openBytes(content));
   });
 
   it('is not asked for where it cannot be', async () => {
     const { app, server } = await scripted({});
-    expect(await app.adopt(blob, { kind: 'repository', registry: 'elsewhere.example', repository: 'other' })).toBeUndefined();
+    expect(
+      await app.adopt(blob, { kind: 'repository', registry: 'elsewhere.example', repository: 'other' }),
+    ).toBeUndefined();
     expect(await app.adopt(blob, { kind: 'repository', registry: server.host, repository: 'app' })).toBeUndefined();
     expect(await app.adopt(blob, { kind: 'file', path: '/x' })).toBeUndefined();
     expect(await app.adopt(blob, { kind: 'elsewhere' })).toBeUndefined();

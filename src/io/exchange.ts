@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream';
+import { OclError } from '../core/errors.ts';
+import { connectionError } from './connectionError.ts';
+import { header, type HttpHeaders, type HttpRequest, type HttpResponse } from './httpMessages.ts';
+import { SlabBody, type Flow } from './slabs.ts';
+
+/** One request under way: turns the calls of undici into a promise and a stream. */
+export class Exchange {
+  readonly #spec: HttpRequest;
+  readonly #resolve: (response: HttpResponse) => void;
+  readonly #reject: (error: unknown) => void;
+  #controller: Flow | undefined;
+  #body: SlabBody | undefined;
+  #sent: Readable | undefined;
+  #senderError: Error | undefined;
+  readonly #abort = (): void => this.#controller?.abort(this.#spec.signal?.reason as Error);
+
+  constructor(spec: HttpRequest, resolve: (response: HttpResponse) => void, reject: (error: unknown) => void) {
+    this.#spec = spec;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    spec.signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** Remembers why the stream that is sent failed, for undici tells it as a failure of the connection. */
+  watch(body: Uint8Array | Readable | null): void {
+    if (!(body instanceof Readable)) return;
+    this.#sent = body;
+    body.on('error', (error: Error) => (this.#senderError ??= error));
+  }
+
+  onRequestStart(controller: Flow): void {
+    this.#controller = controller;
+    if (this.#spec.signal?.aborted === true) this.#abort();
+  }
+
+  onResponseStart(controller: Flow, status: number, raw: Record<string, string | string[] | undefined>): void {
+    if (status < 200) return;
+    const headers = readHeaders(raw);
+    const announced = Number(header(headers, 'content-length') ?? Number.NaN);
+    const noBody = this.#spec.method === 'HEAD' || status === 204 || status === 304;
+    this.#body = new SlabBody(controller, noBody ? 1 : Number.isSafeInteger(announced) ? announced : undefined);
+    this.#resolve({ status, headers, body: this.#body });
+  }
+
+  onResponseData(_controller: Flow, chunk: Buffer): void {
+    this.#body?.receive(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#settle();
+    this.#body?.finish();
+  }
+
+  onResponseError(_controller: Flow | undefined, error: Error): void {
+    this.#settle();
+    const reason = this.#explain(error);
+    if (this.#body === undefined) this.#reject(reason);
+    else this.#body.destroy(reason);
+  }
+
+  #explain(error: Error): Error {
+    const { signal, url } = this.#spec;
+    if (signal?.aborted === true) return signal.reason as Error;
+    if (this.#senderError instanceof OclError) return this.#senderError;
+    if (error instanceof OclError) return error;
+    return connectionError(error, url, this.#body !== undefined);
+  }
+
+  #settle(): void {
+    this.#spec.signal?.removeEventListener('abort', this.#abort);
+    // An answer may come before all was sent, and no connection may have been made at all.
+    this.#sent?.destroy();
+  }
+}
+
+function readHeaders(raw: Record<string, string | string[] | undefined>): HttpHeaders {
+  const headers = new Map<string, readonly string[]>();
+  for (const [name, value] of Object.entries(raw)) {
+    if (value !== undefined) headers.set(name.toLowerCase(), Array.isArray(value) ? value : [value]);
+  }
+  return headers;
+}

@@ -1,0 +1,62 @@
+import { type Readable } from 'node:stream';
+
+/** How the other end of a TLS connection is trusted, and what is shown to it. Texts are PEM. */
+export interface TlsSettings {
+  /** False takes any certificate: for hosts that are named in the configuration alone. */
+  readonly verify?: boolean | undefined;
+  /** Authorities beside those of the system. */
+  readonly ca?: readonly string[] | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
+}
+
+/** A body that can be sent again. */
+export interface StreamBody {
+  /** Bytes. */
+  readonly size: number;
+  open(): Readable | Promise<Readable>;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: Uint8Array | StreamBody | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly tls?: TlsSettings | undefined;
+  /** Whether a second one does no harm; GET and HEAD are. */
+  readonly repeatable?: boolean | undefined;
+}
+
+/** Names in lower case; all values that came. */
+export type HttpHeaders = ReadonlyMap<string, readonly string[]>;
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /** Must be read to its end or destroyed. Comes in pieces of up to 1 MiB. */
+  readonly body: Readable;
+}
+
+/** The first value of a header. */
+export function header(headers: HttpHeaders, name: string): string | undefined {
+  return headers.get(name)?.[0];
+}
+
+/** Lets go of an answer whose body does not matter; a short one is read, so that its connection can be used again. */
+export async function discard(response: HttpResponse): Promise<void> {
+  let bytes = 0;
+  try {
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      bytes += chunk.length;
+      if (bytes > DISCARD_LIMIT) break;
+    }
+  } catch {
+    // What was given up cannot fail.
+  } finally {
+    response.body.destroy();
+  }
+}
+
+const DISCARD_LIMIT = 64 << 10;
