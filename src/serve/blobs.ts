@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { type Digest } from '../core/digest.ts';
-import { isCode, systemCode } from '../core/errors.ts';
+import { systemCode } from '../core/errors.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
 import { type LocalSource } from '../core/store.ts';
 import { Refusal } from './errors.ts';
@@ -14,11 +14,6 @@ const OCTETS = 'application/octet-stream';
 export async function sizeOf(source: LocalSource, digest: Digest): Promise<number | undefined> {
   const place = source.place({ mediaType: OCTETS, digest, size: 0 });
   if (place.kind === 'file') return fileSize(place.path);
-  try {
-    return (await source.resolve(digest)).size;
-  } catch (error) {
-    if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
-  }
   for await (const blob of source.blobs()) if (blob.digest === digest) return blob.size;
   return undefined;
 }

@@ -11,7 +11,7 @@ import { type LocalSource } from '../core/store.ts';
 import { digestOf, verifying } from '../io/verify.ts';
 import { sizeOf } from './blobs.ts';
 import { Refusal } from './errors.ts';
-import { readBody, type Exchange, type Registry } from './exchange.ts';
+import { readBody, type Exchange, type Registry, type Sparse } from './exchange.ts';
 import { sendBytes, sendEmpty, sendStream } from './send.ts';
 
 /** GET and HEAD of a manifest by tag or digest: the bytes as they were pushed, under the type they were pushed with. */
@@ -89,8 +89,9 @@ export async function putManifest(
   const digest = checkedDigest(bytes, reference, query.get('digest') ?? undefined);
   const document = readDocument(bytes, req.headers['content-type']);
   const descriptor: Descriptor = { mediaType: document.mediaType, digest, size: bytes.length };
-  await checkContents(registry, repository, document);
+  const needed = neededBy(document, registry.sparse);
   await registry.repositories.write(repository, async (sink) => {
+    for (const child of needed) if (!(await sink.has(child))) throw missing(child);
     const open = (): Promise<Readable> => Promise.resolve(Readable.from([Buffer.from(bytes)], { objectMode: false }));
     await sink.put(descriptor, open);
     if (tags.length === 0) await sink.tag(descriptor, {}, open);
@@ -167,33 +168,25 @@ function readDocument(bytes: Uint8Array, contentType: string | undefined): Manif
   return document;
 }
 
-/** Everything must be there that the manifest is made of, but for layers that live elsewhere. The subject may come later, or never. */
-async function checkContents(registry: Registry, repository: string, document: ManifestDocument): Promise<void> {
-  if (registry.sparse === 'all') return;
+/** What must be there before the manifest: all that it is made of, but for layers that live elsewhere. The subject may come later, or never. */
+function neededBy(document: ManifestDocument, sparse: Sparse): readonly Descriptor[] {
+  if (sparse === 'all') return [];
   const needed = new Map<Digest, Descriptor>();
   for (const child of children(document)) {
     const mayMiss =
       isForeign(child) ||
       (child.descriptor.urls ?? []).length > 0 ||
-      (child.role === 'manifest' && registry.sparse === 'indexes');
+      (child.role === 'manifest' && sparse === 'indexes');
     if (!mayMiss) needed.set(child.descriptor.digest, child.descriptor);
   }
-  if (needed.size === 0) return;
-  if (!(await registry.repositories.exists(repository))) throw missing([...needed.keys()][0]);
-  await registry.repositories.read(repository, (source) => checkPresence(source, [...needed.values()]));
+  return [...needed.values()];
 }
 
-async function checkPresence(source: LocalSource, needed: readonly Descriptor[]): Promise<void> {
-  for (const { digest, size } of needed) {
-    const actual = await sizeOf(source, digest);
-    if (actual === undefined) throw missing(digest);
-    if (actual !== size)
-      throw new Refusal('MANIFEST_INVALID', `the manifest gives ${digest} ${size} bytes, and it has ${actual}`);
-  }
-}
-
-function missing(digest: string | undefined): Refusal {
-  return new Refusal('MANIFEST_BLOB_UNKNOWN', `the manifest refers to ${digest ?? 'content'}, which was not pushed`);
+function missing({ digest, size }: Descriptor): Refusal {
+  return new Refusal(
+    'MANIFEST_BLOB_UNKNOWN',
+    `the manifest refers to ${digest} of ${size} bytes, which was not pushed`,
+  );
 }
 
 function unknown(reference: string): Refusal {

@@ -1,7 +1,7 @@
 import { Refusal } from './errors.ts';
 
 /** How many entries a listing may have, from `?n=`. @throws Refusal PAGINATION_NUMBER_INVALID */
-export function pageSize(query: URLSearchParams, most: number): number {
+function pageSize(query: URLSearchParams, most: number): number {
   const n = query.get('n');
   if (n === null || n === '') return most;
   if (!/^[0-9]{1,15}$/.test(n)) throw new Refusal('PAGINATION_NUMBER_INVALID', 'n must be a number, 0 or more');

@@ -17,6 +17,8 @@ const OCTETS = 'application/octet-stream';
 export async function startUpload(registry: Registry, exchange: Exchange, repository: string): Promise<void> {
   const { query, req, res } = exchange;
   const mount = query.get('mount');
+  // Better now than after the last byte: not every library takes every repository.
+  await registry.repositories.library.sink(repository);
   if (mount !== null && (await mountBlob(registry, repository, parseDigest(mount), query.get('from') || undefined))) {
     return sendCreated(exchange, repository, parseDigest(mount));
   }

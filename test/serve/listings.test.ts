@@ -3,6 +3,8 @@ import { referrersTag } from '../../src/core/digest.ts';
 import { MEDIA } from '../../src/core/mediaTypes.ts';
 import { digestOf } from '../../src/io/verify.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
+import { createMemory } from '../../src/stores/memory/store.ts';
+import { NamedEntries } from '../../src/stores/named/library.ts';
 import { errorCode, LIBRARIES, Pusher, startEmbedded, type Embedded, type OpenedLibrary } from '../support/embedded.ts';
 
 interface Entry {
@@ -147,6 +149,38 @@ describe('pages of referrers', () => {
       for (const { digest } of await entries(answer)) seen.add(digest);
     }
     expect([seen.size, pages]).toEqual([5, 3]);
+    await server.close();
+  });
+});
+
+describe('a library that is one store with full names', () => {
+  it('serves each repository its own names, and takes pushes where the store can', async () => {
+    const store = createMemory();
+    for (const [imageName, n] of [
+      ['docker.io/library/alpine:3.20', '1'],
+      ['ghcr.io/org/app:3.20', '2'],
+    ] as const) {
+      const config = store.putBytes(Buffer.from(`{"n":${n}}`), MEDIA.ociConfig);
+      const manifest = { schemaVersion: 2, mediaType: MEDIA.ociManifest, config, layers: [] };
+      const root = store.putBytes(Buffer.from(JSON.stringify(manifest)), MEDIA.ociManifest);
+      await store.tag(root, { tag: '3.20', imageName }, () => store.open(root));
+    }
+    await store.commit();
+    const server = await startEmbedded(new NamedEntries(store, 'own', store));
+    const one = new Pusher(server.url, 'own');
+    const digests = new Set<string | null>();
+    for (const path of ['library/alpine', 'docker.io/library/alpine', 'org/app', 'ghcr.io/org/app']) {
+      const answer = await one.ask('GET', `/v2/${path}/manifests/3.20`);
+      expect([path, answer.status]).toEqual([path, 200]);
+      digests.add(answer.headers.get('docker-content-digest'));
+      const { config } = (await answer.json()) as { config: Entry };
+      expect((await one.ask('GET', `/v2/${path}/blobs/${config.digest}`)).status).toBe(200);
+    }
+    expect(digests.size).toBe(2);
+    expect((await one.manifest('v1')).answer.status).toBe(201);
+    expect((await one.ask('GET', 'manifests/v1')).status).toBe(200);
+    const elsewhere = await one.ask('POST', '/v2/org/app/blobs/uploads/');
+    expect([elsewhere.status, await errorCode(elsewhere)]).toEqual([405, 'UNSUPPORTED']);
     await server.close();
   });
 });

@@ -108,7 +108,7 @@ describe.each(LIBRARIES)('manifests over a %s library', (_kind, open) => {
     expect((await one.manifest('i', { manifests: [child] }, MEDIA.ociIndex)).answer.status).toBe(201);
     const blob = await one.blob('sized');
     const lies = await one.manifest('l', { layers: [{ ...blob, size: 4 }] });
-    expect([lies.answer.status, await errorCode(lies.answer)]).toEqual([400, 'MANIFEST_INVALID']);
+    expect([lies.answer.status, await errorCode(lies.answer)]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN']);
   });
 
   it('takes a subject that is not there, and says that it knows of subjects', async () => {
