@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Clock } from '../../core/clock.ts';
 import { type Emit } from '../../core/events.ts';
 import { type RegistryReference } from '../../core/reference.ts';
@@ -32,6 +33,8 @@ export interface Registries {
 /** The registries of a run: one client per host, so that doors, tokens and limits are shared. */
 export function createRegistries(options: RegistriesOptions): Registries {
   const clients = new Map<string, RegistryClient>();
+  // Each request under way listens to the one signal of the run: many listeners are no leak here.
+  if (options.signal !== undefined) setMaxListeners(0, options.signal);
 
   function clientOf(registry: string): RegistryClient {
     let client = clients.get(registry);
