@@ -102,6 +102,8 @@ export function createRegistryHandler(options: RegistryOptions): RegistryHandler
       closed = true;
       await registry.sessions.close();
       await Promise.all(underWay);
+      // What was begun while the others were dropped.
+      await registry.sessions.close();
       await registry.repositories.close();
     },
   };
