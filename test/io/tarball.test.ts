@@ -76,7 +76,7 @@ describe('a tar file', () => {
         : await readBounded(tarball.stream(entry, { start: size - 2, end: size + 100 }), 10, 'tail');
     expect(tail).toHaveLength(2);
     await tarball.close();
-    if (tar.available) expect(tar.run(['-tvf', path])).toContain(`${size} 1970`);
+    if (!tar.missing) expect(tar.run(['-tvf', path])).toContain(`${size} 1970`);
   });
 
   it('gives ranges of an entry, up to its end', async () => {
@@ -104,9 +104,8 @@ describe('a tar file', () => {
     await tarball.close();
   });
 
-  if (!tar.available) it.skip(`that GNU tar made is read: ${tar.why}`, () => {});
-  else {
-    it.each(['gnu', 'oldgnu', 'pax', 'ustar', 'v7'])('that GNU tar made in the form %s is read', async (format) => {
+  describe.skipIf(tar.missing)(`that GNU tar made${tar.note}`, () => {
+    it.each(['gnu', 'oldgnu', 'pax', 'ustar', 'v7'])('in the form %s is read', async (format) => {
       const source = await mkdtemp(join(dir, 'source-'));
       const names = ['short', 'a/b/c', `${'p'.repeat(60)}/${'q'.repeat(30)}`];
       if (format !== 'v7') names.push(`${'p'.repeat(60)}/${'q'.repeat(60)}`);
@@ -122,7 +121,7 @@ describe('a tar file', () => {
       for (const file of names) expect(await readText(tarball, file)).toBe(`content of ${file}`);
       await tarball.close();
     });
-  }
+  });
 });
 
 describe('names', () => {

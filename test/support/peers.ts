@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
 
-export type Peer =
-  | {
-      readonly available: true;
-      run(args: readonly string[], options?: PeerRun): string;
-      tries(args: readonly string[], options?: PeerRun): PeerResult;
-    }
-  | { readonly available: false; readonly why: string };
+/** A program of somebody else that tests talk to. */
+export interface Peer {
+  /** For `describe.skipIf` and `it.skipIf`. */
+  readonly missing: boolean;
+  /** For the titles of tests: ` (skopeo is not installed)`, or nothing. */
+  readonly note: string;
+  /** What the program printed. @throws with what it said when it fails */
+  run(args: readonly string[], options?: PeerRun): string;
+  tries(args: readonly string[], options?: PeerRun): PeerResult;
+}
 
 export interface PeerRun {
   readonly cwd?: string;
@@ -19,27 +22,25 @@ export interface PeerResult {
   readonly stderr: string;
 }
 
-/**
- * A program of somebody else that tests talk to. Missing ones are skipped with a reason, or, where OCL_REQUIRE_PEERS is set, an error.
- * `run` throws what the program said when it fails; `tries` hands it back.
- */
+/** Looks for a program. One that is not there is an error where OCL_REQUIRE_PEERS is set. */
 export function peer(name: string, probe: readonly string[] = ['--version']): Peer {
-  if (spawnSync(name, probe).status !== 0) {
-    const why = `${name} is not installed`;
-    if (process.env['OCL_REQUIRE_PEERS'] !== undefined) throw new Error(`${why}, and OCL_REQUIRE_PEERS asks for it`);
-    return { available: false, why };
-  }
+  const missing = spawnSync(name, probe).status !== 0;
+  const why = `${name} is not installed`;
+  if (missing && process.env['OCL_REQUIRE_PEERS'] !== undefined)
+    throw new Error(`${why}, and OCL_REQUIRE_PEERS asks for it`);
   function tries(args: readonly string[], options: PeerRun = {}): PeerResult {
+    const env = { ...process.env, ...options.env };
     const { status, stdout, stderr } = spawnSync(name, args, {
       encoding: 'utf8',
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env,
       maxBuffer: 64 << 20,
     });
     return { status: status ?? -1, stdout, stderr };
   }
   return {
-    available: true,
+    missing,
+    note: missing ? ` (${why})` : '',
     tries,
     run(args, options) {
       const { status, stdout, stderr } = tries(args, options);

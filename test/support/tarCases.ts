@@ -20,7 +20,7 @@ export interface RawEntry {
 function header(entry: RawEntry, size: number): Buffer {
   const block = Buffer.alloc(512);
   block.write(entry.name, 0, 100, 'utf8');
-  block.write('0000644\0' + '0000000\0' + '0000000\0', 100, 'latin1');
+  block.write('0000644\u00000000000\u00000000000\0', 100, 'latin1');
   if (entry.sizeField === undefined)
     block.write(`${(entry.size ?? size).toString(8).padStart(11, '0')}\0`, 124, 'latin1');
   else block.set(entry.sizeField, 124);

@@ -70,7 +70,7 @@ describe('an archive', () => {
     for (const form of [entries, dotted, directories, viaPax, viaGnu, viaPrefix, old, global, entries.toReversed()])
       await readArchive(rawTar(form));
     await readArchive(Buffer.concat([rawTar(entries), Buffer.alloc(10240 - 7)]));
-    await readArchive(Buffer.concat([rawTar(entries, false), Buffer.alloc(512)]));
+    expect(await codeOf(() => readArchive(Buffer.concat([rawTar(entries, false), Buffer.alloc(512)])))).toBe('none');
   });
 
   it('that is cut off anywhere is refused', async () => {

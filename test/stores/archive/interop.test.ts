@@ -52,107 +52,105 @@ function several(): { content: Content; multi: Descriptor; app: Descriptor; plai
   };
 }
 
-if (!skopeo.available) {
-  it.skip(`skopeo: ${skopeo.why}`, () => {});
-} else {
-  const run = (...args: string[]): string => skopeo.run(['--insecure-policy', ...args]);
-
-  describe('skopeo reads what ocl writes', () => {
-    it('one image, as a layout and as a docker archive', async () => {
-      const { content, app } = several();
-      const path = join(dir, 'one.tar');
-      await writeArchive({ path }, content, [
-        { root: app, name: { tag: '1.0', imageName: 'registry.example/team/app:1.0' } },
-      ]);
-      expect((JSON.parse(run('inspect', `oci-archive:${path}:1.0`)) as { Digest: string }).Digest).toBe(app.digest);
-      expect((JSON.parse(run('inspect', `oci-archive:${path}`)) as { Digest: string }).Digest).toBe(app.digest);
-      const docker = JSON.parse(run('inspect', `docker-archive:${path}`)) as { RepoTags: string[]; Layers: string[] };
-      const byName = JSON.parse(run('inspect', `docker-archive:${path}:registry.example/team/app:1.0`)) as {
-        Layers: string[];
-      };
-      expect(docker.Layers).toEqual(byName.Layers);
-      run('copy', '--preserve-digests', `oci-archive:${path}:1.0`, `oci:${join(dir, 'one')}:1.0`);
-      const index = JSON.parse(await readFile(join(dir, 'one/index.json'), 'utf8')) as { manifests: Descriptor[] };
-      expect(index.manifests.map(({ digest }) => digest)).toEqual([app.digest]);
-      run('copy', `docker-archive:${path}`, `dir:${join(dir, 'one-docker')}`);
-    });
-
-    it('many images and platforms, by their names', async () => {
-      const { content, multi, app, plain } = several();
-      const path = join(dir, 'many.tar');
-      await writeArchive({ path }, content, [
-        { root: multi, name: { tag: 'latest', imageName: 'docker.io/library/multi:latest' } },
-        { root: app, name: { tag: 'latest', imageName: 'docker.io/team/app:latest' } },
-        { root: plain, name: { tag: '2', imageName: 'ghcr.io/team/plain:2' } },
-      ]);
-      expect(
-        (JSON.parse(run('inspect', `oci-archive:${path}:docker.io/team/app:latest`)) as { Digest: string }).Digest,
-      ).toBe(app.digest);
-      expect(
-        (JSON.parse(run('inspect', `oci-archive:${path}:ghcr.io/team/plain:2`)) as { Digest: string }).Digest,
-      ).toBe(plain.digest);
-      run(
-        'copy',
-        '--all',
-        '--preserve-digests',
-        `oci-archive:${path}:docker.io/library/multi:latest`,
-        `oci:${join(dir, 'multi')}:x`,
-      );
-      const index = JSON.parse(await readFile(join(dir, 'multi/index.json'), 'utf8')) as { manifests: Descriptor[] };
-      expect(index.manifests[0]?.digest).toBe(multi.digest);
-      for (const name of ['multi:latest', 'team/app:latest', 'ghcr.io/team/plain:2']) {
-        const target = join(dir, `docker-${name.replaceAll(/[/:]/g, '-')}`);
-        run('copy', `docker-archive:${path}:${name}`, `dir:${target}`);
-        expect((await readdir(target)).length).toBeGreaterThan(2);
-      }
-    });
-  });
-
-  describe('ocl reads what skopeo writes', () => {
-    it('an oci-archive', async () => {
-      const { content, multi } = several();
-      const path = join(dir, 'source.tar');
-      await writeArchive({ path }, content, [{ root: multi, name: { tag: '1' } }]);
-      const copied = join(dir, 'copied.tar');
-      run(
-        'copy',
-        '--all',
-        '--preserve-digests',
-        `oci-archive:${path}:1`,
-        `oci-archive:${copied}:docker.io/library/demo:1`,
-      );
-      const source = await openArchive(copied, { tmpDir: dir });
-      const root = await source.resolve('demo:1');
-      expect(root.digest).toBe(multi.digest);
-      expect(await readAll(source, root)).toHaveLength(1 + 2 * 5);
-      await source.close();
-    });
-
-    it('a docker-archive, whose layers are plain', async () => {
-      const { content, app, plain } = several();
-      const path = join(dir, 'source2.tar');
-      await writeArchive({ path }, content, [
-        { root: app, name: { tag: 'app' } },
-        { root: plain, name: { tag: 'plain' } },
-      ]);
-      const copied = join(dir, 'docker.tar');
-      run('copy', `oci-archive:${path}:app`, `docker-archive:${copied}:docker.io/library/demo:1`);
-      const source = await openArchive(copied, { tmpDir: dir });
-      expect(source.kind).toBe('docker');
-      const root = await source.resolve('demo:1');
-      const config = parseManifest(content.bytes(app), undefined, 'test');
-      const digests = await readAll(source, root);
-      expect(digests).toHaveLength(4);
-      expect(config.kind === 'manifest' && config.config?.digest).toBeTruthy();
-      expect(root.platform).toEqual({ architecture: 'amd64', os: 'linux' });
-      await source.close();
-    });
-  });
+function run(...args: string[]): string {
+  return skopeo.run(['--insecure-policy', ...args]);
 }
 
-if (!umoci.available || !tar.available) it.skip('umoci: not installed', () => {});
-else {
-  it('umoci unpacks what tar unpacks of an archive', async () => {
+describe.skipIf(skopeo.missing)(`skopeo reads what ocl writes${skopeo.note}`, () => {
+  it('one image, as a layout and as a docker archive', async () => {
+    const { content, app } = several();
+    const path = join(dir, 'one.tar');
+    await writeArchive({ path }, content, [
+      { root: app, name: { tag: '1.0', imageName: 'registry.example/team/app:1.0' } },
+    ]);
+    expect((JSON.parse(run('inspect', `oci-archive:${path}:1.0`)) as { Digest: string }).Digest).toBe(app.digest);
+    expect((JSON.parse(run('inspect', `oci-archive:${path}`)) as { Digest: string }).Digest).toBe(app.digest);
+    const docker = JSON.parse(run('inspect', `docker-archive:${path}`)) as { RepoTags: string[]; Layers: string[] };
+    const byName = JSON.parse(run('inspect', `docker-archive:${path}:registry.example/team/app:1.0`)) as {
+      Layers: string[];
+    };
+    expect(docker.Layers).toEqual(byName.Layers);
+    run('copy', '--preserve-digests', `oci-archive:${path}:1.0`, `oci:${join(dir, 'one')}:1.0`);
+    const index = JSON.parse(await readFile(join(dir, 'one/index.json'), 'utf8')) as { manifests: Descriptor[] };
+    expect(index.manifests.map(({ digest }) => digest)).toEqual([app.digest]);
+    run('copy', `docker-archive:${path}`, `dir:${join(dir, 'one-docker')}`);
+  });
+
+  it('many images and platforms, by their names', async () => {
+    const { content, multi, app, plain } = several();
+    const path = join(dir, 'many.tar');
+    await writeArchive({ path }, content, [
+      { root: multi, name: { tag: 'latest', imageName: 'docker.io/library/multi:latest' } },
+      { root: app, name: { tag: 'latest', imageName: 'docker.io/team/app:latest' } },
+      { root: plain, name: { tag: '2', imageName: 'ghcr.io/team/plain:2' } },
+    ]);
+    expect(
+      (JSON.parse(run('inspect', `oci-archive:${path}:docker.io/team/app:latest`)) as { Digest: string }).Digest,
+    ).toBe(app.digest);
+    expect((JSON.parse(run('inspect', `oci-archive:${path}:ghcr.io/team/plain:2`)) as { Digest: string }).Digest).toBe(
+      plain.digest,
+    );
+    run(
+      'copy',
+      '--all',
+      '--preserve-digests',
+      `oci-archive:${path}:docker.io/library/multi:latest`,
+      `oci:${join(dir, 'multi')}:x`,
+    );
+    const index = JSON.parse(await readFile(join(dir, 'multi/index.json'), 'utf8')) as { manifests: Descriptor[] };
+    expect(index.manifests[0]?.digest).toBe(multi.digest);
+    for (const name of ['multi:latest', 'team/app:latest', 'ghcr.io/team/plain:2']) {
+      const target = join(dir, `docker-${name.replaceAll(/[/:]/g, '-')}`);
+      run('copy', `docker-archive:${path}:${name}`, `dir:${target}`);
+      expect((await readdir(target)).length).toBeGreaterThan(2);
+    }
+  });
+});
+
+describe.skipIf(skopeo.missing)(`ocl reads what skopeo writes${skopeo.note}`, () => {
+  it('an oci-archive', async () => {
+    const { content, multi } = several();
+    const path = join(dir, 'source.tar');
+    await writeArchive({ path }, content, [{ root: multi, name: { tag: '1' } }]);
+    const copied = join(dir, 'copied.tar');
+    run(
+      'copy',
+      '--all',
+      '--preserve-digests',
+      `oci-archive:${path}:1`,
+      `oci-archive:${copied}:docker.io/library/demo:1`,
+    );
+    const source = await openArchive(copied, { tmpDir: dir });
+    const root = await source.resolve('demo:1');
+    expect(root.digest).toBe(multi.digest);
+    expect(await readAll(source, root)).toHaveLength(1 + 2 * 5);
+    await source.close();
+  });
+
+  it('a docker-archive, whose layers are plain', async () => {
+    const { content, app, plain } = several();
+    const path = join(dir, 'source2.tar');
+    await writeArchive({ path }, content, [
+      { root: app, name: { tag: 'app' } },
+      { root: plain, name: { tag: 'plain' } },
+    ]);
+    const copied = join(dir, 'docker.tar');
+    run('copy', `oci-archive:${path}:app`, `docker-archive:${copied}:docker.io/library/demo:1`);
+    const source = await openArchive(copied, { tmpDir: dir });
+    expect(source.kind).toBe('docker');
+    const root = await source.resolve('demo:1');
+    const config = parseManifest(content.bytes(app), undefined, 'test');
+    const digests = await readAll(source, root);
+    expect(digests).toHaveLength(4);
+    expect(config.kind === 'manifest' && config.config?.digest).toBeTruthy();
+    expect(root.platform).toEqual({ architecture: 'amd64', os: 'linux' });
+    await source.close();
+  });
+});
+
+it.skipIf(umoci.missing || tar.missing)(
+  `umoci unpacks what tar unpacks of an archive${umoci.note}${tar.note}`,
+  async () => {
     const { content, app } = several();
     const path = join(dir, 'umoci.tar');
     await writeArchive({ path }, content, [{ root: app, name: { tag: '1.0' } }]);
@@ -174,21 +172,18 @@ else {
     expect(root.digest).not.toBe(app.digest);
     expect(await readAll(source, root)).toHaveLength(4);
     await source.close();
-  });
-}
+  },
+);
 
-if (!tar.available) it.skip(`tar: ${tar.why}`, () => {});
-else {
-  it('GNU tar finds nothing to complain about', async () => {
-    const { content, multi } = several();
-    const bytes = Buffer.from('long');
-    const long = { mediaType: 'text/plain', digest: digestOf(bytes, 'sha512'), size: bytes.length };
-    content.blobs.set(long.digest, { descriptor: long, bytes });
-    const path = join(dir, 'gnu.tar');
-    await writeArchive({ path }, content, [{ root: multi, name: { tag: '1' } }]);
-    const { status, stdout, stderr } = tar.tries(['-tvf', path], { env: { TZ: 'UTC' } });
-    expect([status, stderr]).toEqual([0, '']);
-    expect(stdout.split('\n')[0]).toMatch(/^-rw-r--r-- 0\/0 +30 1970-01-01 00:00 oci-layout$/);
-    expect(stdout).toContain(`blobs/sha512/${long.digest.slice(7)}`);
-  });
-}
+it.skipIf(tar.missing)(`GNU tar finds nothing to complain about${tar.note}`, async () => {
+  const { content, multi } = several();
+  const bytes = Buffer.from('long');
+  const long = { mediaType: 'text/plain', digest: digestOf(bytes, 'sha512'), size: bytes.length };
+  content.blobs.set(long.digest, { descriptor: long, bytes });
+  const path = join(dir, 'gnu.tar');
+  await writeArchive({ path }, content, [{ root: multi, name: { tag: '1' } }]);
+  const { status, stdout, stderr } = tar.tries(['-tvf', path], { env: { TZ: 'UTC' } });
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout.split('\n')[0]).toMatch(/^-rw-r--r-- 0\/0 +30 1970-01-01 00:00 oci-layout$/);
+  expect(stdout).toContain(`blobs/sha512/${long.digest.slice(7)}`);
+});

@@ -304,9 +304,9 @@ describe('writing goes wrong', () => {
       content.bytes(descriptor),
     );
     for (const descriptor of order) {
-      await expect(
-        sink.put(descriptor, async () => Readable.from([Buffer.alloc(descriptor.size, 1)])),
-      ).rejects.toThrow();
+      await expect(sink.put(descriptor, async () => Readable.from([Buffer.alloc(descriptor.size, 1)]))).rejects.toThrow(
+        'Cannot accept',
+      );
       await sink.put(descriptor, content.opener(descriptor));
     }
     await sink.tag(root, { tag: '1' }, content.opener(root));
