@@ -1,6 +1,5 @@
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { header } from '../../io/http.ts';
 import { readTarget } from '../../io/redirect.ts';
 import { type Answer, type ApiRequest, type RegistryClient } from './client.ts';
 
@@ -46,9 +45,4 @@ export function namesOf(page: unknown, member: string, action: string): readonly
   if (value === undefined || value === null) return [];
   if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
   throw new OclError('OCL_REGISTRY', `Cannot ${action}: ${JSON.stringify(member)} is not a list of names`);
-}
-
-/** The media type of an answer without its parameters. */
-export function contentType(answer: Answer): string | undefined {
-  return header(answer.headers, 'content-type');
 }
