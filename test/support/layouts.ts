@@ -1,15 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { lstat, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { silent } from '../../src/core/events.ts';
-import { Linker } from '../../src/io/link.ts';
-import { systemClock } from '../../src/io/systemClock.ts';
-import { openOrCreateLayout, type LayoutOptions, type LayoutStore } from '../../src/stores/layout/layout.ts';
 
-export function layoutOptions(more: Partial<LayoutOptions> = {}): LayoutOptions {
-  return { clock: systemClock, emit: silent, linker: new Linker(), lockTimeout: 10_000, ...more };
-}
+export { layoutOptions, newLayout } from './layoutTools.ts';
 
 /** Directories that are gone after each test. */
 export function temporaryDirectories(): (parent?: string) => Promise<string> {
@@ -24,6 +19,19 @@ export function temporaryDirectories(): (parent?: string) => Promise<string> {
   };
 }
 
-export async function newLayout(root: string, more: Partial<LayoutOptions> = {}): Promise<LayoutStore> {
-  return await openOrCreateLayout(root, layoutOptions(more));
+/** What a directory holds, by path: kind, mode and content of each entry. Links are not followed. */
+export async function treeOf(root: string): Promise<Readonly<Record<string, string>>> {
+  const tree: Record<string, string> = {};
+  for (const name of (await readdir(root, { recursive: true })).toSorted()) {
+    const path = join(root, name);
+    const stats = await lstat(path);
+    const mode = (stats.mode & 0o777).toString(8);
+    if (stats.isFile())
+      tree[name] = `file ${mode} ${createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex')}`;
+    else if (stats.isSymbolicLink()) tree[name] = `link ${await readlink(path)}`;
+    else tree[name] = stats.isDirectory() ? 'directory' : 'other';
+  }
+  return tree;
 }

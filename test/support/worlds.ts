@@ -15,7 +15,7 @@ import { anonymous } from '../../src/stores/registry/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
 import { startEmbedded } from './embedded.ts';
 import { put, type Graph } from './graphs.ts';
-import { layoutOptions } from './layouts.ts';
+import { layoutOptions } from './layoutTools.ts';
 
 /** One store to fill and to read back, whatever its kind. */
 export interface World {
