@@ -4,6 +4,7 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import fsExtra from 'fs-extra';
 import { systemCode } from '../core/errors.ts';
+import { givePiece } from './slabPool.ts';
 
 const FLUSH_EVERY = 64 << 20;
 
@@ -30,7 +31,7 @@ export class TemporaryFile {
     return new TemporaryFile(path, await open(path, 'wx', mode));
   }
 
-  /** Appends. The disk is set to work every 64 MiB, so that little is left to wait for at the end. */
+  /** Appends, and gives the memory of the chunk back to the pool that it may be from. The disk is set to work every 64 MiB, so that little is left to wait for at the end. */
   async write(chunk: Uint8Array): Promise<void> {
     let offset = 0;
     while (offset < chunk.length) {
@@ -38,6 +39,7 @@ export class TemporaryFile {
       offset += bytesWritten;
       this.#position += bytesWritten;
     }
+    givePiece(chunk);
     if (this.#position - this.#flushed >= FLUSH_EVERY && this.#flushing === undefined) {
       this.#flushed = this.#position;
       this.#flushing = this.#handle.datasync().finally(() => {

@@ -1,11 +1,13 @@
+import { type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
-import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, buildConnector, ProxyAgent, type Dispatcher } from 'undici';
 import { OclError } from '../core/errors.ts';
 import { ConnectionError } from './connectionError.ts';
 import { Exchange } from './exchange.ts';
 import { type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
 import { proxyFor, type ProxySettings } from './proxy.ts';
+import { WideSocket } from './wideSocket.ts';
 
 export {
   discard,
@@ -135,7 +137,7 @@ export function createHttp(options: HttpOptions): Http {
 
 function createDispatcher(proxy: string, connect: Record<string, unknown>): Dispatcher {
   const common = { keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE * 4 };
-  if (proxy === '') return new Agent({ ...common, connect });
+  if (proxy === '') return new Agent({ ...common, connect: connector(connect) });
   return new ProxyAgent({
     ...common,
     uri: proxy,
@@ -143,6 +145,28 @@ function createDispatcher(proxy: string, connect: Record<string, unknown>): Disp
     proxyTls: { timeout: connect['timeout'] as number },
     proxyTunnel: false,
   });
+}
+
+/** Plain connections read in large pieces; TLS is Node's own. */
+function connector(options: Record<string, unknown>): buildConnector.connector {
+  const secure = buildConnector(options);
+  return (target, done) => {
+    if (target.protocol !== 'http:') {
+      secure(target, done);
+      return;
+    }
+    const socket = new WideSocket({
+      host: target.hostname.replace(/^\[|\]$/g, ''),
+      port: Number(target.port || 80),
+      timeout: options['timeout'] as number,
+    });
+    const fail = (error: Error): void => done(error, null);
+    socket.once('error', fail).once('connect', () => {
+      socket.off('error', fail);
+      // A Duplex with what undici asks of a socket.
+      done(null, socket as unknown as Socket);
+    });
+  };
 }
 
 async function openBody(body: HttpRequest['body']): Promise<Uint8Array | Readable | null> {

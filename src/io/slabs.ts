@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { lendPiece, retireSlab, SLAB_BYTES, takeSlab } from './slabPool.ts';
 
 /** What a body needs of its connection. */
 export interface Flow {
@@ -7,7 +8,6 @@ export interface Flow {
   abort(reason: Error): void;
 }
 
-const SLAB = 1 << 20;
 const FIRST_SLAB = 64 << 10;
 /** Milliseconds that bytes may lie in a slab that does not fill. */
 const LONGEST_REST = 20;
@@ -27,9 +27,10 @@ export class SlabBody extends Readable {
 
   /** @param expected bytes that the answer announces, if it does */
   constructor(flow: Flow, expected: number | undefined) {
-    super({ highWaterMark: 2 * SLAB });
+    // Pieces stay what they are: a stream of bytes would join those that wait, in fresh memory.
+    super({ objectMode: true, highWaterMark: 2 });
     this.#flow = flow;
-    this.#slab = Buffer.allocUnsafeSlow(Math.min(SLAB, Math.max(expected ?? FIRST_SLAB, 1)));
+    this.#slab = firstSlab(expected ?? FIRST_SLAB);
     // An answer that nobody reads to its end must not end the process when its connection breaks; readers still see the error.
     this.on('error', () => {});
   }
@@ -43,7 +44,7 @@ export class SlabBody extends Readable {
       this.#end += count;
       at += count;
     }
-    if (this.#end === this.#slab.length) this.#renew();
+    if (this.#end === this.#slab.length) this.#flush();
     else if (this.#timer === undefined && this.#end > this.#start)
       this.#timer = setTimeout(() => this.#flush(), LONGEST_REST);
   }
@@ -51,6 +52,7 @@ export class SlabBody extends Readable {
   finish(): void {
     this.#complete = true;
     this.#flush();
+    retireSlab(this.#slab);
     this.push(null);
   }
 
@@ -69,7 +71,8 @@ export class SlabBody extends Readable {
 
   #renew(): void {
     this.#flush();
-    this.#slab = Buffer.allocUnsafeSlow(SLAB);
+    retireSlab(this.#slab);
+    this.#slab = takeSlab();
     this.#start = 0;
     this.#end = 0;
   }
@@ -78,10 +81,15 @@ export class SlabBody extends Readable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#end === this.#start || this.destroyed) return;
-    const wanted = this.push(this.#slab.subarray(this.#start, this.#end));
+    const wanted = this.push(lendPiece(this.#slab, this.#start, this.#end));
     this.#start = this.#end;
     if (wanted || this.#complete || this.#paused) return;
     this.#paused = true;
     this.#flow.pause();
   }
+}
+
+/** Small answers get memory of their own size. */
+function firstSlab(bytes: number): Buffer {
+  return bytes >= SLAB_BYTES ? takeSlab() : Buffer.allocUnsafeSlow(Math.max(bytes, 1));
 }

@@ -117,7 +117,7 @@ export function verifying(stream: Readable, descriptor: Descriptor): Readable {
     }
   }
   // A generator that was never started does not reach its own end.
-  return Readable.from(pass(), { objectMode: false }).once('close', () => stream.destroy());
+  return Readable.from(pass(), { highWaterMark: 1 }).once('close', () => stream.destroy());
 }
 
 /**

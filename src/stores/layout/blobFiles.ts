@@ -7,11 +7,11 @@ import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
 import { OclError, systemCode } from '../../core/errors.ts';
 import { type ByteRange, type Open, type Shortcut, type StoredBlob } from '../../core/store.ts';
 import { makeDirectory, syncDirectory, TemporaryFile } from '../../io/atomicFile.ts';
+import { FileRange } from '../../io/fileRange.ts';
 import { type Linker } from '../../io/link.ts';
 import { blobPath, verifyInto } from '../../io/verify.ts';
 
 const BLOB_MODE = 0o444;
-const READ_SIZE = 1 << 20;
 
 /** The `blobs/` directory of one layout. Only regular files count: a link or device planted there is refused. */
 export class BlobFiles {
@@ -57,14 +57,14 @@ export class BlobFiles {
         throw new OclError('OCL_NOT_FOUND', `Cannot open ${digest}: ${this.#root} does not hold it`, { cause: error });
       throw error;
     }
-    if (!(await handle.stat()).isFile()) {
+    const stats = await handle.stat();
+    if (!stats.isFile()) {
       await handle.close();
       throw unsafe(this.path(digest));
     }
-    return handle.createReadStream({
-      highWaterMark: READ_SIZE,
-      ...(range === undefined ? {} : { start: range.start, ...(range.end === undefined ? {} : { end: range.end }) }),
-    });
+    const start = Math.min(range?.start ?? 0, stats.size);
+    const end = Math.min(range?.end ?? stats.size - 1, stats.size - 1);
+    return new FileRange(handle, { start, length: Math.max(0, end + 1 - start), owned: true });
   }
 
   /** Writes verified content; a file of that name is replaced only when the whole new one is there. */

@@ -165,6 +165,7 @@ class Transfer {
 function streamOf(transfer: Transfer, release: () => void): Readable {
   const chunks = transfer.chunks();
   return new Readable({
+    objectMode: true,
     highWaterMark: 1,
     read() {
       chunks.next().then(

@@ -1,0 +1,58 @@
+/** Bytes of a slab: large enough that what a piece costs on its way through hashing and writing does not count. */
+export const SLAB_BYTES = 1 << 20;
+/** Slabs that are kept for reuse. */
+const KEPT = 24;
+
+interface Slab {
+  /** Pieces that were handed out and did not come back. */
+  out: number;
+  /** Nothing more will be handed out of it. */
+  full: boolean;
+}
+
+/**
+ * Memory for contents on their way. A fresh megabyte costs 256 page faults, more than hashing it does; so who is the last to hold
+ * a piece may give it back. Who does not leaves it to the garbage collector, and nothing is wrong.
+ * The pool belongs to the process, as the memory does: it holds no content that anybody could ask for.
+ */
+const free: Buffer[] = [];
+const slabs = new WeakMap<ArrayBufferLike, Slab>();
+
+/** A whole slab, filled with whatever was in it. */
+export function takeSlab(): Buffer {
+  const slab = free.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
+  slabs.set(slab.buffer, { out: 0, full: false });
+  return slab;
+}
+
+/** Notes that a part of a slab is handed out. */
+export function lendPiece(slab: Buffer, start: number, end: number): Buffer {
+  const entry = slabs.get(slab.buffer);
+  if (entry !== undefined) entry.out++;
+  return slab.subarray(start, end);
+}
+
+/** Says that no further piece will be lent of this slab. */
+export function retireSlab(slab: Buffer): void {
+  const entry = slabs.get(slab.buffer);
+  if (entry === undefined) return;
+  entry.full = true;
+  reuse(slab.buffer, entry);
+}
+
+/**
+ * Gives a piece back, whoever cut it smaller on the way. Only the last holder may: its bytes change from now on.
+ * Memory that is no slab is left alone.
+ */
+export function givePiece(piece: Uint8Array): void {
+  const entry = slabs.get(piece.buffer);
+  if (entry === undefined || entry.out === 0) return;
+  entry.out--;
+  reuse(piece.buffer, entry);
+}
+
+function reuse(memory: ArrayBufferLike, entry: Slab): void {
+  if (!entry.full || entry.out > 0) return;
+  slabs.delete(memory);
+  if (free.length < KEPT) free.push(Buffer.from(memory as ArrayBuffer));
+}
