@@ -33,6 +33,8 @@ export interface StoresOptions {
   readonly reverify?: boolean | undefined;
   /** Which image of an index `docker load` gets from an archive. */
   readonly dockerPlatform?: Platform | undefined;
+  /** Archives that exist may be replaced. */
+  readonly overwrite?: boolean | undefined;
   /** Milliseconds to wait for another process's lock. */
   readonly lockTimeout?: number | undefined;
 }
@@ -93,6 +95,7 @@ export function createStores(options: StoresOptions): AllStores {
       );
     }
     if (reference.kind === 'archive' || (reference.kind === 'path' && (await isArchivePath(reference.path)))) {
+      if (options.overwrite !== true) await refuseExisting(reference.path);
       return keep(
         createArchive(
           { path: reference.path },
@@ -164,6 +167,17 @@ export function createStores(options: StoresOptions): AllStores {
       for (const store of opened.splice(0)) await store.close();
     },
   };
+}
+
+/** A new archive replaces the old one with all that was in it, which is asked for or refused. */
+async function refuseExisting(path: string): Promise<void> {
+  const kind = await kindOfPath(path);
+  if (kind === 'nothing') return;
+  const hint =
+    kind === 'archive'
+      ? 'name another file, or add --overwrite'
+      : 'name a file; for a layout directory write ocidir://DIR:TAG';
+  throw new OclError('OCL_EXISTS', `Cannot write ${path}: it exists already`, { hint });
 }
 
 async function layoutsBelow(reference: FileReference, layouts: LayoutOptions): Promise<readonly string[]> {

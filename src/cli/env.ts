@@ -30,6 +30,7 @@ export interface EnvOptions {
   readonly explicit?: readonly ExplicitCredential[] | undefined;
   readonly skipDockerConfig?: boolean | undefined;
   readonly reverify?: boolean | undefined;
+  readonly overwrite?: boolean | undefined;
   readonly dockerPlatform?: string | undefined;
   /** Standard output carries content: events and results go to standard error. */
   readonly contentOnStdout?: boolean | undefined;
@@ -81,6 +82,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     tmpDir,
     signal,
     reverify: options.reverify,
+    overwrite: options.overwrite,
     dockerPlatform: options.dockerPlatform === undefined ? undefined : parsePlatform(options.dockerPlatform),
   });
   return {

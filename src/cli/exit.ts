@@ -23,7 +23,6 @@ export const EXIT_OF: Readonly<Record<ErrorCode, number>> = {
   OCL_DIGEST_MISMATCH: EXIT.content,
   OCL_SIZE_MISMATCH: EXIT.content,
   OCL_INCOMPLETE: EXIT.failed,
-  OCL_DAMAGED: EXIT.failed,
   OCL_UNAUTHORIZED: EXIT.refused,
   OCL_DENIED: EXIT.refused,
   OCL_RATE_LIMITED: EXIT.network,

@@ -27,50 +27,55 @@ export const copy = defineCommand(
         describe: 'Ask for every part, although the target has the image',
       })
       .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be copied, and copy nothing' })
+      .option('overwrite', { type: 'boolean', default: false, describe: 'Replace an archive that exists' })
       .example('$0 copy alpine:3.20 ocidir://mirror/alpine:3.20', 'From Docker Hub into a layout')
       .example('$0 copy ocidir://mirror/alpine:3.20 registry.local:5000/alpine:3.20', 'From a layout into a registry')
       .example('$0 copy --platform linux/amd64 nginx:1.27 oci-archive:nginx.tar', 'One platform into a file'),
   async (args) => {
     const source = parseReference(args.source);
     const target = parseReference(args.target);
-    await runCommand(args, { reverify: args.reverify, dockerPlatform: args.platform[0] }, async (env) => {
-      const { stores, clock, emit, signal } = env;
-      const from = await stores.source(source);
-      const root = await from.resolve(wantedName(source) ?? 'latest');
-      const to = await stores.sink(target);
-      const select: Select = { ...toSelect(args), force: args.force };
-      const request = { from, to, root, name: targetName(source, target), image: formatReference(source), select };
-      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
-      if (args.dryRun) {
-        const { current, nodes } = await copier.plan(request);
-        const missing = nodes.filter(({ present }) => !present).map(({ descriptor }) => descriptor);
-        const bytes = missing.reduce((sum, { size }) => sum + size, 0);
-        if (env.json)
-          env.print(
-            JSON.stringify({
-              type: 'plan',
-              image: request.image,
-              target: formatReference(target),
-              current,
-              nodes: nodes.length,
-              missing: missing.length,
-              bytes,
-            }),
-          );
-        else
-          env.print(
-            current || missing.length === 0
-              ? `${request.image}: nothing to copy`
-              : `${request.image}: would copy ${missing.length} of ${nodes.length} parts, ${formatBytes(bytes)}`,
-          );
-        return;
-      }
-      const [result] =
-        to.reserve === undefined ? [await copier.copy(request)] : await copier.copyReserved([request], to);
-      await to.commit();
-      if (env.json) env.print(JSON.stringify({ type: 'summary', ...result }));
-      else env.print(result?.root.digest ?? root.digest);
-    });
+    await runCommand(
+      args,
+      { overwrite: args.overwrite, reverify: args.reverify, dockerPlatform: args.platform[0] },
+      async (env) => {
+        const { stores, clock, emit, signal } = env;
+        const from = await stores.source(source);
+        const root = await from.resolve(wantedName(source) ?? 'latest');
+        const to = await stores.sink(target);
+        const select: Select = { ...toSelect(args), force: args.force };
+        const request = { from, to, root, name: targetName(source, target), image: formatReference(source), select };
+        const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+        if (args.dryRun) {
+          const { current, nodes } = await copier.plan(request);
+          const missing = nodes.filter(({ present }) => !present).map(({ descriptor }) => descriptor);
+          const bytes = missing.reduce((sum, { size }) => sum + size, 0);
+          if (env.json)
+            env.print(
+              JSON.stringify({
+                type: 'plan',
+                image: request.image,
+                target: formatReference(target),
+                current,
+                nodes: nodes.length,
+                missing: missing.length,
+                bytes,
+              }),
+            );
+          else
+            env.print(
+              current || missing.length === 0
+                ? `${request.image}: nothing to copy`
+                : `${request.image}: would copy ${missing.length} of ${nodes.length} parts, ${formatBytes(bytes)}`,
+            );
+          return;
+        }
+        const [result] =
+          to.reserve === undefined ? [await copier.copy(request)] : await copier.copyReserved([request], to);
+        await to.commit();
+        if (env.json) env.print(JSON.stringify({ type: 'summary', ...result }));
+        else env.print(result?.root.digest ?? root.digest);
+      },
+    );
   },
 );
 

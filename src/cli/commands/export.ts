@@ -27,6 +27,7 @@ export const exportCommand = defineCommand(
         default: 'linux/amd64',
         describe: 'Which image of an index docker load gets',
       })
+      .option('overwrite', { type: 'boolean', default: false, describe: 'Replace an archive that exists' })
       .example('$0 export alpine:3.20 nginx:1.27 -o images.tar', 'Two images of Docker Hub')
       .example('$0 export ./mirror -o mirror.tar', 'All that a library holds')
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
@@ -35,19 +36,23 @@ export const exportCommand = defineCommand(
     const toStdout = args.output === '-';
     if (toStdout && process.stdout.isTTY)
       throw new OclError('OCL_USAGE', 'Cannot write an archive to a terminal', { hint: 'name a file: -o images.tar' });
-    await runCommand(args, { dockerPlatform: args.dockerPlatform, contentOnStdout: toStdout }, async (env) => {
-      const { stores, clock, emit, signal } = env;
-      const sink = toStdout
-        ? stores.archiveTo(process.stdout, '-')
-        : await stores.sink({ kind: 'archive', path: args.output });
-      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
-      const results = await exportImages(references, sink, { stores, copier, select: toSelect(args) });
-      const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
-      if (env.json) env.print(JSON.stringify({ type: 'summary', file: args.output, images: results }));
-      else
-        env.say(
-          `${args.output}: ${plural(results.length, 'image')}, ${formatBytes(bytes)}\nnext: carry the file over, then  ocl import ${toStdout ? 'FILE' : args.output} DIRECTORY`,
-        );
-    });
+    await runCommand(
+      args,
+      { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform, contentOnStdout: toStdout },
+      async (env) => {
+        const { stores, clock, emit, signal } = env;
+        const sink = toStdout
+          ? stores.archiveTo(process.stdout, '-')
+          : await stores.sink({ kind: 'archive', path: args.output });
+        const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+        const results = await exportImages(references, sink, { stores, copier, select: toSelect(args) });
+        const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
+        if (env.json) env.print(JSON.stringify({ type: 'summary', file: args.output, images: results }));
+        else
+          env.say(
+            `${args.output}: ${plural(results.length, 'image')}, ${formatBytes(bytes)}\nnext: carry the file over, then  ocl import ${toStdout ? 'FILE' : args.output} DIRECTORY`,
+          );
+      },
+    );
   },
 );
