@@ -1,9 +1,8 @@
 import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream';
-import * as zlib from 'node:zlib';
-import { Decompress } from 'fzstd';
+import zlib from 'node:zlib';
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { ZstdGuard } from './compressionZstd.ts';
+import { zstdContent } from './compressionZstdStream.ts';
 
 /** `none` is everything that does not start like one of the others. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
@@ -23,7 +22,8 @@ export function detectCompression(head: Uint8Array): Compression {
   const found = MAGICS.find(({ bytes }) => bytes.every((byte, i) => head[i] === byte));
   if (found !== undefined) return found.kind;
   // Writers that compress in parallel put skippable frames first (RFC 8878, 3.1.2).
-  const skippable = head.length >= 4 && ((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
+  const skippable =
+    head.length >= 4 && ((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
   return skippable ? 'zstd' : 'none';
 }
 
@@ -36,16 +36,7 @@ export interface DecompressOptions {
   readonly what?: string;
 }
 
-/** zstd as far as the running Node has it; it came with 22.15. */
-interface ZstdLibrary {
-  createZstdDecompress(options: { readonly params: Readonly<Record<number, number>>; readonly chunkSize: number }): Transform;
-  readonly constants: { readonly ZSTD_d_windowLogMax: number };
-}
-
 const PIECE = 256 << 10;
-/** fzstd gives all that a piece holds at once, and 4 bytes may hold 128 KiB. */
-const ZSTD_PIECE = 2 << 10;
-
 /**
  * The content itself. Fails at the first byte beyond the bounds, so that a small file cannot fill memory or disk.
  * @throws OCL_ARCHIVE_INVALID (broken or cut off), OCL_LIMIT, OCL_UNSUPPORTED (bzip2, xz); all of them from the stream
@@ -54,7 +45,11 @@ export function decompressStream(stream: Readable, kind: Compression, options: D
   return Readable.from(decompressed(stream, kind, options), { objectMode: false, highWaterMark: PIECE });
 }
 
-async function* decompressed(stream: Readable, kind: Compression, options: DecompressOptions): AsyncGenerator<Uint8Array> {
+async function* decompressed(
+  stream: Readable,
+  kind: Compression,
+  options: DecompressOptions,
+): AsyncGenerator<Uint8Array> {
   const what = options.what ?? 'the compressed content';
   const limit = options.limit ?? LIMITS.decompressedBytes;
   const ratio = options.ratio ?? LIMITS.decompressionRatio;
@@ -64,13 +59,17 @@ async function* decompressed(stream: Readable, kind: Compression, options: Decom
     output += count;
     if (output > limit) throw new OclError('OCL_LIMIT', `Cannot decompress ${what}: it gives more than ${limit} bytes`);
     if (kind !== 'none' && output > LIMITS.decompressionFloor && output > input.bytes * ratio) {
-      throw new OclError('OCL_LIMIT', `Cannot decompress ${what}: it gives more than ${ratio} times its own size, like a decompression bomb`, {
-        hint: 'when you trust it, decompress it with gzip -d or zstd -d first',
-      });
+      throw new OclError(
+        'OCL_LIMIT',
+        `Cannot decompress ${what}: it gives more than ${ratio} times its own size, like a decompression bomb`,
+        {
+          hint: 'when you trust it, decompress it with gzip -d or zstd -d first',
+        },
+      );
     }
   }
   try {
-    if (kind === 'zstd' && nodeZstd() === undefined) yield* portableZstd(stream, input, check);
+    if (kind === 'zstd') yield* zstdContent(stream, input, check);
     else {
       for await (const chunk of chunksOf(stream, kind, input, what)) {
         check(chunk.length);
@@ -79,7 +78,9 @@ async function* decompressed(stream: Readable, kind: Compression, options: Decom
     }
   } catch (error) {
     if (error instanceof OclError || !isFormatError(error)) throw error;
-    throw new OclError('OCL_ARCHIVE_INVALID', `Cannot decompress ${what}: ${(error as Error).message}`, { cause: error });
+    throw new OclError('OCL_ARCHIVE_INVALID', `Cannot decompress ${what}: ${(error as Error).message}`, {
+      cause: error,
+    });
   } finally {
     stream.destroy();
   }
@@ -89,79 +90,37 @@ async function* decompressed(stream: Readable, kind: Compression, options: Decom
 function isFormatError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
-  return typeof code === 'number' || (typeof code === 'string' && /^(?:Z_|ZSTD_)/.test(code)) || error instanceof RangeError || error instanceof TypeError;
+  return (
+    typeof code === 'number' ||
+    (typeof code === 'string' && /^(?:Z_|ZSTD_)/.test(code)) ||
+    error instanceof RangeError ||
+    error instanceof TypeError
+  );
 }
 
-function chunksOf(stream: Readable, kind: Compression, input: { bytes: number }, what: string): AsyncIterable<Uint8Array> {
-  switch (kind) {
-    case 'none':
-      return stream as AsyncIterable<Uint8Array>;
-    case 'gzip':
-      return through(stream, counter(input), zlib.createGunzip({ chunkSize: PIECE }));
-    case 'zstd': {
-      const library = nodeZstd();
-      if (library === undefined) break;
-      const params = { [library.constants.ZSTD_d_windowLogMax]: Math.log2(LIMITS.zstdWindow) };
-      return through(stream, counter(input, new ZstdGuard()), library.createZstdDecompress({ params, chunkSize: PIECE }));
-    }
-    case 'bzip2':
-    case 'xz':
+function chunksOf(
+  stream: Readable,
+  kind: Exclude<Compression, 'zstd'>,
+  input: { bytes: number },
+  what: string,
+): AsyncIterable<Uint8Array> {
+  if (kind === 'none') return stream as AsyncIterable<Uint8Array>;
+  if (kind === 'gzip') {
+    const gunzip = zlib.createGunzip({ chunkSize: PIECE });
+    // A failure of any part destroys the last one with it, where the reader meets it.
+    pipeline(stream, counter(input), gunzip, () => {});
+    return gunzip as AsyncIterable<Uint8Array>;
   }
-  throw new OclError('OCL_UNSUPPORTED', `Cannot decompress ${what}: ${kind} is not supported`, { hint: `decompress it with ${kind} -dk first` });
+  throw new OclError('OCL_UNSUPPORTED', `Cannot decompress ${what}: ${kind} is not supported`, {
+    hint: `decompress it with ${kind} -dk first`,
+  });
 }
 
-function nodeZstd(): ZstdLibrary | undefined {
-  return 'createZstdDecompress' in zlib ? (zlib as unknown as ZstdLibrary) : undefined;
-}
-
-function through(stream: Readable, first: Transform, last: Transform): AsyncIterable<Uint8Array> {
-  // A failure of any part destroys the last one with it, where the reader meets it.
-  pipeline(stream, first, last, () => {});
-  return last as AsyncIterable<Uint8Array>;
-}
-
-function counter(input: { bytes: number }, guard?: ZstdGuard): Transform {
+function counter(input: { bytes: number }): Transform {
   return new Transform({
     transform(chunk: Uint8Array, _encoding: BufferEncoding, done: TransformCallback): void {
-      try {
-        input.bytes += chunk.length;
-        guard?.update(chunk);
-        done(null, chunk);
-      } catch (error) {
-        done(error as Error);
-      }
-    },
-    flush(done: TransformCallback): void {
-      try {
-        guard?.end();
-        done();
-      } catch (error) {
-        done(error as Error);
-      }
+      input.bytes += chunk.length;
+      done(null, chunk);
     },
   });
-}
-
-async function* portableZstd(stream: Readable, input: { bytes: number }, check: (count: number) => void): AsyncGenerator<Uint8Array> {
-  const guard = new ZstdGuard();
-  let ready: Uint8Array[] = [];
-  const decoder = new Decompress((chunk) => {
-    check(chunk.length);
-    if (chunk.length > 0) ready.push(chunk);
-  });
-  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-    guard.update(chunk);
-    for (let at = 0; at < chunk.length; at += ZSTD_PIECE) {
-      const piece = chunk.subarray(at, at + ZSTD_PIECE);
-      input.bytes += piece.length;
-      // A copy: fzstd keeps what it cannot use yet, and whoever made the chunk may use it again.
-      decoder.push(Uint8Array.from(piece));
-      const out = ready;
-      ready = [];
-      yield* out;
-    }
-  }
-  guard.end();
-  decoder.push(new Uint8Array(0), true);
-  yield* ready;
 }

@@ -21,22 +21,34 @@ export class ZstdGuard {
 
   /** @throws OCL_ARCHIVE_INVALID, OCL_LIMIT (window), OCL_UNSUPPORTED (dictionary) */
   update(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) at = this.updateFrame(chunk, at);
+  }
+
+  /** As `update` from an offset of the chunk, but no further than the end of a frame. Answers the offset after what was taken. */
+  updateFrame(chunk: Uint8Array, start: number): number {
+    let at = start;
+    do {
       if (this.#skip > 0) {
         const count = Math.min(this.#skip, chunk.length - at);
         this.#skip -= count;
         at += count;
-        continue;
+      } else {
+        this.#have.push(chunk[at] ?? 0);
+        at++;
+        if (this.#have.length === this.#need) this.#take();
       }
-      this.#have.push(chunk[at] ?? 0);
-      at++;
-      if (this.#have.length === this.#need) this.#take();
-    }
+    } while (at < chunk.length && !this.betweenFrames);
+    return at;
+  }
+
+  /** Whether a frame just ended, or none has begun. */
+  get betweenFrames(): boolean {
+    return this.#step === 'magic' && this.#have.length === 0 && this.#skip === 0;
   }
 
   /** @throws OCL_ARCHIVE_INVALID when the stream ends inside a frame */
   end(): void {
-    if (this.#step !== 'magic' || this.#have.length > 0 || this.#skip > 0 || this.#frames === 0) throw invalid('it is cut off');
+    if (!this.betweenFrames || this.#frames === 0) throw invalid('it is cut off');
   }
 
   #take(): void {
@@ -78,12 +90,19 @@ export class ZstdGuard {
   #takeHeader(bytes: readonly number[]): void {
     const { single, dictionary, content } = fields(this.#descriptor);
     const first = single ? 0 : 1;
-    if (number(bytes, first, dictionary) !== 0) throw new OclError('OCL_UNSUPPORTED', 'Cannot decompress the zstd stream: it needs a dictionary');
-    const window = single ? number(bytes, first + dictionary, content) + (content === 2 ? 256 : 0) : windowSize(bytes[0] ?? 0);
+    if (number(bytes, first, dictionary) !== 0)
+      throw new OclError('OCL_UNSUPPORTED', 'Cannot decompress the zstd stream: it needs a dictionary');
+    const window = single
+      ? number(bytes, first + dictionary, content) + (content === 2 ? 256 : 0)
+      : windowSize(bytes[0] ?? 0);
     if (window > LIMITS.zstdWindow) {
-      throw new OclError('OCL_LIMIT', `Cannot decompress the zstd stream: it asks for ${window} bytes of memory, and ${LIMITS.zstdWindow} are accepted`, {
-        hint: 'when you trust it, decompress it with zstd -d --long=31 first',
-      });
+      throw new OclError(
+        'OCL_LIMIT',
+        `Cannot decompress the zstd stream: it asks for ${window} bytes of memory, and ${LIMITS.zstdWindow} are accepted`,
+        {
+          hint: 'when you trust it, decompress it with zstd -d --long=31 first',
+        },
+      );
     }
     this.#next('block', 3);
   }
@@ -101,7 +120,11 @@ export class ZstdGuard {
   }
 }
 
-function fields(descriptor: number): { readonly single: boolean; readonly dictionary: number; readonly content: number } {
+function fields(descriptor: number): {
+  readonly single: boolean;
+  readonly dictionary: number;
+  readonly content: number;
+} {
   const single = (descriptor & 0x20) !== 0;
   const flag = descriptor >>> 6;
   return { single, dictionary: [0, 1, 2, 4][descriptor & 3] ?? 0, content: flag === 0 ? (single ? 1 : 0) : 1 << flag };
