@@ -1,9 +1,9 @@
 import { exportImages } from '../../bundle/export.ts';
 import { OclError } from '../../core/errors.ts';
-import { parseReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { defineCommand } from '../command.ts';
 import { formatBytes, plural } from '../render/format.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
 
@@ -32,7 +32,7 @@ export const exportCommand = defineCommand(
       .example('$0 export ./mirror -o mirror.tar', 'All that a library holds')
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
-    const references = args.references.map(parseReference);
+    const references = args.references.map(parsePlace);
     const toStdout = args.output === '-';
     if (toStdout && process.stdout.isTTY)
       throw new OclError('OCL_USAGE', 'Cannot write an archive to a terminal', { hint: 'name a file: -o images.tar' });

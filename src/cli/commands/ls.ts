@@ -3,17 +3,12 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { shortDigest } from '../../core/digest.ts';
 import { entryName } from '../../core/names.ts';
 import { printable } from '../../core/redact.ts';
-import {
-  formatReference,
-  isRegistryHost,
-  parseReference,
-  type FileReference,
-  type RegistryReference,
-} from '../../core/reference.ts';
+import { formatReference, isRegistryHost, type FileReference, type RegistryReference } from '../../core/reference.ts';
 import { type LocalSource } from '../../core/store.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { formatBytes, formatTable } from '../render/format.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
 export const ls = defineCommand(
@@ -44,7 +39,7 @@ export const ls = defineCommand(
         );
         return;
       }
-      const reference = parseReference(args.place);
+      const reference = parsePlace(args.place);
       const listed =
         reference.kind === 'registry' ? await listRegistry(reference, env) : await listLocal(reference, env, args.all);
       env.print(env.json ? JSON.stringify(listed) : table(listed));

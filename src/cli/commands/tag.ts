@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
+import { ANNOTATION, type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { isTag, parseReference, wantedName } from '../../core/reference.ts';
+import { isTag, parseImageName, parseReference, wantedName } from '../../core/reference.ts';
+import { type RootName } from '../../core/store.ts';
 import { readVerified } from '../../io/verify.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { defineCommand } from '../command.ts';
@@ -54,10 +56,16 @@ export const tag = defineCommand(
       const sink = await env.stores.sink(reference);
       const root = await onlyRoot(source, wantedName(reference));
       const bytes = await readVerified(await source.open(root), root, LIMITS.indexBytes);
-      await sink.tag(root, { tag: name }, () => Promise.resolve(Readable.from([bytes], { objectMode: false })));
+      await sink.tag(root, newName(root, name), () => Promise.resolve(Readable.from([bytes], { objectMode: false })));
       await sink.commit();
       if (env.json) env.print(JSON.stringify({ digest: root.digest, tag: name }));
       else env.print(root.digest);
     });
   },
 );
+
+/** In a layout the new name belongs to the same repository as the old one. */
+function newName(root: Descriptor, tag: string): RootName {
+  const known = parseImageName(root.annotations?.[ANNOTATION.imageName] ?? '');
+  return known === undefined ? { tag } : { tag, imageName: `${known.registry}/${known.repository}:${tag}` };
+}
