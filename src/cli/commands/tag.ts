@@ -65,7 +65,7 @@ export const tag = defineCommand(
 );
 
 /** In a layout the new name belongs to the same repository as the old one. */
-function newName(root: Descriptor, tag: string): RootName {
+function newName(root: Descriptor, added: string): RootName {
   const known = parseImageName(root.annotations?.[ANNOTATION.imageName] ?? '');
-  return known === undefined ? { tag } : { tag, imageName: `${known.registry}/${known.repository}:${tag}` };
+  return known === undefined ? { tag: added } : { tag: added, imageName: `${known.registry}/${known.repository}:${added}` };
 }
