@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
 import { onSide, toOclError, type OclError } from '../core/errors.ts';
 import { type Emit, type Outcome } from '../core/events.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
@@ -29,6 +30,7 @@ export class Run {
   readonly #transfers: ReturnType<typeof pLimit>;
   /** Reading documents has doors of its own: a graph is known early, also while large contents flow. */
   readonly #readings: ReturnType<typeof pLimit>;
+  readonly #planned = new WeakMap<Sink, Set<Digest>>();
   readonly #tags = new WeakMap<Source, Promise<ReadonlySet<string>>>();
 
   constructor(options: CopierOptions) {
@@ -76,12 +78,17 @@ export class Run {
     this.emit({ type: 'image.start', image, from: from.name, to: to.name, root });
   }
 
-  planned({ image }: CopyRequest, graph: Graph): void {
+  /** Tells what an image adds to the run: contents that an earlier image of it brings as well are not counted again. */
+  planned({ image, to }: CopyRequest, graph: Graph): void {
+    let known = this.#planned.get(to);
+    if (known === undefined) this.#planned.set(to, (known = new Set()));
     let nodes = 0;
     let bytes = 0;
-    for (const node of inOrder(graph)) {
+    for (const { descriptor, present } of inOrder(graph)) {
       nodes++;
-      if (!node.present) bytes += node.descriptor.size;
+      if (present || known.has(descriptor.digest)) continue;
+      known.add(descriptor.digest);
+      bytes += descriptor.size;
     }
     this.emit({ type: 'image.plan', image, nodes, bytes });
   }
