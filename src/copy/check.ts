@@ -1,14 +1,14 @@
 import pLimit from 'p-limit';
 import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { verifiableAlgorithm, type Digest } from '../core/digest.ts';
-import { isCode, toOclError } from '../core/errors.ts';
+import { isCode, OclError, toOclError } from '../core/errors.ts';
 import { silent, type Emit } from '../core/events.ts';
 import { children, isForeign } from '../core/graph.ts';
 import { LIMITS } from '../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType, isIndexType } from '../core/mediaTypes.ts';
 import { type LocalSource } from '../core/store.ts';
-import { embeddedData, readVerified, verifyInto } from '../io/verify.ts';
+import { embeddedData, readBounded, readVerified, verifyInto } from '../io/verify.ts';
 
 /** What can be wrong with a piece of content. All but the last three are damage. */
 export type FindingKind =
@@ -93,9 +93,8 @@ class Check {
     this.#emit({ type: 'image.plan', image: this.#store.name, nodes: this.#sizes.size, bytes: total });
     const roots = await this.#store.roots();
     for (const root of roots) await this.#reach(root, { neededBy: nameOf(root), depth: 0, required: true });
-    const unreferenced = [...this.#sizes]
-      .filter(([digest]) => !this.#referenced.has(digest))
-      .map(([digest, size]): Descriptor => ({ mediaType: '', digest, size }));
+    await this.#reachReferrers();
+    const unreferenced = this.#unreferenced();
     const toHash = [...this.#contents.values(), ...unreferenced];
     await Promise.all(toHash.map(async (descriptor) => await this.#limit(() => this.#hash(descriptor))));
     const wrong = new Set(this.#findings.map(({ digest }) => digest));
@@ -134,6 +133,45 @@ class Check {
       await this.#reachDocument(descriptor, need);
     } else if (!this.#contents.has(digest)) {
       this.#contents.set(digest, descriptor);
+    }
+  }
+
+  #unreferenced(): readonly Descriptor[] {
+    return [...this.#sizes]
+      .filter(([digest]) => !this.#referenced.has(digest))
+      .map(([digest, size]): Descriptor => ({ mediaType: '', digest, size }));
+  }
+
+  /** What refers to a part of an image belongs to it, also where no index names it: cosign saves signatures so. */
+  async #reachReferrers(): Promise<void> {
+    const waiting = new Map<Descriptor, Digest>();
+    for (const descriptor of this.#unreferenced()) {
+      const document = await this.#asDocument(descriptor);
+      if (document?.subject !== undefined)
+        waiting.set({ ...descriptor, mediaType: document.mediaType }, document.subject.digest);
+    }
+    for (let grew = true; grew;) {
+      grew = false;
+      for (const [descriptor, subject] of waiting) {
+        if (!this.#referenced.has(subject)) continue;
+        waiting.delete(descriptor);
+        await this.#reach(descriptor, { neededBy: subject, depth: 0, required: true });
+        grew = true;
+      }
+    }
+  }
+
+  /** Content of any kind may lie there: what cannot be read as a document is none. */
+  async #asDocument(descriptor: Descriptor): Promise<ManifestDocument | undefined> {
+    if (descriptor.size > LIMITS.manifestBytes) return undefined;
+    try {
+      const head = await readBounded(await this.#store.open(descriptor, { start: 0, end: 0 }), 1, descriptor.digest);
+      if (head[0] !== 0x7b) return undefined;
+      const bytes = await readVerified(await this.#store.open(descriptor), descriptor, LIMITS.manifestBytes);
+      return parseManifest(bytes, undefined, descriptor.digest);
+    } catch (error) {
+      if (error instanceof OclError) return undefined;
+      throw error;
     }
   }
 

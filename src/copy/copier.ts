@@ -116,7 +116,11 @@ export class Copier {
     { referrers, digestTags }: Graph,
     ensure: (node: Node) => Promise<void>,
   ): Promise<void> {
-    for (const referrer of referrers) await ensure(referrer);
+    for (const referrer of referrers) {
+      await ensure(referrer);
+      // A registry lists referrers by itself; elsewhere nothing else would name one that an earlier run left without a name.
+      if (request.to.presence === 'node') await this.#tag(referrer.descriptor, {}, request);
+    }
     for (const { tag, node } of digestTags) {
       await ensure(node);
       await this.#tag(node.descriptor, digestTagName(request.name, tag), request);

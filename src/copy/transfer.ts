@@ -67,9 +67,8 @@ export function opener(descriptor: Descriptor, options: OpenOptions): Open {
       throw onSide(error, 'source');
     }
     // A generator that was never started does not reach its own end: who opens and drops must still let go of the file or socket.
-    return Readable.from(counted(stream, descriptor, options), { highWaterMark: 1 }).once(
-      'close',
-      () => stream.destroy(),
+    return Readable.from(counted(stream, descriptor, options), { highWaterMark: 1 }).once('close', () =>
+      stream.destroy(),
     );
   };
 }
