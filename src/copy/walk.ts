@@ -7,6 +7,7 @@ import { LIMITS } from '../core/limits.ts';
 import { type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
 import { type Sink, type Source } from '../core/store.ts';
+import { embeddedData } from '../io/verify.ts';
 import { type Documents } from './documents.ts';
 import { allSettled } from './flight.ts';
 import { matchesFilter, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
@@ -64,6 +65,7 @@ class Walk {
   }
 
   #node(descriptor: Descriptor, depth: number): Promise<Node> {
+    refuseWrongData(descriptor);
     const isDocument = isDocumentType(descriptor.mediaType);
     // Somebody may carry a manifest as a mere layer, somebody else as what it is: only then its children count.
     const key = isDocument ? descriptor.digest : `content ${descriptor.digest}`;
@@ -211,6 +213,15 @@ class Walk {
 
 function readSink(to: Sink): ((descriptor: Descriptor) => Promise<Uint8Array | undefined>) | undefined {
   return to.document === undefined ? undefined : async (descriptor) => await to.document?.(descriptor);
+}
+
+/** Embedded content that is not what the descriptor says would be passed on, whichever way the content itself takes. */
+function refuseWrongData(descriptor: Descriptor): void {
+  try {
+    embeddedData(descriptor);
+  } catch (error) {
+    throw onSide(error, 'source');
+  }
 }
 
 /** All nodes of a graph, children before parents, each once. */
