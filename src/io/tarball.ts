@@ -5,8 +5,8 @@ import { Header } from 'tar/header';
 import { Pax } from 'tar/pax';
 import { OclError, systemCode } from '../core/errors.ts';
 import { type ByteRange } from '../core/store.ts';
+import { FileRange } from './fileRange.ts';
 import { TAR_BLOCK } from './tarHeader.ts';
-import { FileRange } from './tarRange.ts';
 import { scanTar, type TarEntry, type TarTable } from './tarScan.ts';
 import { readBounded } from './verify.ts';
 
@@ -53,7 +53,8 @@ export class Tarball {
   /** The bytes of an entry, or a range of them; what lies beyond its end is not there. */
   stream(entry: TarEntry, range: ByteRange = { start: 0 }): Readable {
     const end = Math.min(range.end === undefined ? entry.size : range.end + 1, entry.size);
-    return new FileRange(this.#handle, entry.offset + range.start, Math.max(0, end - range.start));
+    const length = Math.max(0, end - range.start);
+    return new FileRange(this.#handle, { start: entry.offset + range.start, length, owned: false });
   }
 
   /** @throws OCL_LIMIT when the entry is larger than `limit` bytes */
@@ -79,7 +80,11 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
   const stats = await handle.stat();
   if (stats.isFile()) return handle;
   await handle.close();
-  throw new OclError('OCL_ARCHIVE_INVALID', `Cannot open the archive ${path}: it is no regular file`, stats.isDirectory() ? { hint: `for a layout directory use ocidir://${path}` } : {});
+  throw new OclError(
+    'OCL_ARCHIVE_INVALID',
+    `Cannot open the archive ${path}: it is no regular file`,
+    stats.isDirectory() ? { hint: `for a layout directory use ocidir://${path}` } : {},
+  );
 }
 
 /** Bytes after a body up to the next header. */
@@ -103,6 +108,12 @@ export function tarFileHeader(path: string, size: number, mode: number): Uint8Ar
   const tooLarge = size > USTAR_SIZE;
   const needsPax = new Header(tooLarge ? { ...fields, size: USTAR_SIZE } : fields).encode(block);
   if (!needsPax && !tooLarge) return block;
-  const pax = new Pax({ mtime: new Date(0), uid: 0, gid: 0, ...(needsPax ? { path } : {}), ...(tooLarge ? { size } : {}) });
+  const pax = new Pax({
+    mtime: new Date(0),
+    uid: 0,
+    gid: 0,
+    ...(needsPax ? { path } : {}),
+    ...(tooLarge ? { size } : {}),
+  });
   return Buffer.concat([pax.encode(), block]);
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { open as openFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { syncDirectory } from '../../io/atomicFile.ts';
-import { Verifier } from '../../io/verify.ts';
+import { givePiece } from '../../io/slabPool.ts';
+import { verifyInto } from '../../io/verify.ts';
 import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
 import { type ArchiveTarget } from './target.ts';
 
@@ -52,11 +52,15 @@ export class FileTarget implements ArchiveTarget {
     let position = slot.offset;
     const flush = async (): Promise<void> => {
       if (failure !== undefined) throw failure.error;
-      const write = this.#write(gathered, position)
+      const parts = gathered;
+      const write = this.#write(parts, position)
         .catch((error: unknown) => {
           failure ??= { error };
         })
-        .finally(() => writes.delete(write));
+        .finally(() => {
+          writes.delete(write);
+          for (const part of parts) givePiece(part);
+        });
       writes.add(write);
       position += bytes;
       gathered = [];
@@ -64,7 +68,7 @@ export class FileTarget implements ArchiveTarget {
       if (writes.size >= BEHIND) await Promise.race(writes);
     };
     try {
-      await verified(open, slot.descriptor, async (chunk) => {
+      await verifyInto(await open(), slot.descriptor, async (chunk) => {
         gathered.push(chunk);
         bytes += chunk.length;
         if (bytes >= PIECE) await flush();
@@ -121,20 +125,6 @@ export class FileTarget implements ArchiveTarget {
       .finally(() => {
         this.#flushing = undefined;
       });
-  }
-}
-
-async function verified(open: Open, descriptor: Descriptor, take: (chunk: Uint8Array) => Promise<void>): Promise<void> {
-  const stream = await open();
-  const verifier = new Verifier(descriptor);
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      verifier.update(chunk);
-      await take(chunk);
-    }
-    verifier.end();
-  } finally {
-    stream.destroy();
   }
 }
 

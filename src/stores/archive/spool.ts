@@ -3,8 +3,8 @@ import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { COMPRESSION_HEAD, decompressStream, detectCompression } from '../../io/compression.ts';
+import { FileRange } from '../../io/fileRange.ts';
 import { openRegularFile, Tarball } from '../../io/tarball.ts';
-import { FileRange } from '../../io/tarRange.ts';
 
 export interface OpenTar {
   readonly tarball: Tarball;
@@ -37,7 +37,9 @@ export async function openTar(path: string, tmpDir: string): Promise<OpenTar> {
     await rm(copyPath).catch(() => {});
     await fill(
       copy,
-      decompressStream(new FileRange(file, 0, (await file.stat()).size), kind, { what: `the archive ${path}` }),
+      decompressStream(new FileRange(file, { start: 0, length: (await file.stat()).size, owned: false }), kind, {
+        what: `the archive ${path}`,
+      }),
     );
     const tarball = await Tarball.read(copy);
     return {

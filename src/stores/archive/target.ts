@@ -1,4 +1,4 @@
-import { type Readable, type Writable } from 'node:stream';
+import { type Writable } from 'node:stream';
 import { type Open } from '../../core/store.ts';
 import { OclError, toOclError } from '../../core/errors.ts';
 import { TAR_END, tarPadding } from '../../io/tarball.ts';
@@ -42,9 +42,8 @@ export class StreamTarget implements ArchiveTarget {
   async put(slot: Slot, open: Open): Promise<void> {
     await this.#turnOf(slot);
     try {
-      const stream: Readable = await open();
       await this.#write(blobHeader(slot.descriptor));
-      await verifyInto(stream, slot.descriptor, (chunk) => this.#write(chunk));
+      await verifyInto(await open(), slot.descriptor, (chunk) => this.#write(chunk));
       await this.#write(new Uint8Array(tarPadding(slot.descriptor.size)));
     } catch (error) {
       this.#break(error);
