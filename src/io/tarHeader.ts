@@ -121,7 +121,11 @@ function tarText(bytes: Buffer, from: number, to: number): string {
 export function readLongText(body: Buffer): string {
   const nul = body.indexOf(0);
   const end = nul < 0 ? body.length : nul;
-  if (end > LIMITS.archiveName) throw new OclError('OCL_LIMIT', `Cannot read the archive: a name of ${end} bytes is longer than the ${LIMITS.archiveName} that are accepted`);
+  if (end > LIMITS.archiveName)
+    throw new OclError(
+      'OCL_LIMIT',
+      `Cannot read the archive: a name of ${end} bytes is longer than the ${LIMITS.archiveName} that are accepted`,
+    );
   for (let i = end; i < body.length; i++) if (body[i] !== 0) throw tarFault('a long name goes on after its end');
   return tarText(body, 0, end);
 }
@@ -136,7 +140,7 @@ const SPARSE = /^(?:GNU\.sparse\.|SUN\.holesdata)/;
 export function readPaxRecords(body: Buffer, global: boolean): PaxRecords {
   const seen = new Set<string>();
   const records: { path?: string; linkpath?: string; size?: number } = {};
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at);
     const digits = space < 0 || space - at > 8 ? '' : body.toString('latin1', at, space);
     const end = at + Number(digits);
@@ -151,7 +155,8 @@ export function readPaxRecords(body: Buffer, global: boolean): PaxRecords {
     if (key === 'path' || key === 'linkpath' || key === 'size') {
       if (global) throw tarFault(`a global header sets ${shown(key)} for all entries`);
       if (key === 'size') records.size = paxSize(body.toString('latin1', equals + 1, end - 1));
-      else if (end - equals - 2 > LIMITS.archiveName) throw new OclError('OCL_LIMIT', `Cannot read the archive: a name is longer than ${LIMITS.archiveName} bytes`);
+      else if (end - equals - 2 > LIMITS.archiveName)
+        throw new OclError('OCL_LIMIT', `Cannot read the archive: a name is longer than ${LIMITS.archiveName} bytes`);
       else records[key] = tarText(body, equals + 1, end - 1);
     }
     at = end;

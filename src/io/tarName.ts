@@ -12,7 +12,11 @@ export function shown(name: string): string {
  * @throws OCL_UNSAFE for everything that could mean a place outside of the archive, or mean different things to different tools
  */
 export function safeName(raw: string): string {
-  if (raw.length > LIMITS.archiveName) throw new OclError('OCL_LIMIT', `Cannot read the archive: the name ${shown(raw)} is longer than ${LIMITS.archiveName} bytes`);
+  if (raw.length > LIMITS.archiveName)
+    throw new OclError(
+      'OCL_LIMIT',
+      `Cannot read the archive: the name ${shown(raw)} is longer than ${LIMITS.archiveName} bytes`,
+    );
   let name = raw === '.' ? '' : raw;
   if (name.startsWith('./')) name = name.slice(2);
   if (name.endsWith('/') && name.length > 1) name = name.slice(0, -1);
@@ -39,8 +43,12 @@ function fault(name: string): string | undefined {
  * @throws OCL_UNSAFE when that is outside
  */
 export function linkTarget(name: string, target: string, symbolic: boolean): string {
-  const outside = new OclError('OCL_UNSAFE', `Cannot accept the archive entry ${shown(name)}: it links to ${shown(target)}, which is outside of the archive`);
-  if (target.startsWith('/') || target.includes('\\') || target.includes('\0') || /^[A-Za-z]:/.test(target)) throw outside;
+  const outside = new OclError(
+    'OCL_UNSAFE',
+    `Cannot accept the archive entry ${shown(name)}: it links to ${shown(target)}, which is outside of the archive`,
+  );
+  if (target.startsWith('/') || target.includes('\\') || target.includes('\0') || /^[A-Za-z]:/.test(target))
+    throw outside;
   const parts = symbolic ? name.split('/').slice(0, -1) : [];
   for (const part of target.split('/')) {
     if (part === '' || part === '.') continue;

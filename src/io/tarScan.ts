@@ -1,7 +1,16 @@
 import { type FileHandle } from 'node:fs/promises';
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { isZeroBlock, readLongText, readPaxRecords, readTarHeader, TAR_BLOCK, tarFault, type PaxRecords, type TarHeader } from './tarHeader.ts';
+import {
+  isZeroBlock,
+  readLongText,
+  readPaxRecords,
+  readTarHeader,
+  TAR_BLOCK,
+  tarFault,
+  type PaxRecords,
+  type TarHeader,
+} from './tarHeader.ts';
 import { linkTarget, safeName, shown } from './tarName.ts';
 
 /** Where the body of an entry lies, in bytes. */
@@ -48,7 +57,12 @@ class Window {
     this.#start = position;
     this.#end = position;
     while (this.#end < position + length) {
-      const { bytesRead } = await this.#handle.read(this.#bytes, this.#end - position, position + length - this.#end, this.#end);
+      const { bytesRead } = await this.#handle.read(
+        this.#bytes,
+        this.#end - position,
+        position + length - this.#end,
+        this.#end,
+      );
       if (bytesRead === 0) return;
       this.#end += bytesRead;
     }
@@ -73,7 +87,8 @@ export async function scanTar(handle: FileHandle, size: number): Promise<TarTabl
   const table = new Table();
   let pending: Pending = {};
   for (let at = 0, count = 0; ; count++) {
-    if (count >= LIMITS.archiveEntries) throw new OclError('OCL_LIMIT', `Cannot read the archive: it has more than ${LIMITS.archiveEntries} entries`);
+    if (count >= LIMITS.archiveEntries)
+      throw new OclError('OCL_LIMIT', `Cannot read the archive: it has more than ${LIMITS.archiveEntries} entries`);
     const block = await window.at(at, TAR_BLOCK);
     if (block.length < TAR_BLOCK) throw tarFault(`it is cut off at byte ${at + block.length}, or was never finished`);
     if (isZeroBlock(block, 0)) {
@@ -101,7 +116,8 @@ function hasPending(pending: Pending): boolean {
 
 function nextBlock(body: number, bytes: number, size: number): number {
   const next = body + Math.ceil(bytes / TAR_BLOCK) * TAR_BLOCK;
-  if (next > size) throw tarFault(`it is cut off: an entry goes on to byte ${body + bytes}, and the file ends at ${size}`);
+  if (next > size)
+    throw tarFault(`it is cut off: an entry goes on to byte ${body + bytes}, and the file ends at ${size}`);
   return next;
 }
 
@@ -111,10 +127,13 @@ function isExtension(type: string): boolean {
 
 async function extensionBody(window: Window, header: TarHeader, at: number): Promise<Buffer> {
   if (header.size > LIMITS.tarExtension) {
-    throw new OclError('OCL_LIMIT', `Cannot read the archive: an extended header of ${header.size} bytes is larger than the ${LIMITS.tarExtension} that are accepted`);
+    throw new OclError(
+      'OCL_LIMIT',
+      `Cannot read the archive: an extended header of ${header.size} bytes is larger than the ${LIMITS.tarExtension} that are accepted`,
+    );
   }
   const parts: Buffer[] = [];
-  for (let done = 0; done < header.size; ) {
+  for (let done = 0; done < header.size;) {
     const part = await window.at(at + done, Math.min(header.size - done, NEAR));
     if (part.length === 0) throw tarFault('it is cut off inside an extended header');
     parts.push(Buffer.from(part));
@@ -136,9 +155,16 @@ function takeExtension(header: TarHeader, pending: Pending, body: Buffer): void 
 
 /** The entry with what its extended headers said; where they contradict each other, readers differ. */
 function complete(header: TarHeader, { pax, name, link }: Pending): TarHeader {
-  if (pax?.path !== undefined && name !== undefined && pax.path !== name) throw tarFault('an entry has two different long names');
-  if (pax?.linkpath !== undefined && link !== undefined && pax.linkpath !== link) throw tarFault('an entry has two different long links');
-  return { type: header.type, name: pax?.path ?? name ?? header.name, link: pax?.linkpath ?? link ?? header.link, size: pax?.size ?? header.size };
+  if (pax?.path !== undefined && name !== undefined && pax.path !== name)
+    throw tarFault('an entry has two different long names');
+  if (pax?.linkpath !== undefined && link !== undefined && pax.linkpath !== link)
+    throw tarFault('an entry has two different long links');
+  return {
+    type: header.type,
+    name: pax?.path ?? name ?? header.name,
+    link: pax?.linkpath ?? link ?? header.link,
+    size: pax?.size ?? header.size,
+  };
 }
 
 class Table {
@@ -153,7 +179,8 @@ class Table {
     const name = safeName(entry.name);
     if (HEADER_ONLY.has(type) || directory) {
       if (entry.size !== 0) throw tarFault(`the entry ${shown(name)} has a body, which its kind cannot have`);
-    } else if (type !== '0') throw tarFault(`the entry ${shown(name)} is ${kindOf(type)}, which no image archive may hold`);
+    } else if (type !== '0')
+      throw tarFault(`the entry ${shown(name)} is ${kindOf(type)}, which no image archive may hold`);
     this.#count(name.length + entry.link.length);
     const taken = this.#files.has(name) || this.#links.has(name) || (!directory && this.#directories.has(name));
     if (taken) throw tarFault(`the entry ${shown(name)} is there twice`);
@@ -165,31 +192,43 @@ class Table {
 
   finish(): TarTable {
     for (const [name, target] of this.#links) {
-      if (!this.#files.has(target)) throw tarFault(`the entry ${shown(name)} links to ${shown(target)}, which is no file in the archive`);
+      if (!this.#files.has(target))
+        throw tarFault(`the entry ${shown(name)} links to ${shown(target)}, which is no file in the archive`);
     }
     return { files: this.#files, links: this.#links };
   }
 
   #addLink(name: string, target: string): void {
-    if (!name.endsWith('/layer.tar')) throw tarFault(`the entry ${shown(name)} is a link, which no image archive may hold`);
+    if (!name.endsWith('/layer.tar'))
+      throw tarFault(`the entry ${shown(name)} is a link, which no image archive may hold`);
     this.#links.set(name, target);
   }
 
   #count(bytes: number): void {
     this.#nameBytes += bytes;
-    if (this.#nameBytes > LIMITS.archiveNames) throw new OclError('OCL_LIMIT', `Cannot read the archive: its names are more than ${LIMITS.archiveNames} bytes together`);
+    if (this.#nameBytes > LIMITS.archiveNames)
+      throw new OclError(
+        'OCL_LIMIT',
+        `Cannot read the archive: its names are more than ${LIMITS.archiveNames} bytes together`,
+      );
   }
 }
 
-const KINDS: Readonly<Record<string, string>> = { '3': 'a character device', '4': 'a block device', '6': 'a named pipe', S: 'a sparse file' };
+const KINDS: Readonly<Record<string, string>> = {
+  '3': 'a character device',
+  '4': 'a block device',
+  '6': 'a named pipe',
+  S: 'a sparse file',
+};
 
 function kindOf(type: string): string {
   return KINDS[type] ?? `of the unknown kind ${shown(type)}`;
 }
 
 async function checkTail(window: Window, from: number, size: number): Promise<void> {
-  if (size - from > MAX_TAIL) throw new OclError('OCL_LIMIT', `Cannot read the archive: ${size - from} bytes follow its last entry`);
-  for (let at = from; at < size; ) {
+  if (size - from > MAX_TAIL)
+    throw new OclError('OCL_LIMIT', `Cannot read the archive: ${size - from} bytes follow its last entry`);
+  for (let at = from; at < size;) {
     const bytes = await window.at(at, Math.min(NEAR, size - at));
     if (bytes.length === 0) throw tarFault('it became shorter while it was read');
     const other = bytes.findIndex((byte) => byte !== 0);
