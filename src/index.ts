@@ -16,7 +16,8 @@ export { type Editor, type Library, type LocalSource, type Sink, type Source, ty
 export { checkStore, type CheckReport, type Finding } from './copy/check.ts';
 export { Copier, type CopierOptions, type CopyRequest, type CopyResult } from './copy/copier.ts';
 export { type Select } from './copy/select.ts';
-export { createHttp, type Http } from './io/http.ts';
+export { createHttp } from './io/http.ts';
+export { type Http } from './io/httpMessages.ts';
 export { systemClock } from './io/systemClock.ts';
 export { createRegistryHandler, type RegistryHandler } from './serve/handler.ts';
 export { listen, type Listening } from './serve/listen.ts';

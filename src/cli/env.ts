@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Clock } from '../core/clock.ts';
 import { type Emit } from '../core/events.ts';
 import { parsePlatform } from '../core/platform.ts';
-import { createHttp, type Http } from '../io/http.ts';
+import { type Http } from '../io/httpMessages.ts';
 import { systemClock } from '../io/systemClock.ts';
 import { createHelperRunner } from '../stores/registry/credentialHelper.ts';
 import { createCredentials, type ExplicitCredential } from '../stores/registry/credentials.ts';
@@ -104,15 +104,32 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
   };
 
   function openHttp(): Http {
-    return createHttp({
-      userAgent: `ocl/${version}`,
-      proxy: {
-        http: env['http_proxy'] ?? env['HTTP_PROXY'],
-        https: env['https_proxy'] ?? env['HTTPS_PROXY'],
-        except: env['no_proxy'] ?? env['NO_PROXY'],
-      },
+    return lazyHttp(async () => {
+      const { createHttp } = await import('../io/http.ts');
+      return createHttp({
+        userAgent: `ocl/${version}`,
+        proxy: {
+          http: env['http_proxy'] ?? env['HTTP_PROXY'],
+          https: env['https_proxy'] ?? env['HTTPS_PROXY'],
+          except: env['no_proxy'] ?? env['NO_PROXY'],
+        },
+      });
     });
   }
+}
+
+/** The HTTP client is a third of the program: commands that stay on this machine do not wait for it to load. */
+function lazyHttp(open: () => Promise<Http>): Http {
+  let http: Promise<Http> | undefined;
+  return {
+    async request(request) {
+      http ??= open();
+      return await (await http).request(request);
+    },
+    async close() {
+      await (await http)?.close();
+    },
+  };
 }
 
 function createRenderer(args: GlobalArguments, print: (line: string) => void): Renderer {

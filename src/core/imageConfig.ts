@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OclError } from './errors.ts';
 import { isObject, parseJson } from './json.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Descriptor, type Platform } from './descriptor.ts';
 import { isDigest, type Digest } from './digest.ts';
 import { OclError } from './errors.ts';

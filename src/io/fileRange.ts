@@ -1,5 +1,6 @@
 import { type FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { callbackify } from 'node:util';
 import { OclError } from '../core/errors.ts';
 import { lendPiece, retireSlab, SLAB_BYTES, takeSlab } from './slabPool.ts';
 
@@ -34,12 +35,13 @@ export class FileRange extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    const finish = (): void => done(error);
-    // A read that is under way still writes into its memory: the file is closed after it.
-    const closed = Promise.resolve(this.#reading).then(async () => {
-      if (this.#owned) await this.#handle.close();
-    });
-    closed.then(finish, (failure: unknown) => done(error ?? (failure as Error)));
+    callbackify(async () => await this.#release())((failure: Error | null) => done(error ?? failure));
+  }
+
+  /** A read that is under way still writes into its memory: the file is closed after it. */
+  async #release(): Promise<void> {
+    await this.#reading;
+    if (this.#owned) await this.#handle.close();
   }
 
   async #fill(): Promise<void> {

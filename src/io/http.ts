@@ -5,19 +5,9 @@ import { Agent, buildConnector, ProxyAgent, type Dispatcher } from 'undici';
 import { OclError } from '../core/errors.ts';
 import { ConnectionError } from './connectionError.ts';
 import { Exchange } from './exchange.ts';
-import { type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
+import { type Http, type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
 import { proxyFor, type ProxySettings } from './proxy.ts';
 import { WideSocket } from './wideSocket.ts';
-
-export {
-  discard,
-  header,
-  type HttpHeaders,
-  type HttpRequest,
-  type HttpResponse,
-  type StreamBody,
-  type TlsSettings,
-} from './httpMessages.ts';
 
 /** Milliseconds: to connect; until the answer's header is there; between two pieces of a body. */
 export interface HttpTimeouts {
@@ -36,16 +26,6 @@ export interface HttpOptions {
   readonly timeouts?: HttpTimeouts | undefined;
   /** The authorities of the system where they are not those that Node brings. */
   readonly systemCa?: readonly string[] | undefined;
-}
-
-export interface Http {
-  /**
-   * One exchange, without redirects. Answers of every status are returned.
-   * @throws ConnectionError (OCL_UNREACHABLE); the error of the request's body; the signal's reason
-   */
-  request(request: HttpRequest): Promise<HttpResponse>;
-  /** Breaks all connections. */
-  close(): Promise<void>;
 }
 
 const KEEP_ALIVE = 15_000;

@@ -60,3 +60,13 @@ export async function discard(response: HttpResponse): Promise<void> {
 }
 
 const DISCARD_LIMIT = 64 << 10;
+
+export interface Http {
+  /**
+   * One exchange, without redirects. Answers of every status are returned.
+   * @throws ConnectionError (OCL_UNREACHABLE); the error of the request's body; the signal's reason
+   */
+  request(request: HttpRequest): Promise<HttpResponse>;
+  /** Breaks all connections. */
+  close(): Promise<void>;
+}

@@ -1,6 +1,6 @@
 import { type Clock } from '../core/clock.ts';
 import { ConnectionError } from './connectionError.ts';
-import { discard, header, type HttpResponse } from './http.ts';
+import { discard, header, type HttpResponse } from './httpMessages.ts';
 
 /** Milliseconds, where not said otherwise. */
 export interface RetryPolicy {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { YamlScalar, type YamlPath } from '../io/yaml.ts';
 import { regsyncNumber, regsyncText } from './scalars.ts';
 import { type FileInput } from './schema.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Count, Decimal, Duration, Flag, Integer, Text, Tls } from './fields.ts';
 
 /**

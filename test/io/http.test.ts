@@ -8,7 +8,8 @@ import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OclError } from '../../src/core/errors.ts';
 import { ConnectionError } from '../../src/io/connectionError.ts';
-import { createHttp, discard, header, type Http, type HttpOptions } from '../../src/io/http.ts';
+import { createHttp, type HttpOptions } from '../../src/io/http.ts';
+import { discard, header, type Http } from '../../src/io/httpMessages.ts';
 import { readBounded } from '../../src/io/verify.ts';
 import { breakOff, reply, startScriptedServer, type ScriptedServer } from '../support/scriptedServer.ts';
 

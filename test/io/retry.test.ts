@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ConnectionError } from '../../src/io/connectionError.ts';
-import { type HttpResponse } from '../../src/io/http.ts';
+import { type HttpResponse } from '../../src/io/httpMessages.ts';
 import { backoff, RETRY, retryAfter, retrying } from '../../src/io/retry.ts';
 import { fakeClock } from '../support/fakeClock.ts';
 

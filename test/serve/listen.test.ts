@@ -100,7 +100,7 @@ describe('a store that fails', () => {
     ['OCL_NO_SPACE', 507, 'UNKNOWN'],
     ['OCL_IO', 500, 'UNKNOWN'],
     ['OCL_AMBIGUOUS', 409, 'MANIFEST_UNKNOWN'],
-    ['OCL_DAMAGED', 500, 'UNKNOWN'],
+    ['OCL_INCOMPLETE', 500, 'UNKNOWN'],
   ] as const)('with %s', async (code, status, ociCode) => {
     const resolve = (): Promise<never> => Promise.reject(new OclError(code, 'Cannot read /secret/path: broken'));
     const server = await start(over(createMemoryLibrary(), () => ({ resolve })));

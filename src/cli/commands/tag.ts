@@ -67,5 +67,7 @@ export const tag = defineCommand(
 /** In a layout the new name belongs to the same repository as the old one. */
 function newName(root: Descriptor, added: string): RootName {
   const known = parseImageName(root.annotations?.[ANNOTATION.imageName] ?? '');
-  return known === undefined ? { tag: added } : { tag: added, imageName: `${known.registry}/${known.repository}:${added}` };
+  return known === undefined
+    ? { tag: added }
+    : { tag: added, imageName: `${known.registry}/${known.repository}:${added}` };
 }

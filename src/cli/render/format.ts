@@ -1,3 +1,5 @@
+import textWidth from './textWidth.ts';
+
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
 /** `1.2 GB`: decimal units, as disks and network links are sold in them. */
@@ -33,19 +35,15 @@ export function plural(count: number, noun: string): string {
 /** Columns padded to the widest cell; the last one is not padded. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
+  const widths = header.map((_, column) => Math.max(...all.map((row) => textWidth(row[column] ?? ''))));
   return all
     .map((row) =>
       row
         .map((cell, column) =>
-          column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
+          column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - textWidth(cell)),
         )
         .join('  ')
         .trimEnd(),
     )
     .join('\n');
-}
-
-function width(text: string): number {
-  return Array.from(text).length;
 }

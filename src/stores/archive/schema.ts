@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Platform } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { isObject, parseJson } from '../../core/json.ts';

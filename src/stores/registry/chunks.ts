@@ -1,7 +1,7 @@
 import { type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
-import { discard, header } from '../../io/http.ts';
+import { discard, header } from '../../io/httpMessages.ts';
 import { backoff, isTemporary } from '../../io/retry.ts';
 import { verifying } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';

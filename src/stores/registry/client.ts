@@ -5,7 +5,14 @@ import { parseJson } from '../../core/json.ts';
 import { printable } from '../../core/redact.ts';
 import { type Gate } from '../../core/store.ts';
 import { createGate } from '../../io/gate.ts';
-import { discard, header, type Http, type HttpRequest, type HttpResponse, type TlsSettings } from '../../io/http.ts';
+import {
+  discard,
+  header,
+  type Http,
+  type HttpRequest,
+  type HttpResponse,
+  type TlsSettings,
+} from '../../io/httpMessages.ts';
 import { isRedirect, nextHop, withoutSecrets } from '../../io/redirect.ts';
 import { RETRY, retryAfter, retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { type ByteRange } from '../../core/store.ts';
-import { header, type HttpHeaders } from '../../io/http.ts';
+import { header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { backoff, isTemporary } from '../../io/retry.ts';
 import { type Answer, type RegistryClient } from './client.ts';
 

@@ -2,7 +2,7 @@ import { OclError, type ErrorCode } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { printable } from '../../core/redact.ts';
-import { header, type HttpResponse } from '../../io/http.ts';
+import { header, type HttpResponse } from '../../io/httpMessages.ts';
 
 /** A registry said no. Callers in this room read the status and the codes. */
 export class AnswerError extends OclError {

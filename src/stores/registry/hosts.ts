@@ -1,5 +1,5 @@
 import { isLoopback } from './addresses.ts';
-import { type TlsSettings } from '../../io/http.ts';
+import { type TlsSettings } from '../../io/httpMessages.ts';
 import { OclError } from '../../core/errors.ts';
 
 /** What is known about a registry beforehand. */

@@ -4,7 +4,7 @@ import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { isDocumentType, isIndexType, MANIFEST_ACCEPT, normalMediaType } from '../../core/mediaTypes.ts';
-import { discard, header, type HttpHeaders } from '../../io/http.ts';
+import { discard, header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';
 import { AnswerError, hasStatus } from './errors.ts';

@@ -1,4 +1,4 @@
-import { header, type HttpHeaders } from '../../io/http.ts';
+import { header, type HttpHeaders } from '../../io/httpMessages.ts';
 
 /** What a registry last told about its limits. */
 export interface RateLimit {

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { type Clock } from '../../core/clock.ts';
 import { type Emit } from '../../core/events.ts';
 import { type RegistryReference } from '../../core/reference.ts';
-import { type Http } from '../../io/http.ts';
+import { type Http } from '../../io/httpMessages.ts';
 import { type RetryPolicy } from '../../io/retry.ts';
 import { listRepositories } from './catalog.ts';
 import { RegistryClient } from './client.ts';

@@ -18,7 +18,7 @@ import {
   type Sink,
   type Source,
 } from '../../core/store.ts';
-import { discard } from '../../io/http.ts';
+import { discard } from '../../io/httpMessages.ts';
 import { readVerified } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';
 import { download } from './download.ts';

@@ -1,7 +1,7 @@
 import { splitDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { header, type HttpHeaders } from '../../io/http.ts';
+import { header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { readTarget } from '../../io/redirect.ts';
 import { isInternal } from './addresses.ts';
 import { type Answer } from './client.ts';

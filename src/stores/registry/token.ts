@@ -2,7 +2,7 @@ import { type Clock } from '../../core/clock.ts';
 import { OclError } from '../../core/errors.ts';
 import { isObject, parseJson } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { discard, type Http, type HttpResponse, type TlsSettings } from '../../io/http.ts';
+import { discard, type Http, type HttpResponse, type TlsSettings } from '../../io/httpMessages.ts';
 import { retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
 import { type Credential } from './credentials.ts';

@@ -3,7 +3,7 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
-import { discard } from '../../io/http.ts';
+import { discard } from '../../io/httpMessages.ts';
 import { isTemporary } from '../../io/retry.ts';
 import { verifyInto, verifying } from '../../io/verify.ts';
 import { sendChunks } from './chunks.ts';

@@ -1,6 +1,6 @@
 import { type Emit } from '../../core/events.ts';
 import { printable } from '../../core/redact.ts';
-import { type HttpHeaders } from '../../io/http.ts';
+import { type HttpHeaders } from '../../io/httpMessages.ts';
 
 /** Characters that are looked at in the warnings of one answer (distribution-spec, "Warnings"). */
 const MAX_LENGTH = 4096;
