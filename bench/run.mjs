@@ -1,0 +1,196 @@
+// node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]
+// Measures ocl beside other tools: whole processes, taken in turns, each with a fresh target. See docs/benchmarks.md.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { allCases, fillCommand, registryHolds } from './cases.mjs';
+import { makeCorpus } from './corpus.mjs';
+import { countsSyncs, measure, settle, which } from './measure.mjs';
+import { Registry } from './registry.mjs';
+import { caseTable, document, machine, verdicts } from './report.mjs';
+
+const USAGE = 'usage: node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]';
+/** Seconds that a peer is waited for. */
+const PATIENCE = 60;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const options = readOptions();
+const home = options.keep === undefined ? mkdtempSync(join(tmpdir(), 'ocl-bench-')) : resolve(options.keep);
+const scratch = join(home, 'scratch');
+const registries = [];
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+process.on('exit', () => rmSync(options.keep === undefined ? home : scratch, { recursive: true, force: true }));
+
+try {
+  await main();
+} finally {
+  for (const registry of registries) await registry.stop();
+}
+
+async function main() {
+  const binary = which('docker-registry') ?? which('registry');
+  if (binary === undefined) throw new Error('Cannot measure without a registry: install docker-registry');
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(join(scratch, 'tmp'), { recursive: true });
+  const corpus = makeCorpus(home, { quick: options.quick, say });
+  const source = new Registry(binary, join(home, `source-${options.quick ? 'quick' : 'full'}`));
+  const sink = new Registry(binary, join(scratch, 'sink'));
+  registries.push(source, sink);
+  for (const registry of registries) await registry.start();
+  const world = { corpus, source, sink, scratch, ocl: [process.execPath, frozenCommand()] };
+
+  if (!(await isFilled(world))) {
+    say('filling the registry');
+    await run(fillCommand(world));
+  }
+  const about = machine(home);
+  const done = [];
+  const failed = [];
+  for (const one of allCases(world)) {
+    if (options.only !== undefined && !one.name.includes(options.only)) continue;
+    try {
+      const result = await compare(one);
+      console.log(`\n${one.title} (${one.name})\n${caseTable(result)}`);
+      for (const note of result.notes) console.log(note);
+      done.push(result);
+    } catch (error) {
+      console.error(`\n${one.title} (${one.name})\nfailed: ${error.message}`);
+      failed.push({ title: one.title, reason: error.message.split('\n').at(-1) });
+      process.exitCode = 1;
+    }
+  }
+  if (done.length + failed.length === 0) throw new Error(`No case has ${options.only} in its name`);
+  if (done.length > 0) console.log(`\n${verdicts(done)}`);
+  if (options.out !== undefined && done.length > 0)
+    writeFileSync(options.out, document({ ...options, about, results: done, failed, tools: versions(world, binary) }));
+}
+
+/** Rounds in which every competitor has its turn. The first is the warm-up, in which calls for the disk are counted. */
+async function compare(one) {
+  const notes = [];
+  await one.before?.(run);
+  let competitors = one.competitors().flatMap((competitor) => {
+    const tool = competitor.tool ?? competitor.argv[0];
+    if (tool.includes('/') || which(tool) !== undefined) return flushed(competitor);
+    notes.push(`${competitor.name}: not installed, left out`);
+    return [];
+  });
+  for (const competitor of competitors) competitor.runs = [];
+  for (let round = 0; round <= options.runs * one.repeat; round++) {
+    for (const competitor of competitors) {
+      await one.prepare();
+      settle(scratch);
+      if (round % one.repeat === 0)
+        progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
+      try {
+        const figures = await run(competitor.argv, {
+          trace: round === 0 && countsSyncs,
+          ...(competitor.name === 'ocl' ? {} : { deadline: PATIENCE }),
+        });
+        await (competitor.verify ?? one.verify)();
+        if (round === 0) competitor.syncs = figures.syncs;
+        else competitor.runs.push(figures);
+      } catch (error) {
+        if (competitor.name === 'ocl') throw new Error(`ocl failed at ${one.name}: ${error.message}`, { cause: error });
+        notes.push(`${competitor.name}: failed, left out: ${error.message.split('\n').at(-1).slice(0, 200)}`);
+        competitors = competitors.filter((other) => other !== competitor);
+      }
+    }
+  }
+  progress('');
+  await one.prepare();
+  for (const { name, note } of competitors) if (note !== undefined) notes.push(`${name}: ${note}`);
+  return { name: one.name, title: one.title, limits: one.limits, competitors, notes };
+}
+
+/** A peer that leaves its bytes to the kernel competes twice: as it is, and with its files made durable as ocl's are. */
+function flushed(competitor) {
+  const { unsynced, name, argv } = competitor;
+  if (unsynced === undefined) return [competitor];
+  return [
+    competitor,
+    {
+      ...competitor,
+      note: undefined,
+      name: `${name} + fsync`,
+      argv: ['sh', '-c', 'place=$1; shift; "$@" && find "$place" -exec sync {} +', 'sh', unsynced, ...argv],
+    },
+  ];
+}
+
+function run(argv, how = {}) {
+  // No login, no configuration of whoever runs this, and temporary files on the file system that is measured.
+  const env = { PATH: process.env.PATH, HOME: join(scratch, 'home'), TMPDIR: join(scratch, 'tmp'), LANG: 'C' };
+  return measure(argv, { env, cwd: scratch, scratch, ...how });
+}
+
+/** A copy of the built command, so that a build during the run changes nothing. */
+function frozenCommand() {
+  const directory = join(scratch, 'ocl');
+  if (!existsSync(join(root, 'dist', 'ocl.mjs'))) throw new Error('Cannot find dist/ocl.mjs: run npm run build');
+  mkdirSync(join(directory, 'dist'), { recursive: true });
+  for (const file of ['bin', 'package.json']) cpSync(join(root, file), join(directory, file), { recursive: true });
+  for (const name of readdirSync(join(root, 'dist')).filter((file) => file.endsWith('.mjs')))
+    cpSync(join(root, 'dist', name), join(directory, 'dist', name));
+  return join(directory, 'bin', 'ocl.js');
+}
+
+async function isFilled({ corpus, source }) {
+  try {
+    for (const name of ['big', 'shared', 'small']) await registryHolds(source, `bench/${name}`, corpus[name]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function versions({ ocl }, registry) {
+  const first = (argv, pattern = /\d+\.\d+\.\d+\S*/) => {
+    if (!argv[0].includes('/') && which(argv[0]) === undefined) return 'not installed';
+    const { stdout, stderr } = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
+    return pattern.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
+  };
+  const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+  return {
+    ocl: `${first([...ocl, '--version'])}${commit === '' ? '' : ` (on commit ${commit})`}`,
+    node: process.version,
+    'docker-registry': first([registry, '--version']),
+    skopeo: first(['skopeo', '--version']),
+    crane: first(['crane', 'version']),
+    oras: first(['oras', 'version']),
+    regctl: first(['regctl', 'version']),
+    regsync: first(['regsync', 'version']),
+    cp: first(['cp', '--version'], /\d+\.\d+/),
+  };
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        only: { type: 'string' },
+        runs: { type: 'string', default: '5' },
+        keep: { type: 'string' },
+        out: { type: 'string' },
+      },
+    });
+    const runs = Number(values.runs);
+    if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs takes a whole number above 0');
+    return { ...values, runs };
+  } catch (error) {
+    console.error(`${error.message}\n${USAGE}`);
+    process.exit(64);
+  }
+}
+
+function say(text) {
+  console.error(text);
+}
+
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
