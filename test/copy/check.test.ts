@@ -51,7 +51,7 @@ interface Case {
   readonly damaged: boolean;
   readonly digest: string;
   readonly neededBy?: string;
-  spoil(layout: LayoutStore): Promise<void>;
+  readonly spoil: (layout: LayoutStore) => Promise<void>;
 }
 
 const stray = piece('nobody names it', 'text/plain');

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../src/core/descriptor.ts';
 import {
   type ByteRange,

@@ -36,7 +36,7 @@ interface Case {
   readonly name: string;
   readonly code: string;
   /** Changes the layout `root`, which holds `good` as `a`. `outside` is a directory beside it that must stay as it is. */
-  spoil(root: string, outside: string): Promise<void>;
+  readonly spoil: (root: string, outside: string) => Promise<void>;
 }
 
 async function write(root: string, name: string, content: string | Uint8Array): Promise<void> {
