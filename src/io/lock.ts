@@ -44,14 +44,20 @@ export function thisOwner(): Owner {
   return { pid: process.pid, host: hostname(), started: startOf(process.pid), nonce: randomBytes(8).toString('hex') };
 }
 
-/** Whether the process that made a mark still runs; undefined when that cannot be known from here. */
-export function isAlive(owner: Owner): boolean | undefined {
-  if (owner.host !== hostname()) return undefined;
+/** Whether a process of that number runs on this host. */
+export function isRunning(pid: number): boolean {
   try {
-    process.kill(owner.pid, 0);
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
     return systemCode(error) === 'EPERM';
   }
+}
+
+/** Whether the process that made a mark still runs; undefined when that cannot be known from here. */
+export function isAlive(owner: Owner): boolean | undefined {
+  if (owner.host !== hostname()) return undefined;
+  if (!isRunning(owner.pid)) return false;
   const started = startOf(owner.pid);
   return owner.started === '' || started === '' || started === owner.started;
 }

@@ -1,13 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { createRegistryHandler } from '../../serve/handler.ts';
 import { listen } from '../../serve/listen.ts';
 import { makeDirectory } from '../../io/atomicFile.ts';
+import { isRunning } from '../../io/lock.ts';
 import { defineCommand } from '../command.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
+
+const STALE = 24 * 3_600_000;
 
 export const serve = defineCommand(
   (cli) =>
@@ -77,10 +80,17 @@ export const serve = defineCommand(
   },
 );
 
-/** Uploads grow beside the library, so that a finished one becomes a blob by a link. */
+/** Uploads grow beside the library, so that a finished one becomes a blob by a link. What killed servers left there is removed. */
 async function makeTemporary(place: string): Promise<string> {
   await makeDirectory(place);
-  return await mkdtemp(join(place, '.ocl-serve-'));
+  for (const name of await readdir(place)) {
+    const pid = /^\.ocl-serve-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    // A server of another host may use the same disk: what it works on is young.
+    const { mtimeMs } = await stat(join(place, name));
+    if (Date.now() - mtimeMs > STALE) await rm(join(place, name), { recursive: true, force: true });
+  }
+  return await mkdtemp(join(place, `.ocl-serve-${process.pid}-`));
 }
 
 function parseListen(text: string): { host: string; port: number } {
