@@ -10,6 +10,7 @@ import { makeDirectory, syncDirectory, TemporaryFile } from '../../io/atomicFile
 import { FileRange } from '../../io/fileRange.ts';
 import { type Linker } from '../../io/link.ts';
 import { blobPath, verifyInto } from '../../io/verify.ts';
+import { changesOf } from './layoutFiles.ts';
 
 const BLOB_MODE = 0o444;
 
@@ -127,6 +128,15 @@ export class BlobFiles {
         if (stats?.isFile() === true) yield { digest, size: stats.size };
       }
     }
+  }
+
+  /** The same as long as nothing was added or removed; undefined when that cannot be told. */
+  async state(): Promise<string | undefined> {
+    const paths = [join(this.#root, 'blobs')];
+    for await (const algorithm of directoryEntries(join(this.#root, 'blobs')))
+      paths.push(join(this.#root, 'blobs', algorithm));
+    const facts = await Promise.all(paths.map(changesOf));
+    return facts.includes(undefined) ? undefined : facts.join();
   }
 
   async #ensureDirectory(digest: Digest): Promise<string> {

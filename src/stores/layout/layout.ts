@@ -27,7 +27,7 @@ import { type LockOptions } from '../../io/lock.ts';
 import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
 import { BlobFiles } from './blobFiles.ts';
 import { applyChanges, encodeIndexFile, entriesNamed, type Change, type IndexFile } from './indexFile.ts';
-import { checkLayout, checkLayoutOrNew, createLayout, isLayout, readIndexFile } from './layoutFiles.ts';
+import { checkLayout, checkLayoutOrNew, createLayout, IndexReader, isLayout } from './layoutFiles.ts';
 import { registerWriter, temporaryPath, withLayoutLock } from './session.ts';
 import { Subjects } from './subjects.ts';
 
@@ -54,9 +54,11 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   readonly #options: LayoutOptions;
   readonly #blobs: BlobFiles;
   readonly #subjects: Subjects;
+  readonly #index: IndexReader;
   /** Documents whose bytes were seen to be right. */
   readonly #verified = new Set<Digest>();
   #changes: Change[] = [];
+  #roots: { readonly entries: IndexFile['entries']; readonly descriptors: readonly Descriptor[] } | undefined;
   #writer: Promise<() => Promise<void>> | undefined;
 
   constructor(root: string, options: LayoutOptions) {
@@ -65,6 +67,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     this.#options = options;
     this.#blobs = new BlobFiles(root, options.linker);
     this.#subjects = new Subjects(this.#blobs);
+    this.#index = new IndexReader(root);
   }
 
   async resolve(wanted: string): Promise<Descriptor> {
@@ -96,7 +99,9 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   /** The entries with the changes of this process that are not committed yet. */
   async roots(): Promise<readonly Descriptor[]> {
     const { file } = applyChanges(await this.readIndex(), this.#changes);
-    return file.entries.map((entry) => entry.descriptor);
+    if (this.#roots?.entries !== file.entries)
+      this.#roots = { entries: file.entries, descriptors: file.entries.map((entry) => entry.descriptor) };
+    return this.#roots.descriptors;
   }
 
   blobs(): AsyncIterable<StoredBlob> {
@@ -209,7 +214,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 
   /** `index.json` as it is on disk. @throws OCL_LAYOUT_INVALID */
   async readIndex(): Promise<IndexFile> {
-    return await readIndexFile(this.root);
+    return await this.#index.read();
   }
 
   /** Where the file of a blob is, whether it exists or not. */

@@ -52,8 +52,44 @@ export async function createLayout(root: string): Promise<void> {
   await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
 }
 
+/** `index.json` as it was last read: a file of the same number, size and times is not parsed again. */
+export class IndexReader {
+  readonly #root: string;
+  #known: { readonly facts: string; readonly file: IndexFile } | undefined;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** @throws OCL_LAYOUT_INVALID, OCL_LIMIT, OCL_UNSAFE */
+  async read(): Promise<IndexFile> {
+    // Before the content: a file that is replaced meanwhile is read again at the next call.
+    const facts = await changesOf(join(this.#root, 'index.json'));
+    if (facts !== undefined && this.#known?.facts === facts) return this.#known.file;
+    const file = await readIndexFile(this.#root);
+    this.#known = facts === undefined ? undefined : { facts, file };
+    return file;
+  }
+}
+
+/** Milliseconds for which a file may change again without another time: clocks of file systems are coarse. */
+const SETTLED = 100;
+
+/**
+ * What changes with a file or the list of a directory; undefined when there is none, or when it was changed so lately that the next
+ * change could look the same.
+ */
+export async function changesOf(path: string): Promise<string | undefined> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs, ctimeMs } = await lstat(path, { bigint: true });
+    return Date.now() - Number(ctimeMs) < SETTLED ? undefined : `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /** `index.json` as it is on disk; empty where no layout was made yet. @throws OCL_LAYOUT_INVALID, OCL_LIMIT, OCL_UNSAFE */
-export async function readIndexFile(root: string): Promise<IndexFile> {
+async function readIndexFile(root: string): Promise<IndexFile> {
   const path = join(root, 'index.json');
   if (!(await exists(path)) && !(await isLayout(root))) return EMPTY_INDEX;
   return parseIndexFile(await readRegularFile(path, LIMITS.indexBytes), path);

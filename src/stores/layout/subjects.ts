@@ -4,6 +4,7 @@ import { children, referrerDescriptor } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
+import { type StoredBlob } from '../../core/store.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
 import { type BlobFiles } from './blobFiles.ts';
 
@@ -13,6 +14,13 @@ interface Known {
   readonly subject?: Digest | undefined;
   /** The descriptor under which it is listed, when it has a subject. */
   readonly referrer?: Descriptor | undefined;
+}
+
+/** Who refers to whom, as long as neither contents nor roots change. */
+interface List {
+  readonly state: string | undefined;
+  readonly roots: readonly Descriptor[];
+  readonly referrers: ReadonlyMap<Digest, ReadonlyMap<Digest, Descriptor>>;
 }
 
 /**
@@ -25,25 +33,37 @@ export class Subjects {
   readonly #known = new Map<Digest, Known>();
   /** Small blobs that are configs, layers or anything else that is no manifest. */
   readonly #content = new Set<Digest>();
+  #list: List | undefined;
 
   constructor(blobs: BlobFiles) {
     this.#blobs = blobs;
   }
 
-  /** The referrers of a subject, each once, in the order in which they were found. */
+  /** The referrers of a subject, each once. @param roots the same array as long as they are the same */
   async of(subject: Descriptor, roots: readonly Descriptor[]): Promise<readonly Descriptor[]> {
-    const found = new Map<Digest, Descriptor>();
-    for await (const known of this.#all(roots)) {
-      if (known.subject === subject.digest && known.referrer !== undefined)
-        found.set(known.referrer.digest, known.referrer);
+    const state = await this.#blobs.state();
+    if (state === undefined || this.#list?.state !== state || this.#list.roots !== roots)
+      this.#list = { state, roots, referrers: await this.#collect(roots) };
+    return [...(this.#list.referrers.get(subject.digest)?.values() ?? [])];
+  }
+
+  async #collect(roots: readonly Descriptor[]): Promise<ReadonlyMap<Digest, ReadonlyMap<Digest, Descriptor>>> {
+    const bySubject = new Map<Digest, Map<Digest, Descriptor>>();
+    for await (const { subject, referrer } of this.#all(roots)) {
+      if (subject === undefined || referrer === undefined) continue;
+      const found = bySubject.get(subject) ?? new Map<Digest, Descriptor>();
+      bySubject.set(subject, found.set(referrer.digest, referrer));
     }
-    return [...found.values()];
+    return bySubject;
   }
 
   async *#all(roots: readonly Descriptor[]): AsyncGenerator<Known> {
     const seen = new Set<Digest>();
     for (const root of roots) yield* this.#tree(root, seen, 0);
-    for await (const { digest, size } of this.#blobs.list()) {
+    const blobs: StoredBlob[] = [];
+    for await (const blob of this.#blobs.list()) blobs.push(blob);
+    // Directories are listed in no order; what is made of the list shall be the same each time.
+    for (const { digest, size } of blobs.toSorted((a, b) => (a.digest < b.digest ? -1 : 1))) {
       if (seen.has(digest) || this.#content.has(digest) || size > LIMITS.manifestBytes) continue;
       const known = await this.#document({ mediaType: '', digest, size });
       if (known !== undefined) yield known;
