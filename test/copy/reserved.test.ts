@@ -9,7 +9,10 @@ import { systemClock } from '../../src/io/systemClock.ts';
 import { createArchive } from '../../src/stores/archive/writer.ts';
 import { createMemory } from '../../src/stores/memory/store.ts';
 import { codeOf, multiPlatform, noise, image, piece, put } from '../support/graphs.ts';
-import { CountingSource } from '../support/probes.ts';
+import { type Descriptor } from '../../src/core/descriptor.ts';
+import { type NamedRoot } from '../../src/core/store.ts';
+import { type ArchiveSink } from '../../src/stores/archive/writer.ts';
+import { CountingSource, RecordingSink } from '../support/probes.ts';
 
 const shared = piece(noise(200_000, 1), 'application/vnd.oci.image.layer.v1.tar');
 const graphs = [
@@ -22,6 +25,30 @@ async function filled(): Promise<ReturnType<typeof createMemory>> {
   const store = createMemory();
   for (const graph of graphs) await put(store, graph);
   return store;
+}
+
+/** An archive whose first answers come last, so that contents reach its doors in another order than its own. */
+class UpsideDown extends RecordingSink {
+  readonly #archive: ArchiveSink;
+
+  constructor(archive: ArchiveSink) {
+    let asked = 0;
+    super(archive, {
+      async before(step) {
+        if (step !== 'has') return;
+        for (let i = 100 - 10 * asked++; i > 0; i--) await new Promise((resolve) => setImmediate(resolve));
+      },
+    });
+    this.#archive = archive;
+  }
+
+  reserve(
+    nodes: readonly Descriptor[],
+    names: readonly NamedRoot[],
+    read: (descriptor: Descriptor) => Promise<Uint8Array>,
+  ): Promise<readonly Descriptor[]> {
+    return this.#archive.reserve(nodes, names, read);
+  }
 }
 
 /** Everything into an archive that is a stream, which takes contents one after another. */
@@ -37,7 +64,7 @@ async function archived(options: {
   });
   const stream = new PassThrough();
   const reading = buffer(stream);
-  const to = createArchive({ stream, name: 'it' }, { emit: silent });
+  const to = new UpsideDown(createArchive({ stream, name: 'it' }, { emit: silent }));
   const copier = new Copier({ clock: systemClock, emit: options.emit ?? silent, concurrency: options.concurrency });
   try {
     await copier.copyReserved(

@@ -13,7 +13,6 @@ import {
   embeddedData,
   readBounded,
   readVerified,
-  Verifier,
   verifying,
   verifyInto,
 } from '../../src/io/verify.ts';
@@ -118,15 +117,6 @@ describe('verified streams', () => {
     stream.destroy();
     await closed;
     expect(source.destroyed).toBe(true);
-  });
-
-  it('count what they have seen', () => {
-    const verifier = new Verifier(piece('abc', 'x/y').descriptor);
-    verifier.update(bytesOf('ab'));
-    expect(verifier.bytes).toBe(2);
-    verifier.update(bytesOf('c'));
-    verifier.end();
-    expect(verifier.bytes).toBe(3);
   });
 
   it('are read within bounds only', async () => {
