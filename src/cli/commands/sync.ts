@@ -145,7 +145,7 @@ function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): n
     env.print(formatTable(['ACTION', 'IMAGE', 'TARGET', 'BYTES', 'WHY'], rows));
   }
   env.say(
-    `${copies.length} to copy, ${jobs.length - copies.length - failed.length} unchanged or left out, ${failed.length} failed`,
+    `${copies.length} to copy, ${jobs.length - copies.length - failed.length} unchanged or skipped, ${failed.length} failed`,
   );
   if (failed.length > 0) return EXIT.failed;
   return exitCode && copies.length > 0 ? EXIT.drift : EXIT.done;
@@ -161,7 +161,7 @@ function reportRun(report: SyncReport, env: Env): number {
     env.print(JSON.stringify({ type: 'summary', copied, current, skipped, failed: plain, untried, bytes, ms }));
   else
     env.say(
-      `${copied} copied, ${current} unchanged, ${skipped} left out, ${failed.length} failed${untried > 0 ? `, ${untried} not tried` : ''}; ${formatBytes(bytes)} in ${formatDuration(ms)}`,
+      `${copied} copied, ${current} unchanged, ${skipped} skipped, ${failed.length} failed${untried > 0 ? `, ${untried} not tried` : ''}; ${formatBytes(bytes)} in ${formatDuration(ms)}`,
     );
   if (!env.json)
     for (const { image, error } of failed)
