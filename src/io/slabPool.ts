@@ -18,9 +18,9 @@ interface Slab {
 const free: Buffer[] = [];
 const slabs = new WeakMap<ArrayBufferLike, Slab>();
 
-/** A whole slab, filled with whatever was in it. */
+/** A whole slab, filled with whatever was in it. Threads share it, so that hashing can go on beside reading and writing. */
 export function takeSlab(): Buffer {
-  const slab = free.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
+  const slab = free.pop() ?? Buffer.from(new SharedArrayBuffer(SLAB_BYTES));
   slabs.set(slab.buffer, { out: 0, full: false });
   return slab;
 }
@@ -30,6 +30,12 @@ export function lendPiece(slab: Buffer, start: number, end: number): Buffer {
   const entry = slabs.get(slab.buffer);
   if (entry !== undefined) entry.out++;
   return slab.subarray(start, end);
+}
+
+/** Another holder of a piece that was lent: it gives the piece back as well. */
+export function holdPiece(piece: Uint8Array): void {
+  const entry = slabs.get(piece.buffer);
+  if (entry !== undefined) entry.out++;
 }
 
 /** Says that no further piece will be lent of this slab. */
@@ -54,5 +60,5 @@ export function givePiece(piece: Uint8Array): void {
 function reuse(memory: ArrayBufferLike, entry: Slab): void {
   if (!entry.full || entry.out > 0) return;
   slabs.delete(memory);
-  if (free.length < KEPT) free.push(Buffer.from(memory as ArrayBuffer));
+  if (free.length < KEPT) free.push(Buffer.from(memory));
 }

@@ -4,6 +4,7 @@ import { blake3 } from '@noble/hashes/blake3.js';
 import { type Descriptor } from '../core/descriptor.ts';
 import { splitDigest, verifiableAlgorithm, type Algorithm, type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
+import { isShared, ThreadHasher } from './hashThread.ts';
 
 export interface Hasher {
   update(chunk: Uint8Array): void;
@@ -68,17 +69,80 @@ export class Verifier {
 
   /** @throws OCL_SIZE_MISMATCH, OCL_DIGEST_MISMATCH */
   end(): void {
-    const { digest, size } = this.#descriptor;
-    if (this.#bytes !== size) throw sizeMismatch(this.#descriptor, `${this.#bytes} of ${size} bytes came`);
-    const actual = this.#hasher?.digest();
-    if (actual !== undefined && actual !== digest) {
-      throw new OclError('OCL_DIGEST_MISMATCH', `Cannot accept ${digest}: the content is ${actual}`);
-    }
+    checkEnd(this.#descriptor, this.#bytes, this.#hasher?.digest());
+  }
+}
+
+function checkEnd(descriptor: Descriptor, bytes: number, actual: Digest | undefined): void {
+  const { digest, size } = descriptor;
+  if (bytes !== size) throw sizeMismatch(descriptor, `${bytes} of ${size} bytes came`);
+  if (actual !== undefined && actual !== digest) {
+    throw new OclError('OCL_DIGEST_MISMATCH', `Cannot accept ${digest}: the content is ${actual}`);
   }
 }
 
 function sizeMismatch(descriptor: Descriptor, why: string): OclError {
   return new OclError('OCL_SIZE_MISMATCH', `Cannot accept ${descriptor.digest}: ${why}`);
+}
+
+/** Contents of this size and more are hashed in another thread, where their memory allows it. */
+const LARGE = 8 << 20;
+
+/** A Verifier that may hash beside this thread. What it was asked has to be awaited before the next question. */
+class StreamVerifier {
+  readonly #descriptor: Descriptor;
+  readonly #thread: Algorithm | undefined;
+  #inline: Verifier | undefined;
+  #hasher: ThreadHasher | undefined;
+  #bytes = 0;
+
+  constructor(descriptor: Descriptor) {
+    this.#descriptor = descriptor;
+    const algorithm = verifiableAlgorithm(descriptor.digest);
+    this.#thread = descriptor.size >= LARGE && algorithm !== 'blake3' ? algorithm : undefined;
+  }
+
+  /** @throws OCL_SIZE_MISMATCH as soon as there is more than promised */
+  update(chunk: Uint8Array): Promise<void> | undefined {
+    this.#bytes += chunk.length;
+    if (this.#bytes === chunk.length) this.#choose(chunk);
+    if (this.#inline !== undefined) {
+      this.#inline.update(chunk);
+      return undefined;
+    }
+    if (this.#bytes > this.#descriptor.size)
+      throw sizeMismatch(this.#descriptor, `more than ${this.#descriptor.size} bytes came`);
+    return this.#hasher?.update(isShared(chunk) ? chunk : toShared(chunk));
+  }
+
+  /** @throws OCL_SIZE_MISMATCH, OCL_DIGEST_MISMATCH */
+  async end(): Promise<void> {
+    const hasher = this.#hasher;
+    if (hasher === undefined) {
+      (this.#inline ?? new Verifier(this.#descriptor)).end();
+      return;
+    }
+    this.#hasher = undefined;
+    const actual = await hasher.digest();
+    checkEnd(this.#descriptor, this.#bytes, actual);
+  }
+
+  /** After a failure: nobody will ask for the digest. */
+  drop(): void {
+    this.#hasher?.drop();
+    this.#hasher = undefined;
+  }
+
+  #choose(first: Uint8Array): void {
+    if (this.#thread !== undefined && isShared(first)) this.#hasher = new ThreadHasher(this.#thread);
+    else this.#inline = new Verifier(this.#descriptor);
+  }
+}
+
+function toShared(chunk: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(chunk.length));
+  copy.set(chunk);
+  return copy;
 }
 
 /**
@@ -90,29 +154,33 @@ export async function verifyInto(
   descriptor: Descriptor,
   write?: (chunk: Uint8Array) => Promise<void> | void,
 ): Promise<void> {
-  const verifier = new Verifier(descriptor);
+  const verifier = new StreamVerifier(descriptor);
   try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      verifier.update(chunk);
+      const behind = verifier.update(chunk);
       if (write !== undefined) await write(chunk);
+      if (behind !== undefined) await behind;
     }
-    verifier.end();
+    await verifier.end();
   } finally {
+    verifier.drop();
     stream.destroy();
   }
 }
 
 /** The same stream, failing before its end when the content is not what the descriptor promises. For senders. */
 export function verifying(stream: Readable, descriptor: Descriptor): Readable {
-  const verifier = new Verifier(descriptor);
+  const verifier = new StreamVerifier(descriptor);
   async function* pass(): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-        verifier.update(chunk);
+        const behind = verifier.update(chunk);
         yield chunk;
+        if (behind !== undefined) await behind;
       }
-      verifier.end();
+      await verifier.end();
     } finally {
+      verifier.drop();
       stream.destroy();
     }
   }
