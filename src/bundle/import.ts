@@ -1,6 +1,6 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { OclError, toOclError } from '../core/errors.ts';
-import { entryName, listNames, repositoryOf } from '../core/names.ts';
+import { entryName, listNames, repositoryOf, severalRepositories } from '../core/names.ts';
 import { isTag, type Reference } from '../core/reference.ts';
 import { type Emit } from '../core/events.ts';
 import { type LocalSource, type RootName, type Sink, type Stores } from '../core/store.ts';
@@ -106,7 +106,7 @@ function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options
 /** In one layout several repositories can only be told apart by full names. */
 function layoutName(root: Descriptor, roots: readonly Descriptor[]): RootName {
   const { tag, imageName } = entryName(root);
-  const several = new Set(roots.map(repositoryOf)).size > 1;
+  const several = severalRepositories(roots.map(entryName));
   return {
     ...((several ? (imageName ?? tag) : tag) === undefined ? {} : { tag: several ? (imageName ?? tag) : tag }),
     ...(imageName === undefined ? {} : { imageName }),

@@ -107,7 +107,8 @@ export class Copier {
     if (!named || rootWithTag) await this.#tag(root, name, request);
     if (rootWithTag) outcomes.set(root.digest, 'streamed');
     const result = resultOf(request, graph, (node) => outcomes.get(node.descriptor.digest) ?? 'present');
-    return named && !result.moved ? { ...result, outcome: 'current' } : result;
+    // A layout that learns only now where its content came from has not received anything.
+    return before?.digest === root.digest && !result.moved ? { ...result, outcome: 'current' } : result;
   }
 
   /** What travels with the image, each after what it refers to. */

@@ -2,7 +2,7 @@ import { ANNOTATION, type Descriptor } from './descriptor.ts';
 import { isDigest } from './digest.ts';
 import { OclError } from './errors.ts';
 import { printable } from './redact.ts';
-import { formatReference, isTag, parseImageName, type RegistryReference } from './reference.ts';
+import { formatReference, isTag, parseImageName, type Reference, type RegistryReference } from './reference.ts';
 import { type RootName } from './store.ts';
 
 const LISTED = 5;
@@ -31,6 +31,15 @@ export function entryName(descriptor: Descriptor): RootName {
   const tag = refName !== undefined && (isTag(refName) || tagged(refName) === undefined) ? refName : parsed?.tag;
   const isWhole = tag !== undefined && tag === full;
   return { ...(tag === undefined || isWhole ? {} : { tag }), ...(full === undefined ? {} : { imageName: full }) };
+}
+
+/**
+ * The name that content keeps in a store on disk: where it comes from, or what its entry said of that before.
+ * @param tag what the source was asked for, where its reference has none
+ */
+export function originName(source: Reference, root: Descriptor, tag: string): string | undefined {
+  if (source.kind === 'registry') return `${source.registry}/${source.repository}:${source.tag ?? tag}`;
+  return entryName(root).imageName;
 }
 
 /** `docker.io/library/alpine`, when the entry has a full name. */

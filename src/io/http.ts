@@ -16,7 +16,7 @@ export interface HttpTimeouts {
   readonly idle: number;
 }
 
-export const HTTP_TIMEOUTS: HttpTimeouts = { connect: 15_000, headers: 120_000, idle: 60_000 };
+const HTTP_TIMEOUTS: HttpTimeouts = { connect: 15_000, headers: 120_000, idle: 60_000 };
 
 export interface HttpOptions {
   readonly userAgent: string;

@@ -43,7 +43,7 @@ export function describe(bytes: Uint8Array, mediaType: string): Descriptor {
  * Counts and hashes what flows by: fails at the first byte too many, and at the end when bytes are missing or differ.
  * A digest of an algorithm that nobody here knows is held to its size alone.
  */
-export class Verifier {
+class Verifier {
   readonly #descriptor: Descriptor;
   readonly #hasher: Hasher | undefined;
   #bytes = 0;

@@ -4,8 +4,9 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { silent, type Emit } from '../core/events.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
+import { originName } from '../core/names.ts';
 import { formatReference } from '../core/reference.ts';
-import { type Stores } from '../core/store.ts';
+import { type RootName, type Stores } from '../core/store.ts';
 import { mapInOrder } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { OpenStores } from './openStores.ts';
@@ -125,6 +126,13 @@ async function measured(
   }
 }
 
+/** A layout also learns where its content came from. */
+function targetName({ from, to }: SyncJob, root: Descriptor): RootName {
+  if (to.tag === undefined) return {};
+  const imageName = to.kind === 'registry' ? undefined : originName(from, root, to.tag);
+  return { tag: to.tag, ...(imageName === undefined ? {} : { imageName }) };
+}
+
 /** What the engine is asked for. */
 export async function copyRequest(
   job: SyncJob,
@@ -136,7 +144,7 @@ export async function copyRequest(
     from,
     to,
     root: resolved.root,
-    name: job.to.tag === undefined ? {} : { tag: job.to.tag },
+    name: targetName(job, resolved.root),
     image: job.image,
     select: resolved.select,
   };

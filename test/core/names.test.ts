@@ -2,16 +2,35 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ANNOTATION, type Descriptor } from '../../src/core/descriptor.ts';
 import { OclError } from '../../src/core/errors.ts';
-import { composeEntry, entryName, familiarName, findEntry, fullName, listNames, repositoryOf, severalRepositories, tagOf } from '../../src/core/names.ts';
+import {
+  composeEntry,
+  entryName,
+  familiarName,
+  findEntry,
+  fullName,
+  listNames,
+  repositoryOf,
+  severalRepositories,
+  tagOf,
+} from '../../src/core/names.ts';
 
-const hex = fc.array(fc.constantFrom(...'0123456789abcdef'), { minLength: 64, maxLength: 64 }).map((digits) => digits.join(''));
+const hex = fc
+  .array(fc.constantFrom(...'0123456789abcdef'), { minLength: 64, maxLength: 64 })
+  .map((digits) => digits.join(''));
 const component = fc.stringMatching(/^[a-z0-9]{1,8}$/);
 const tag = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,10}$/);
-const repository = fc.tuple(fc.constantFrom('docker.io', 'ghcr.io', 'localhost:5000', 'reg.example'), component, component).map(([host, a, b]) => `${host}/${a}/${b}`);
+const repository = fc
+  .tuple(fc.constantFrom('docker.io', 'ghcr.io', 'localhost:5000', 'reg.example'), component, component)
+  .map(([host, a, b]) => `${host}/${a}/${b}`);
 const named = fc.record({ hex, repository, tag });
 
 function entry(digits: string, annotations?: Record<string, string>): Descriptor {
-  return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${digits}`, size: 7, ...(annotations === undefined ? {} : { annotations }) };
+  return {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    digest: `sha256:${digits}`,
+    size: 7,
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }
 
 function code(run: () => unknown): string {
@@ -44,28 +63,41 @@ describe('names of index entries', () => {
 
   it('finds each of many entries by its full name, its digest and, where it is the only one, its tag', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(named, { minLength: 1, maxLength: 6, selector: (it) => `${it.repository}:${it.tag}` }), (all) => {
-        const names = all.map((it) => ({ tag: it.tag, imageName: `${it.repository}:${it.tag}` }));
-        const several = severalRepositories(names);
-        const entries = all.map((it, i) => composeEntry(entry(it.hex), names[i] ?? {}, { several }));
-        for (const it of all) {
-          expect(findEntry(entries, `${it.repository}:${it.tag}`).digest).toBe(`sha256:${it.hex}`);
-          expect(findEntry(entries, `sha256:${it.hex}`).digest).toBe(`sha256:${it.hex}`);
-          const same = new Set(all.filter((other) => other.tag === it.tag).map((other) => other.hex));
-          if (same.size === 1) expect(findEntry(entries, it.tag).digest).toBe(`sha256:${it.hex}`);
-          else expect(code(() => findEntry(entries, it.tag))).toBe('OCL_AMBIGUOUS');
-        }
-        for (const name of listNames(entries)) expect(code(() => findEntry(entries, name))).toBe('none');
-      }),
+      fc.property(
+        fc.uniqueArray(named, { minLength: 1, maxLength: 6, selector: (it) => `${it.repository}:${it.tag}` }),
+        (all) => {
+          const names = all.map((it) => ({ tag: it.tag, imageName: `${it.repository}:${it.tag}` }));
+          const several = severalRepositories(names);
+          const entries = all.map((it, i) => composeEntry(entry(it.hex), names[i] ?? {}, { several }));
+          for (const it of all) {
+            expect(findEntry(entries, `${it.repository}:${it.tag}`).digest).toBe(`sha256:${it.hex}`);
+            expect(findEntry(entries, `sha256:${it.hex}`).digest).toBe(`sha256:${it.hex}`);
+            const same = new Set(all.filter((other) => other.tag === it.tag).map((other) => other.hex));
+            if (same.size === 1) expect(findEntry(entries, it.tag).digest).toBe(`sha256:${it.hex}`);
+            else expect(code(() => findEntry(entries, it.tag))).toBe('OCL_AMBIGUOUS');
+          }
+          for (const name of listNames(entries)) expect(code(() => findEntry(entries, name))).toBe('none');
+        },
+      ),
     );
   });
 
   it('knows short names', () => {
-    const entries = [entry(A, { [ANNOTATION.imageName]: 'docker.io/library/alpine:3.20', [ANNOTATION.refName]: '3.20' })];
-    for (const wanted of ['alpine:3.20', 'docker.io/library/alpine:3.20', 'library/alpine:3.20', 'index.docker.io/library/alpine:3.20', '3.20']) {
+    const entries = [
+      entry(A, { [ANNOTATION.imageName]: 'docker.io/library/alpine:3.20', [ANNOTATION.refName]: '3.20' }),
+    ];
+    for (const wanted of [
+      'alpine:3.20',
+      'docker.io/library/alpine:3.20',
+      'library/alpine:3.20',
+      'index.docker.io/library/alpine:3.20',
+      '3.20',
+    ]) {
       expect(findEntry(entries, wanted).digest).toBe(`sha256:${A}`);
     }
-    expect(findEntry([entry(A, { [ANNOTATION.refName]: 'docker.io/library/demo:latest' })], 'demo').digest).toBe(`sha256:${A}`);
+    expect(findEntry([entry(A, { [ANNOTATION.refName]: 'docker.io/library/demo:latest' })], 'demo').digest).toBe(
+      `sha256:${A}`,
+    );
     expect(familiarName('docker.io/library/alpine:3.20')).toBe('alpine:3.20');
     expect(familiarName('docker.io/grafana/loki:3')).toBe('grafana/loki:3');
     expect(familiarName('ghcr.io/x/y:1')).toBe('ghcr.io/x/y:1');
@@ -84,15 +116,22 @@ describe('names of index entries', () => {
       expect(tagOf(entry(A, { [ANNOTATION.refName]: odd }))).toBeUndefined();
       expect(findEntry([entry(A, { [ANNOTATION.refName]: odd })], odd).digest).toBe(`sha256:${A}`);
     }
-    expect(entryName(composeEntry(entry(A), { imageName: `docker.io/a/b@sha256:${A}` }, { several: false }))).toEqual({ imageName: `docker.io/a/b@sha256:${A}` });
+    expect(entryName(composeEntry(entry(A), { imageName: `docker.io/a/b@sha256:${A}` }, { several: false }))).toEqual({
+      imageName: `docker.io/a/b@sha256:${A}`,
+    });
   });
 
   it('refuses to guess between two contents of one name, and says what to type', () => {
-    const entries = [entry(A, { [ANNOTATION.imageName]: 'docker.io/library/a:latest', [ANNOTATION.refName]: 'latest' }), entry(B, { [ANNOTATION.imageName]: 'docker.io/library/b:latest', [ANNOTATION.refName]: 'latest' })];
+    const entries = [
+      entry(A, { [ANNOTATION.imageName]: 'docker.io/library/a:latest', [ANNOTATION.refName]: 'latest' }),
+      entry(B, { [ANNOTATION.imageName]: 'docker.io/library/b:latest', [ANNOTATION.refName]: 'latest' }),
+    ];
     expect(() => findEntry(entries, 'latest')).toThrow(/docker\.io\/library\/a:latest.*docker\.io\/library\/b:latest/);
     const twice = [entry(A, { [ANNOTATION.refName]: '1' }), entry(B, { [ANNOTATION.refName]: '1' })];
     expect(() => findEntry(twice, '1')).toThrow(new RegExp(`@sha256:${A}.*@sha256:${B}`));
-    expect(findEntry([entry(A, { [ANNOTATION.refName]: '1' }), entry(A, { [ANNOTATION.refName]: '1' })], '1').digest).toBe(`sha256:${A}`);
+    expect(
+      findEntry([entry(A, { [ANNOTATION.refName]: '1' }), entry(A, { [ANNOTATION.refName]: '1' })], '1').digest,
+    ).toBe(`sha256:${A}`);
   });
 
   it('says which names there are when none fits, without control characters', () => {

@@ -1,3 +1,5 @@
+import { type Descriptor } from '../../core/descriptor.ts';
+import { originName } from '../../core/names.ts';
 import { formatReference, parseReference, wantedName, type Reference } from '../../core/reference.ts';
 import { type RootName } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
@@ -43,7 +45,14 @@ export const copy = defineCommand(
         const root = await from.resolve(wantedName(source) ?? 'latest');
         const to = await stores.sink(target);
         const select: Select = { ...toSelect(args), force: args.force };
-        const request = { from, to, root, name: targetName(source, target), image: formatReference(source), select };
+        const request = {
+          from,
+          to,
+          root,
+          name: targetName(source, target, root),
+          image: formatReference(source),
+          select,
+        };
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         if (args.dryRun) {
           const { current, nodes } = await copier.plan(request);
@@ -80,13 +89,11 @@ export const copy = defineCommand(
 );
 
 /** The target's name, else the source's; a layout also learns where its content came from. */
-function targetName(source: Reference, target: Reference): RootName {
+function targetName(source: Reference, target: Reference, root: Descriptor): RootName {
   const tag =
     target.tag ??
     (target.digest === undefined ? (source.tag ?? (source.digest === undefined ? 'latest' : undefined)) : undefined);
   if (tag === undefined) return {};
-  if (target.kind === 'registry') return { tag };
-  const imageName =
-    source.kind === 'registry' ? `${source.registry}/${source.repository}:${source.tag ?? tag}` : undefined;
+  const imageName = target.kind === 'registry' ? undefined : originName(source, root, tag);
   return { tag, ...(imageName === undefined ? {} : { imageName }) };
 }

@@ -1,13 +1,18 @@
+import { type Stats } from 'node:fs';
 import { lstat, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Clock } from '../../core/clock.ts';
+import { ANNOTATION } from '../../core/descriptor.ts';
 import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Emit } from '../../core/events.ts';
 import { type StoredBlob } from '../../core/store.ts';
+import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { thisOwner } from '../../io/lock.ts';
 import { readBounded } from '../../io/verify.ts';
+import { encodeIndexFile, type Entry } from './indexFile.ts';
 import { type LayoutStore } from './layout.ts';
 import { liveWriters, tidyUp, unfinishedFiles, withLayoutLock } from './session.ts';
 
@@ -23,6 +28,8 @@ export interface GcOptions {
 export interface GcReport {
   readonly kept: number;
   readonly removed: readonly StoredBlob[];
+  /** Entries of referrers whose subject is gone. */
+  readonly dropped: number;
   /** Unfinished files of processes that are gone. */
   readonly leftovers: number;
   /** Nothing names them, and they are younger than the grace period. */
@@ -76,17 +83,21 @@ async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Om
   for await (const { digest, size } of layout.blobs()) sizes.set(digest, size);
   const marked = new Set<Digest>();
   const mark = new Marker(layout, sizes, marked);
-  for (const entry of (await layout.readIndex()).entries) await mark.reach(JSON.stringify(entry.raw));
-  await mark.reachReferrers();
+  const file = await layout.readIndex();
+  const stale = await markRoots(file.entries, layout, mark, options);
+  const doomed = [...sizes].filter(([digest]) => !marked.has(digest));
+  const dropped = new Set(stale.filter(({ descriptor }) => !marked.has(descriptor.digest)));
+  if (dropped.size > 0 && !options.dryRun) {
+    const entries = file.entries.filter((entry) => !dropped.has(entry));
+    await writeFileAtomic(join(layout.root, 'index.json'), encodeIndexFile({ ...file, entries }));
+  }
   const removed: StoredBlob[] = [];
   let young = 0;
   let bytes = 0;
-  for (const [digest, size] of sizes) {
-    if (marked.has(digest)) continue;
+  for (const [digest, size] of doomed) {
     options.signal?.throwIfAborted();
     const stats = await lstat(layout.blobFile(digest));
-    // The clock of the file's change, not of its content: a blob that was linked in lately is young.
-    if (options.clock.now() - Math.max(stats.mtimeMs, stats.ctimeMs) < options.grace) {
+    if (isYoung(stats, options)) {
       young++;
       continue;
     }
@@ -94,7 +105,39 @@ async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Om
     removed.push({ digest, size });
     bytes += stats.nlink > 1 ? 0 : size;
   }
-  return { kept: marked.size, removed, young, bytes, dryRun: options.dryRun };
+  return { kept: marked.size, removed, dropped: dropped.size, young, bytes, dryRun: options.dryRun };
+}
+
+/**
+ * Marks from every entry but those that are there for another's sake: a nameless referrer does not keep its subject alive, for then
+ * nothing that was ever signed could go. Answers the entries whose subject nothing else reaches.
+ */
+async function markRoots(
+  entries: readonly Entry[],
+  layout: LayoutStore,
+  mark: Marker,
+  options: GcOptions,
+): Promise<readonly Entry[]> {
+  const weak: Entry[] = [];
+  for (const entry of entries) {
+    if (await isWeak(entry, layout, mark, options)) weak.push(entry);
+    else await mark.reach(JSON.stringify(entry.raw));
+  }
+  await mark.reachReferrers();
+  return weak;
+}
+
+async function isWeak({ descriptor }: Entry, layout: LayoutStore, mark: Marker, options: GcOptions): Promise<boolean> {
+  const { refName, imageName } = ANNOTATION;
+  if (descriptor.annotations?.[refName] !== undefined || descriptor.annotations?.[imageName] !== undefined)
+    return false;
+  if (!(await mark.refersToStored(descriptor.digest))) return false;
+  return !isYoung(await lstat(layout.blobFile(descriptor.digest)), options);
+}
+
+/** By the clock of the file's change, not of its content: a blob that was linked in lately is young. */
+function isYoung(stats: Stats, { clock, grace }: GcOptions): boolean {
+  return clock.now() - Math.max(stats.mtimeMs, stats.ctimeMs) < grace;
 }
 
 class Marker {
@@ -122,6 +165,13 @@ class Marker {
       const below = await this.#readJson(digest);
       if (below !== undefined) waiting.push(...this.#digestsIn(below));
     }
+  }
+
+  /** Whether a stored document has a subject that is stored here too. */
+  async refersToStored(digest: Digest): Promise<boolean> {
+    if (!this.#sizes.has(digest)) return false;
+    const subject = subjectOf(await this.#readJson(digest));
+    return subject !== undefined && this.#sizes.has(subject);
   }
 
   /** Manifests that nothing names but whose subject is kept: cosign saves them so. Repeated, for referrers have referrers. */

@@ -20,7 +20,7 @@ function workPath(root: string, ...names: readonly string[]): string {
   return join(root, WORK, ...names);
 }
 
-export function lockPath(root: string): string {
+function lockPath(root: string): string {
   return workPath(root, LOCK);
 }
 

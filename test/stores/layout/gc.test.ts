@@ -140,6 +140,27 @@ describe('the garbage collector', () => {
     expect((await collectGarbage(layout, options)).removed.length).toBe(signed.pieces.length);
   });
 
+  it('lets an image go that lost its name, with all that referred to it and their entries', async () => {
+    const layout = await newLayout(join(await temporary(), 'layout'));
+    const next = image({ name: 'next' });
+    await put(layout, base, 'a');
+    for (const graph of [signed, counter]) await put(layout, graph);
+    await put(layout, next, 'a');
+    await layout.commit();
+    await layout.close();
+    expect((await layout.roots()).length).toBe(3);
+    const told = await collectGarbage(layout, { ...options, dryRun: true });
+    const report = await collectGarbage(layout, options);
+    expect(report).toMatchObject({ dropped: 2, removed: told.removed });
+    expect(await digestsIn(layout)).toEqual(next.pieces.map(({ descriptor }) => descriptor.digest).toSorted());
+    expect((await layout.roots()).map(({ digest }) => digest)).toEqual([next.root.digest]);
+  });
+
+  it('keeps a referrer whose subject lives elsewhere', async () => {
+    const layout = await layoutWith([signed]);
+    expect((await collectGarbage(layout, options)).removed).toEqual([]);
+  });
+
   it('takes unfinished files of the dead away with it', async () => {
     const layout = await layoutWith([image(), 'a']);
     await mkdir(join(layout.root, '.ocl/tmp'), { recursive: true });

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { barText } from '../../src/cli/render/bars.ts';
+import { formatBytes, formatDuration, formatTable } from '../../src/cli/render/format.ts';
+import { createJsonRenderer } from '../../src/cli/render/json.ts';
+import { createPlainRenderer } from '../../src/cli/render/plain.ts';
+import { fraction, INITIAL, reduce } from '../../src/cli/render/state.ts';
+import { type Descriptor } from '../../src/core/descriptor.ts';
+import { OclError } from '../../src/core/errors.ts';
+import { type OclEvent } from '../../src/core/events.ts';
+import { fakeClock } from '../support/fakeClock.ts';
+
+const blob: Descriptor = { mediaType: 'x/y', digest: `sha256:${'a'.repeat(64)}`, size: 1000 };
+const other: Descriptor = { ...blob, digest: `sha256:${'b'.repeat(64)}`, size: 500 };
+const events: readonly OclEvent[] = [
+  { type: 'image.start', image: 'app:1', from: 'a', to: 'b', root: blob },
+  { type: 'image.plan', image: 'app:1', nodes: 2, bytes: 1500 },
+  { type: 'blob.bytes', blob, bytes: 400 },
+  // A try that failed, and began again.
+  { type: 'blob.bytes', blob, bytes: 1000 },
+  { type: 'blob.done', blob, outcome: 'streamed' },
+  { type: 'blob.done', blob: other, outcome: 'linked' },
+];
+
+describe('the state of a run', () => {
+  it('comes to the planned bytes, whatever way they took', () => {
+    const state = events.reduce(reduce, INITIAL);
+    expect(state).toMatchObject({ planned: 1500, moved: 1500, streamed: 1400 });
+    expect(fraction(state)).toBe(1);
+    expect(state.active.size).toBe(0);
+  });
+
+  it('is drawn with totals, speed and the time that is left', () => {
+    const half = events.slice(0, 3).reduce(reduce, INITIAL);
+    expect(barText(half, 2000)).toBe('26 % · 400 B of 1.5 kB · 200 B/s · 5.5 s left');
+  });
+});
+
+describe('numbers for people', () => {
+  it.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.0 kB'],
+    [1_234_567, '1.2 MB'],
+    [256 << 20, '268 MB'],
+    [5e15, '5.0 PB'],
+  ])('%d bytes are %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+
+  it.each([
+    [850, '850 ms'],
+    [12_345, '12.3 s'],
+    [245_000, '4 min 05 s'],
+    [7_380_000, '2 h 03 min'],
+  ])('%d ms are %s', (ms, text) => expect(formatDuration(ms)).toBe(text));
+
+  it('stand in columns', () => {
+    expect(
+      formatTable(
+        ['A', 'LONG'],
+        [
+          ['x', 'y'],
+          ['longer', 'z'],
+        ],
+      ),
+    ).toBe('A       LONG\nx       y\nlonger  z');
+  });
+});
+
+describe('renderers', () => {
+  const failed: OclEvent = {
+    type: 'image.failed',
+    image: 'app:2\u001B[2J',
+    error: new OclError('OCL_NOT_FOUND', 'Cannot find it'),
+  };
+
+  it('print one line for each thing that is worth one, without escapes from outside', () => {
+    const lines: string[] = [];
+    const renderer = createPlainRenderer((line) => lines.push(line), fakeClock());
+    for (const event of [...events, failed]) renderer.emit(event);
+    expect(lines).toEqual(['failed    app:2\\u{1b}[2J  Cannot find it']);
+  });
+
+  it('print JSON, one object a line, with errors as plain objects', () => {
+    const lines: string[] = [];
+    const renderer = createJsonRenderer((line) => lines.push(line), fakeClock());
+    for (const event of [...events, failed]) renderer.emit(event);
+    const parsed = lines.map((line) => JSON.parse(line) as { type: string });
+    expect(parsed.map(({ type }) => type)).toEqual([
+      'image.start',
+      'image.plan',
+      'blob.done',
+      'blob.done',
+      'image.failed',
+    ]);
+    expect(parsed.at(-1)).toMatchObject({ error: { code: 'OCL_NOT_FOUND', message: 'Cannot find it' } });
+  });
+});
