@@ -1,6 +1,6 @@
-// docs/errors.md and docs/cli.md are made from the program itself: `npm run docs` writes them, a test holds them against it.
+// docs/errors.md and docs/cli.md are made from the program itself: `npm run docs` writes them, `--check` holds them against it.
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,12 +15,14 @@ function help(args) {
 }
 
 /** The pages by their file names. */
-export async function makeDocs() {
+async function makeDocs() {
   const { ERROR_CODES } = await import(join(root, 'dist/core/errors.js'));
   const { EXIT, EXIT_OF } = await import(join(root, 'dist/cli/exit.js'));
   const { COMMANDS } = await import(join(root, 'dist/cli/commands.js'));
   const nameOf = (status) => Object.entries(EXIT).find(([, value]) => value === status)?.[0] ?? '';
-  const rows = Object.entries(ERROR_CODES).map(([code, sentence]) => `| \`${code}\` | ${EXIT_OF[code]} | ${sentence} |`);
+  const rows = Object.entries(ERROR_CODES).map(
+    ([code, sentence]) => `| \`${code}\` | ${EXIT_OF[code]} | ${sentence} |`,
+  );
   const statuses = Object.entries(EXIT).map(([name, status]) => `| ${status} | ${name} |`);
   const errors = [
     '# Errors and exit statuses',
@@ -55,9 +57,13 @@ export async function makeDocs() {
   return { 'docs/errors.md': errors, 'docs/cli.md': cli };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [file, text] of Object.entries(await makeDocs())) {
+const check = process.argv.includes('--check');
+for (const [file, text] of Object.entries(await makeDocs())) {
+  if (!check) {
     writeFileSync(join(root, file), text);
     console.log(`wrote ${file}`);
+  } else if (readFileSync(join(root, file), 'utf8') !== text) {
+    console.error(`${file} is not what the program says: run npm run docs`);
+    process.exitCode = 1;
   }
 }
