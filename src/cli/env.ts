@@ -56,9 +56,15 @@ export interface Env {
 export function createEnv(args: GlobalArguments, signal: AbortSignal, options: EnvOptions = {}): Env {
   const { env, stderr, stdout } = process;
   const out = options.contentOnStdout === true ? stderr : stdout;
-  const print = (line: string): void => void out.write(`${line}\n`);
+  const print = (line: string): void => {
+    // A bar in the way is taken down first; it comes back when there is more to tell.
+    renderer.close();
+    out.write(`${line}\n`);
+  };
   const say = (line: string): void => {
-    if (!args.quiet) stderr.write(`${line}\n`);
+    if (args.quiet) return;
+    renderer.close();
+    stderr.write(`${line}\n`);
   };
   const renderer = createRenderer(args, print);
   const http = openHttp();

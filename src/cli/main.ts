@@ -1,14 +1,16 @@
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { OclError, toOclError } from '../core/errors.ts';
+import { toOclError } from '../core/errors.ts';
 import { COMMANDS } from './commands.ts';
+import { hideDashes, restoreDashes } from './dash.ts';
 import { EXIT_OF } from './exit.ts';
 import { reportError } from './run.ts';
+import { usageError } from './usage.ts';
 import { version } from './version.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
-  let cli: Argv = yargs([...argv])
+  let cli: Argv = yargs(hideDashes(argv))
     .scriptName('ocl')
     .usage('$0 <command>\n\nOCI images and artifacts, carried where there is no network.')
     .parserConfiguration({
@@ -56,17 +58,13 @@ async function main(argv: readonly string[]): Promise<void> {
     .completion('completion', 'Print a completion script for bash or zsh: ocl completion >> ~/.bashrc')
     .wrap(Math.min(120, process.stdout.columns ?? 100))
     .strict()
-    .demandCommand(1, 'Name a command.')
+    .demandCommand(1, 'name a command')
     .recommendCommands()
     .showHelpOnFail(false)
     .exitProcess(false)
-    .fail((message, error) => {
-      throw (
-        error ??
-        new OclError('OCL_USAGE', message, {
-          hint: `ocl ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help`,
-        })
-      );
+    .middleware(restoreDashes)
+    .fail((message, error: unknown) => {
+      throw error ?? usageError(message, argv);
     });
   for (const { usage, describe, load } of COMMANDS) {
     cli = cli.command(
@@ -81,7 +79,9 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await cli.parseAsync();
   } catch (error) {
-    const failure = toOclError(error);
+    // Yargs makes its own error of what the reader of an option throws.
+    const ofYargs = error instanceof Error && error.name === 'YError';
+    const failure = ofYargs ? usageError(error.message, argv) : toOclError(error);
     reportError(failure, json);
     process.exitCode = EXIT_OF[failure.code];
   }

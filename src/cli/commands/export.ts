@@ -2,9 +2,10 @@ import { exportImages } from '../../bundle/export.ts';
 import { OclError } from '../../core/errors.ts';
 import { Copier } from '../../copy/copier.ts';
 import { defineCommand } from '../command.ts';
+import { EXIT_OF } from '../exit.ts';
 import { formatBytes, plural } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
-import { runCommand } from '../run.ts';
+import { reportError, runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
 
 export const exportCommand = defineCommand(
@@ -36,6 +37,7 @@ export const exportCommand = defineCommand(
     const toStdout = args.output === '-';
     if (toStdout && process.stdout.isTTY)
       throw new OclError('OCL_USAGE', 'Cannot write an archive to a terminal', { hint: 'name a file: -o images.tar' });
+    if (toStdout) process.stdout.prependListener('error', failOnStdout);
     await runCommand(
       args,
       { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform, contentOnStdout: toStdout },
@@ -56,3 +58,9 @@ export const exportCommand = defineCommand(
     );
   },
 );
+
+/** Elsewhere who closes the pipe has read enough; here half an archive was read, and whoever waits must learn of it. */
+function failOnStdout(error: NodeJS.ErrnoException): void {
+  reportError(new OclError('OCL_IO', `Cannot write the archive: ${error.message}`, { cause: error }), false);
+  process.exit(EXIT_OF.OCL_IO);
+}

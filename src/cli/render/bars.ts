@@ -7,6 +7,7 @@ import { fraction, INITIAL, reduce, type RunState } from './state.ts';
 
 const SHOW_AFTER = 1000;
 const REDRAW = 100;
+const BAR_WIDTH = 24;
 
 /** One bar for the whole run, with lines above it for what is done. It appears when a run takes longer than a second. */
 export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colour: boolean): Renderer {
@@ -28,10 +29,9 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
       clearOnComplete: true,
       linewrap: false,
       gracefulExit: false,
-      autopadding: true,
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      format: `${colour ? '\u001B[36m' : ''}{bar}${colour ? '\u001B[0m' : ''} {text}`,
+      // Drawn here: cli-progress measures text with a package that the bundle replaces.
+      format: (_options, { progress }, { text }: { readonly text: string }) =>
+        colour ? `\u001B[36m${bricks(progress)}\u001B[0m ${text}` : `${bricks(progress)} ${text}`,
     });
     bar ??= bars.create(1000, 0, { text: '' });
     bar.update(Math.floor(fraction(state) * 1000), { text: barText(state, now - started) });
@@ -49,10 +49,18 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
     },
     state: () => state,
     close() {
+      // Lines are kept until the next drawing, and a bar that stops draws no more.
+      bars?.update();
       bars?.stop();
       bars = undefined;
+      bar = undefined;
     },
   };
+}
+
+function bricks(progress: number): string {
+  const full = Math.round(progress * BAR_WIDTH);
+  return '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
 }
 
 /** `45 % · 1.2 of 2.6 GB · 180 MB/s · 8.0 s left · 3 of 12 images` */
