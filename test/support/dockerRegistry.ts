@@ -20,14 +20,17 @@ export function whyNoDockerRegistry(): string | undefined {
   return found ? undefined : `${PROGRAM} is not installed`;
 }
 
-/** Debian's docker-registry on a free port with a directory of its own; undefined when it is not installed. */
-export async function startDockerRegistry(): Promise<DockerRegistry | undefined> {
+/**
+ * Debian's docker-registry on a free port with a directory of its own; undefined when it is not installed.
+ * @param more lines of its configuration besides
+ */
+export async function startDockerRegistry(more: readonly string[] = []): Promise<DockerRegistry | undefined> {
   if (whyNoDockerRegistry() !== undefined) return undefined;
   const directory = await mkdtemp(join(tmpdir(), 'ocl-registry-'));
   for (let tries = 1; ; tries++) {
     const host = `127.0.0.1:${await freePort()}`;
     const config = join(directory, 'config.yml');
-    await writeFile(config, configuration(join(directory, 'data'), host));
+    await writeFile(config, configuration(join(directory, 'data'), host, more));
     const child = spawn(PROGRAM, ['serve', config], {
       stdio: 'ignore',
       env: { PATH: process.env['PATH'], OTEL_TRACES_EXPORTER: 'none' },
@@ -46,12 +49,13 @@ export async function startDockerRegistry(): Promise<DockerRegistry | undefined>
   }
 }
 
-function configuration(data: string, host: string): string {
+function configuration(data: string, host: string, more: readonly string[]): string {
   return [
     'version: 0.1',
     'log: { level: error, accesslog: { disabled: true } }',
     `storage: { filesystem: { rootdirectory: ${JSON.stringify(data)} }, delete: { enabled: true } }`,
     `http: { addr: ${JSON.stringify(host)} }`,
+    ...more,
     '',
   ].join('\n');
 }

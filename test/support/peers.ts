@@ -22,11 +22,18 @@ export interface PeerResult {
   readonly stderr: string;
 }
 
+export interface PeerOptions {
+  /** How it is asked whether it is there. */
+  readonly probe?: readonly string[];
+  /** Never required: tests of it run only where it happens to be. */
+  readonly optional?: boolean;
+}
+
 /** Looks for a program. One that is not there is an error where OCL_REQUIRE_PEERS is set. */
-export function peer(name: string, probe: readonly string[] = ['--version']): Peer {
+export function peer(name: string, { probe = ['--version'], optional = false }: PeerOptions = {}): Peer {
   const missing = spawnSync(name, probe).status !== 0;
   const why = `${name} is not installed`;
-  if (missing && process.env['OCL_REQUIRE_PEERS'] !== undefined)
+  if (missing && !optional && process.env['OCL_REQUIRE_PEERS'] !== undefined)
     throw new Error(`${why}, and OCL_REQUIRE_PEERS asks for it`);
   function tries(args: readonly string[], options: PeerRun = {}): PeerResult {
     const env = { ...process.env, ...options.env };
