@@ -5,6 +5,8 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { countsSyncs, instrument } from './measure.mjs';
 
+/** Seconds that a peer is waited for. */
+export const PATIENCE = 60;
 const MIB = 1 << 20;
 const MEMORY_LIMIT = 250 * MIB;
 
@@ -119,6 +121,7 @@ ${verdicts(results)}
   with empty storage. What is still on its way to the disk is waited for before each run. Nothing is dropped from the page cache.
 - \`ocl/peer\` is taken round by round: the median of these ratios, with the smallest and the largest. Below 1, ocl is faster.
 - After every run, what it left behind is looked at: each blob with its size, or the digest in the registry.
+- A peer that fails, or is not done after ${PATIENCE} s, is left out, and a line says so.
 - Registries are docker-registry on the loopback interface, with storage on the same disk, and share the processors with the competitors.
 - Layers do not compress, so nothing is gained by packing; they are valid gzip, so no tool packs them anew.
 - \`ocl\` runs as \`node bin/ocl.js\`, from a copy of the build.

@@ -10,11 +10,9 @@ import { allCases, fillCommand, registryHolds } from './cases.mjs';
 import { makeCorpus } from './corpus.mjs';
 import { countsSyncs, measure, settle, which } from './measure.mjs';
 import { Registry } from './registry.mjs';
-import { caseTable, document, machine, verdicts } from './report.mjs';
+import { caseTable, document, machine, PATIENCE, verdicts } from './report.mjs';
 
 const USAGE = 'usage: node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]';
-/** Seconds that a peer is waited for. */
-const PATIENCE = 60;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const options = readOptions();
 const home = options.keep === undefined ? mkdtempSync(join(tmpdir(), 'ocl-bench-')) : resolve(options.keep);
@@ -47,6 +45,7 @@ async function main() {
     await run(fillCommand(world));
   }
   const about = machine(home);
+  const tools = versions(world, binary);
   const done = [];
   const failed = [];
   for (const one of allCases(world)) {
@@ -65,7 +64,7 @@ async function main() {
   if (done.length + failed.length === 0) throw new Error(`No case has ${options.only} in its name`);
   if (done.length > 0) console.log(`\n${verdicts(done)}`);
   if (options.out !== undefined && done.length > 0)
-    writeFileSync(options.out, document({ ...options, about, results: done, failed, tools: versions(world, binary) }));
+    writeFileSync(options.out, document({ ...options, about, results: done, failed, tools }));
 }
 
 /** Rounds in which every competitor has its turn. The first is the warm-up, in which calls for the disk are counted. */
@@ -153,7 +152,7 @@ function versions({ ocl }, registry) {
     const { stdout, stderr } = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
     return pattern.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
   };
-  const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+  const commit = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).stdout.trim();
   return {
     ocl: `${first([...ocl, '--version'])}${commit === '' ? '' : ` (on commit ${commit})`}`,
     node: process.version,
