@@ -5,6 +5,7 @@ import { entryName } from '../../core/names.ts';
 import { printable } from '../../core/redact.ts';
 import { formatReference, isRegistryHost, type FileReference, type RegistryReference } from '../../core/reference.ts';
 import { type LocalSource } from '../../core/store.ts';
+import { ownRepository } from '../../stores.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { formatBytes, formatTable } from '../render/format.ts';
@@ -71,7 +72,10 @@ async function listLocal(reference: FileReference, env: Env, all: boolean): Prom
   const library = await env.stores.library(reference);
   const listed: Listed[] = [];
   const wanted = reference.digest ?? reference.tag;
-  for (const repository of await library.repositories()) {
+  const repositories = new Set(await library.repositories());
+  // What has no name at all is in no repository of a bundle, but in the bundle.
+  if (all && library.whole !== undefined) repositories.add(ownRepository(reference.path));
+  for (const repository of repositories) {
     const source = await library.source(repository);
     if (source === undefined) continue;
     for (const root of await rootsOf(source, wanted)) {

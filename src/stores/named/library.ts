@@ -38,13 +38,16 @@ export class NamedEntries implements Library {
   }
 
   async repositories(): Promise<readonly string[]> {
-    const byPath = await this.#byPath();
+    const roots = await this.whole.roots();
+    // Signatures and the like have no names. They belong to what they refer to, and make no repository beside others.
+    const named = roots.filter(hasName);
+    const byPath = this.#byPath(named.length > 0 ? named : roots);
     // Two hosts may have the same path: then only the whole name says which is meant.
     return [...byPath].flatMap(([path, wholes]) => (wholes.size > 1 ? [...wholes] : [path])).toSorted();
   }
 
   async source(repository: string): Promise<LocalSource | undefined> {
-    const byPath = await this.#byPath();
+    const byPath = this.#byPath(await this.whole.roots());
     const wholes = byPath.get(repository);
     if (wholes !== undefined && wholes.size === 1) return this.#view([...wholes][0] as string);
     const known = [...byPath.values()].some((names) => names.has(repository));
@@ -72,9 +75,9 @@ export class NamedEntries implements Library {
     return new RepositoryView(this.whole, whole, (root) => this.#wholeName(root) === whole);
   }
 
-  async #byPath(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  #byPath(roots: readonly Descriptor[]): ReadonlyMap<string, ReadonlySet<string>> {
     const byPath = new Map<string, Set<string>>();
-    for (const root of await this.whole.roots()) {
+    for (const root of roots) {
       const whole = this.#wholeName(root);
       const path = whole === this.#own ? whole : pathOf(whole);
       byPath.set(path, (byPath.get(path) ?? new Set()).add(whole));
@@ -147,4 +150,9 @@ class RepositoryView implements LocalSource {
 function withBareTag(root: Descriptor): Descriptor {
   const { tag } = entryName(root);
   return tag === undefined ? root : { ...root, annotations: { ...root.annotations, [ANNOTATION.refName]: tag } };
+}
+
+function hasName(root: Descriptor): boolean {
+  const { tag, imageName } = entryName(root);
+  return tag !== undefined || imageName !== undefined;
 }

@@ -62,6 +62,18 @@ describe('one store as a library', () => {
     expect((await (await library.source('ghcr.io/library/app'))?.resolve('1'))?.digest).toBe(loki.root.digest);
   });
 
+  it('has no repository for signatures without a name, unless there is nothing else', async () => {
+    const signed = signature(alpine.root);
+    const store = await storeWith([alpine, 'docker.io/library/alpine:3', 'docker.io/library/alpine:3']);
+    await put(store, signed, {});
+    const library = new NamedEntries(store, 'box');
+    expect(await library.repositories()).toEqual(['library/alpine']);
+    expect((await (await library.source('box'))?.roots())?.map(({ digest }) => digest)).toEqual([signed.root.digest]);
+    const alone = createMemory();
+    await put(alone, signed, {});
+    expect(await new NamedEntries(alone, 'box').repositories()).toEqual(['box']);
+  });
+
   it('passes referrers on', async () => {
     const store = await several();
     const signed = signature(alpine.root);
