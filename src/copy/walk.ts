@@ -1,11 +1,12 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { referrersTag, verifiableAlgorithm, type Digest } from '../core/digest.ts';
-import { OclError, onSide } from '../core/errors.ts';
+import { isCode, OclError, onSide } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
-import { children, isForeign } from '../core/graph.ts';
+import { children, isForeign, type Child } from '../core/graph.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
+import { formatPlatform } from '../core/platform.ts';
 import { type Sink, type Source } from '../core/store.ts';
 import { embeddedData } from '../io/verify.ts';
 import { type Documents } from './documents.ts';
@@ -108,8 +109,38 @@ class Walk {
   }
 
   async #children(document: ManifestDocument, depth: number): Promise<readonly Node[]> {
-    const wanted = children(document).filter((child) => this.#context.select.foreign === true || !isForeign(child));
+    const all = children(document).filter((child) => this.#context.select.foreign === true || !isForeign(child));
+    const wanted = document.kind === 'index' ? await this.#held(all) : all;
     return await allSettled(wanted.map(async (child) => await this.#node(child.descriptor, depth + 1)));
+  }
+
+  /**
+   * What a file holds of an index: some of its platforms may have been left out when it was written (`docker save`, `--platform`).
+   * Where all are missing, that is damage. A registry is asked for all.
+   */
+  async #held(entries: readonly Child[]): Promise<readonly Child[]> {
+    const { from, emit } = this.#context;
+    if (!('roots' in from)) return entries;
+    const isHeld = await allSettled(entries.map(async ({ descriptor }) => await this.#holds(descriptor)));
+    const held = entries.filter((_, i) => isHeld[i]);
+    if (held.length === 0 || held.length === entries.length) return entries;
+    for (const { descriptor } of entries.filter((_, i) => !isHeld[i])) {
+      const platform = descriptor.platform === undefined ? '' : ` (${formatPlatform(descriptor.platform)})`;
+      const message = `${from.name} does not hold ${descriptor.digest}${platform} of an index: left out`;
+      emit({ type: 'notice', level: 'warning', message });
+    }
+    return held;
+  }
+
+  async #holds(descriptor: Descriptor): Promise<boolean> {
+    if (!isDocumentType(descriptor.mediaType)) return true;
+    try {
+      await this.#load(descriptor);
+      return true;
+    } catch (error) {
+      if (isCode(error, 'OCL_NOT_FOUND')) return false;
+      throw error;
+    }
   }
 
   /** An index of which some platforms are wanted. Below it nothing is left out. */
