@@ -58,8 +58,11 @@ export class WideSocket extends Duplex {
     return pending ?? null;
   }
 
+  /** What was taken and not wanted yet. Nothing more is read until it is: what comes next would take its place. */
   override unshift(chunk: Buffer): void {
     this.#pending = chunk;
+    this.#stopped = true;
+    this.#socket.pause();
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
