@@ -103,8 +103,8 @@ export class MemoryStore implements LocalSource, Sink, Editor {
   async put(descriptor: Descriptor, open: Open): Promise<void> {
     const chunks: Uint8Array[] = [];
     await verifyInto(await open(), descriptor, (chunk) => void chunks.push(chunk));
-    const [only] = chunks;
-    this.#contents.add(descriptor, chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
+    // Copied, also a single piece: its memory may be of the pool, and who reads it from here would give it back.
+    this.#contents.add(descriptor, Buffer.concat(chunks));
   }
 
   async tag(descriptor: Descriptor, name: RootName, open: Open): Promise<void> {

@@ -5,6 +5,8 @@ import { type Descriptor } from '../../../src/core/descriptor.ts';
 import { referrersTag } from '../../../src/core/digest.ts';
 import { toJsonBytes } from '../../../src/core/json.ts';
 import { MEDIA } from '../../../src/core/mediaTypes.ts';
+import { givePiece, lendPiece, retireSlab, takeSlab } from '../../../src/io/slabPool.ts';
+import { describe as describeBytes } from '../../../src/io/verify.ts';
 import { createMemoryLibrary } from '../../../src/stores/memory/library.ts';
 import { createMemory, type MemoryStore } from '../../../src/stores/memory/store.ts';
 
@@ -49,6 +51,17 @@ describe('a memory store', () => {
     const blob = store.putBytes(bytes, 'text/plain');
     bytes[0] = 0;
     expect((await buffer(await store.open(blob))).toString()).toBe('abc');
+  });
+
+  it('keeps memory of its own: what came in memory of the pool stays when its reader gives it back', async () => {
+    const slab = takeSlab().fill(1);
+    const store = createMemory();
+    const blob = describeBytes(slab, 'text/plain');
+    await store.put(blob, () => Promise.resolve(Readable.from([lendPiece(slab, 0, slab.length)])));
+    retireSlab(slab);
+    for await (const piece of await store.open(blob)) givePiece(piece as Uint8Array);
+    takeSlab().fill(2);
+    expect((await buffer(await store.open(blob))).every((byte) => byte === 1)).toBe(true);
   });
 
   it('takes empty content', async () => {
