@@ -163,7 +163,8 @@ class Marker {
       if (this.#marked.has(digest)) continue;
       this.#marked.add(digest);
       const below = await this.#readJson(digest);
-      if (below !== undefined) waiting.push(...this.#digestsIn(below));
+      // One by one: a document may repeat a digest more often than a call takes arguments.
+      if (below !== undefined) for (const named of this.#digestsIn(below)) waiting.push(named);
     }
   }
 

@@ -56,6 +56,30 @@ async function forget(layout: LayoutStore, ...digests: readonly string[]): Promi
 const stray = piece(noise(1000, 1), 'application/octet-stream');
 
 describe('the garbage collector', () => {
+  it('reads documents that repeat one digest without end', async () => {
+    const layer = piece(noise(10, 2), 'application/octet-stream');
+    const named = image('repeats');
+    const many = jsonPiece(
+      { many: Array.from({ length: 200_000 }, () => layer.descriptor.digest) },
+      'application/json',
+    );
+    const root = jsonPiece(
+      {
+        schemaVersion: 2,
+        mediaType: MEDIA.ociManifest,
+        config: plainDescriptor(many.descriptor),
+        layers: [plainDescriptor(layer.descriptor)],
+      },
+      MEDIA.ociManifest,
+    );
+    const layout = await layoutWith([named, '1']);
+    await putPieces(layout, layer, many);
+    await layout.tag(root.descriptor, { tag: '2' }, opening(root.bytes));
+    await layout.commit();
+    await layout.close();
+    expect((await collectGarbage(layout, options)).removed).toEqual([]);
+  });
+
   it('removes what nothing reaches, and nothing else', async () => {
     const kept = multiPlatform('kept');
     const replaced = multiPlatform('replaced');
