@@ -68,6 +68,7 @@ async function openLocal(file: Reference, stores: Stores): Promise<LocalSource> 
 
 function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options: ImportOptions): readonly Planned[] {
   const names = new Set(options.only);
+  const several = severalRepositories(roots.map(entryName));
   const planned = roots.map((root): Planned => {
     const { tag, imageName } = entryName(root);
     const whole = repositoryOf(root);
@@ -83,7 +84,11 @@ function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options
       repository,
       image,
       name:
-        target.kind === 'layout' ? layoutName(root, roots) : tag !== undefined && isTag(tag) ? { tag, imageName } : {},
+        target.kind === 'layout'
+          ? layoutName(root, several)
+          : tag !== undefined && isTag(tag)
+            ? { tag, imageName }
+            : {},
     };
   });
   const wanted =
@@ -104,9 +109,8 @@ function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options
 }
 
 /** In one layout several repositories can only be told apart by full names. */
-function layoutName(root: Descriptor, roots: readonly Descriptor[]): RootName {
+function layoutName(root: Descriptor, several: boolean): RootName {
   const { tag, imageName } = entryName(root);
-  const several = severalRepositories(roots.map(entryName));
   return {
     ...((several ? (imageName ?? tag) : tag) === undefined ? {} : { tag: several ? (imageName ?? tag) : tag }),
     ...(imageName === undefined ? {} : { imageName }),

@@ -115,10 +115,18 @@ export function entriesNamed<T extends { readonly descriptor: Descriptor }>(
   if (exact.length > 0) return exact;
   const whole = entries.filter(({ descriptor }) => descriptor.annotations?.[ANNOTATION.imageName] === tag);
   if (whole.length > 0) return whole;
+  if (!entries.some(({ descriptor }) => mayEndIn(descriptor, tag))) return [];
   const names = entries.map(({ descriptor }) => entryName(descriptor));
   if (severalRepositories(names)) return [];
   return entries.filter(
     (_, i) => names[i]?.tag === tag && (imageName === undefined || names[i]?.imageName === imageName),
+  );
+}
+
+/** Whether a full name may have the tag: looked at before all names are taken apart, which a run would do for each of its images. */
+function mayEndIn({ annotations }: Descriptor, tag: string | undefined): boolean {
+  return [annotations?.[ANNOTATION.imageName], annotations?.[ANNOTATION.refName]].some(
+    (name) => name !== undefined && (name.endsWith(`:${tag}`) || name.includes(`:${tag}@`)),
   );
 }
 

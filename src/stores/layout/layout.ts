@@ -59,6 +59,15 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   readonly #verified = new Set<Digest>();
   #changes: Change[] = [];
   #roots: { readonly entries: IndexFile['entries']; readonly descriptors: readonly Descriptor[] } | undefined;
+  /** `index.json` with the first changes of a list applied to it. */
+  #applied:
+    | {
+        readonly base: IndexFile;
+        readonly changes: readonly Change[];
+        readonly count: number;
+        readonly file: IndexFile;
+      }
+    | undefined;
   #writer: Promise<() => Promise<void>> | undefined;
 
   constructor(root: string, options: LayoutOptions) {
@@ -98,9 +107,9 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 
   /** The entries with the changes of this process that are not committed yet. */
   async roots(): Promise<readonly Descriptor[]> {
-    const { file } = applyChanges(await this.readIndex(), this.#changes);
-    if (this.#roots?.entries !== file.entries)
-      this.#roots = { entries: file.entries, descriptors: file.entries.map((entry) => entry.descriptor) };
+    const { entries } = this.#afterChanges(await this.readIndex());
+    if (this.#roots?.entries !== entries)
+      this.#roots = { entries, descriptors: entries.map((entry) => entry.descriptor) };
     return this.#roots.descriptors;
   }
 
@@ -220,6 +229,15 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   /** Where the file of a blob is, whether it exists or not. */
   blobFile(digest: Digest): string {
     return this.#blobs.path(digest);
+  }
+
+  /** Applies only what came since the last time: a run asks once for each of its images. */
+  #afterChanges(base: IndexFile): IndexFile {
+    const changes = this.#changes;
+    const known = this.#applied?.base === base && this.#applied.changes === changes ? this.#applied : undefined;
+    const { file } = applyChanges(known?.file ?? base, changes.slice(known?.count ?? 0));
+    this.#applied = { base, changes, count: changes.length, file };
+    return file;
   }
 
   async #putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void> {

@@ -146,6 +146,23 @@ describe('index.json', () => {
     await layout.close();
   });
 
+  it('takes a thousand names in one run, asking for each before it sets it', async () => {
+    const layout = await newLayout(join(await temporary(), 'layout'));
+    const { root } = image();
+    await put(layout, image());
+    const open = opening(rootBytes(image()));
+    const started = performance.now();
+    for (let i = 0; i < 1000; i++) {
+      expect(await layout.find(`t${i}`)).toBeUndefined();
+      await layout.tag(root, { tag: `t${i}`, imageName: `example.com/app:t${i}` }, open);
+    }
+    expect((await layout.find('t500'))?.digest).toBe(root.digest);
+    expect(performance.now() - started).toBeLessThan(10_000);
+    await layout.commit();
+    expect(await all(layout.tags())).toHaveLength(1000);
+    await layout.close();
+  });
+
   it('writes the name of an image that has no tag besides', async () => {
     const root = join(await temporary(), 'layout');
     const layout = await newLayout(root);
