@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { importBundle, type ImportReport, type ImportTarget } from '../../bundle/import.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
+import { printable } from '../../core/redact.ts';
 import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { ownRepository } from '../../stores.ts';
@@ -151,7 +152,8 @@ function report(reports: readonly ImportReport[], target: string, env: Env): num
       `${target}: ${plural(copied, 'image')} imported, ${results.length - copied} unchanged, ${failed.length} failed (${formatBytes(bytes)})`,
     );
   if (failed.length > 0 && !env.json)
-    for (const { image, error } of failed) env.say(`failed: ${image}: ${error.message} [${error.code}]`);
+    for (const { image, error } of failed)
+      env.say(`failed: ${printable(image)}: ${printable(error.message)} [${error.code}]`);
   return failed.length > 0 ? EXIT.failed : EXIT.done;
 }
 
