@@ -29,6 +29,8 @@ interface Said {
 
 const MAX_TEXT = 300;
 const MAX_ERRORS = 5;
+/** Characters of an answer that is no JSON that are searched for its gist. */
+const MAX_PAGE = 8 << 10;
 
 /**
  * The failure that an answer tells. Reads at most LIMITS.errorBody of its body.
@@ -120,7 +122,9 @@ function stringOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function plainText(body: string): string {
+/** Looks at the beginning alone: these patterns take time with the square of what never closes its tag. */
+function plainText(whole: string): string {
+  const body = whole.slice(0, MAX_PAGE);
   const title = /<title[^>]*>([^<]{1,300})<\/title>/i.exec(body)?.[1];
   if (title !== undefined) return shorten(title);
   return shorten(/^\s*</.test(body) ? body.replaceAll(/<[^>]*>/g, ' ') : body);

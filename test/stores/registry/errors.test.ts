@@ -56,6 +56,13 @@ describe('an answer that says no', () => {
     expect((await failure(reply(403, {}, 'plain\n text'))).message).toContain('(plain text)');
   });
 
+  it.each(['<', '<title', '<p '])('full of %s costs no time to look through', async (text) => {
+    const started = performance.now();
+    const error = await failure(reply(403, {}, text.repeat(65_536 / text.length)));
+    expect(error.message.length).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(1500);
+  });
+
   it('of megabytes is cut short', async () => {
     let sent = 0;
     const { message } = await failure((response) => {
