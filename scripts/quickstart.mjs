@@ -11,54 +11,69 @@ import { isSignatureOf, newKey } from './quickstart/signature.mjs';
 const OUT = 'quickstart-out';
 const CONFIG = 'examples/quickstart/sync.yaml';
 
-rmSync(join(root, OUT), { recursive: true, force: true });
-mkdirSync(join(root, OUT));
 const started = performance.now();
-
-heading('A registry with something in it');
-const key = newKey();
-writeFileSync(join(root, OUT, 'cosign.pub'), key.publicKey.export({ type: 'spki', format: 'pem' }));
-const content = makeContent(join(root, 'testdata', 'quickstart'), key);
-const { config, port } = await chooseConfig();
-const upstream = await serve(`${OUT}/upstream`, '--listen', `127.0.0.1:${port}`);
 try {
-  for (const repository of [...content.wanted, content.unwanted]) {
-    await push(upstream.url, repository);
-    for (const tag of repository.tags.keys()) console.log(`pushed ${repository.name}:${tag}`);
-  }
-
-  heading('Where there is a network: mirror it, and pack it into one file');
-  await ocl('sync', '--config', config);
-  await ocl('ls', `${OUT}/mirror`);
-  await ocl('tree', `ocidir://${OUT}/mirror/demo/hello:1.0.0`);
-  await ocl('export', `${OUT}/mirror`, '-o', `${OUT}/bundle.tar`);
-} finally {
-  await upstream.stop();
-}
-console.log('\nThe registry is stopped: from here on there is only the file.');
-
-heading('On the far side: check the file, import it, serve it, and pull');
-await ocl('check', `${OUT}/bundle.tar`);
-await ocl('import', `${OUT}/bundle.tar`, `${OUT}/library`);
-const far = await serve(`${OUT}/library`, '--listen', '127.0.0.1:0');
-try {
-  for (const { name, tags } of content.wanted) {
-    for (const tag of tags.keys()) {
-      await ocl('copy', '--quiet', `${far.host}/${name}:${tag}`, `ocidir://${OUT}/pulled/${name}:${tag}`);
-    }
-  }
-} finally {
-  await far.stop();
-}
-
-heading('Is it the same?');
-const wrong = compare();
-for (const line of wrong) console.error(`DIFFERENT  ${line}`);
-const seconds = ((performance.now() - started) / 1000).toFixed(1);
-if (wrong.length > 0) {
-  console.error(`\nWhat arrived is not what was sent (${seconds} s). All of it is in ${OUT}/.`);
+  await carryOver();
+} catch (error) {
+  console.error(`\nThe quick start stopped: ${error.message}. What there is so far is in ${OUT}/.`);
   process.exitCode = 1;
-} else {
+}
+
+async function carryOver() {
+  rmSync(join(root, OUT), { recursive: true, force: true });
+  mkdirSync(join(root, OUT));
+  const key = newKey();
+  writeFileSync(join(root, OUT, 'cosign.pub'), key.publicKey.export({ type: 'spki', format: 'pem' }));
+  const content = makeContent(join(root, 'testdata', 'quickstart'), key);
+  await mirrorAndPack(content);
+  await importAndPull(content);
+  report(compare(content));
+}
+
+async function mirrorAndPack(content) {
+  heading('A registry with something in it');
+  const { config, port } = await chooseConfig();
+  const upstream = await serve(`${OUT}/upstream`, '--listen', `127.0.0.1:${port}`);
+  try {
+    for (const repository of [...content.wanted, content.unwanted]) {
+      await push(upstream.url, repository);
+      for (const tag of repository.tags.keys()) console.log(`pushed ${repository.name}:${tag}`);
+    }
+    heading('Where there is a network: mirror it, and pack it into one file');
+    await ocl('sync', '--config', config);
+    await ocl('ls', `${OUT}/mirror`);
+    await ocl('tree', `ocidir://${OUT}/mirror/demo/hello:1.0.0`);
+    await ocl('export', `${OUT}/mirror`, '-o', `${OUT}/bundle.tar`);
+  } finally {
+    await upstream.stop();
+  }
+  console.log('\nThe registry is stopped: from here on there is only the file.');
+}
+
+async function importAndPull(content) {
+  heading('On the far side: check the file, import it, serve it, and pull');
+  await ocl('check', `${OUT}/bundle.tar`);
+  await ocl('import', `${OUT}/bundle.tar`, `${OUT}/library`);
+  const far = await serve(`${OUT}/library`, '--listen', '127.0.0.1:0');
+  try {
+    for (const { name, tags } of content.wanted) {
+      for (const tag of tags.keys()) {
+        await ocl('copy', '--quiet', `${far.host}/${name}:${tag}`, `ocidir://${OUT}/pulled/${name}:${tag}`);
+      }
+    }
+  } finally {
+    await far.stop();
+  }
+}
+
+function report(wrong) {
+  for (const line of wrong) console.error(`DIFFERENT  ${line}`);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  if (wrong.length > 0) {
+    console.error(`\nWhat arrived is not what was sent (${seconds} s). All of it is in ${OUT}/.`);
+    process.exitCode = 1;
+    return;
+  }
   console.log(`
 All digests are equal: what was pulled on the far side is what was pushed here (${seconds} s).
 
@@ -87,7 +102,8 @@ async function chooseConfig() {
 }
 
 /** Everything that was pushed must be there after the journey, bit by bit; what the filter names must not. */
-function compare() {
+function compare(content) {
+  heading('Is it the same?');
   const found = [];
   for (const repository of content.wanted) {
     const layout = readLayout(join(root, OUT, 'pulled', repository.name));
@@ -104,13 +120,13 @@ function compare() {
     else console.log(`left out  ${content.unwanted.name}:${tag}`);
   }
   if (found.length === 0) {
-    if (signatureHolds()) console.log(`signed  ${content.hello.name}:1.0.0, verified with ${OUT}/cosign.pub`);
+    if (signatureHolds(content)) console.log(`signed  ${content.hello.name}:1.0.0, verified with ${OUT}/cosign.pub`);
     else found.push(`the signature of ${content.hello.name}:1.0.0 does not verify`);
   }
   return found;
 }
 
-function signatureHolds() {
+function signatureHolds(content) {
   const layout = readLayout(join(root, OUT, 'pulled', content.hello.name));
   const [signature] = content.referrers;
   const { layers } = JSON.parse(layout.bytesOf(signature).toString());

@@ -19,10 +19,12 @@ export async function serve(...args) {
   console.log(`\n$ ocl serve ${args.join(' ')} &`);
   const child = start(['serve', ...args], 'pipe');
   const ended = once(child, 'close');
+  let stopped = false;
   const url = await new Promise((resolve, reject) => {
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text) => {
-      process.stderr.write(text);
+      // What it says of being stopped would only disturb.
+      if (!stopped) process.stderr.write(text);
       said += text;
       const found = / at (http:\S+?)(?: \(|;)/.exec(said);
       if (found !== null) resolve(found[1]);
@@ -33,6 +35,7 @@ export async function serve(...args) {
     url,
     host: new URL(url).host,
     async stop() {
+      stopped = true;
       child.kill('SIGINT');
       await ended;
     },
