@@ -35,7 +35,7 @@ export async function startServe(place: string, args: readonly string[] = []): P
   const child = startOcl(['serve', place, '--listen', '127.0.0.1:0', ...args]);
   child.stdout.resume();
   const gone = ended(child);
-  const [, host = ''] = await said(child.stderr, /at http:\/\/([\d.:]+)/);
+  const [, host = ''] = await said(child.stderr, /at http:\/\/([\d.:]+)[ ;]/);
   return {
     host,
     child,
