@@ -6,6 +6,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
 import { entryName } from '../../core/names.ts';
+import { type StoredBlob } from '../../core/store.ts';
 
 /** The verified bytes of a document, or undefined when the archive does not have it. */
 export type ReadDocument = (descriptor: Descriptor) => Promise<Uint8Array | undefined>;
@@ -27,12 +28,19 @@ export class ReferrerTable {
   }
 
   /**
-   * Reads every document that the roots reach by way of indexes. What cannot be parsed refers to nothing.
+   * Reads every document that the roots reach by way of indexes, and then those that nothing names, as cosign keeps bundles.
+   * What cannot be parsed refers to nothing.
+   * @param blobs all that may be such a document: small, and beginning like one
    * @throws OCL_LIMIT, OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH
    */
-  static async build(roots: readonly Descriptor[], read: ReadDocument): Promise<ReferrerTable> {
+  static async build(
+    roots: readonly Descriptor[],
+    read: ReadDocument,
+    blobs: AsyncIterable<StoredBlob>,
+  ): Promise<ReferrerTable> {
     const table = new ReferrerTable(read);
     for (const root of roots) await table.#walk(root);
+    for await (const blob of blobs) await table.#unlisted(blob);
     return table;
   }
 
@@ -53,7 +61,7 @@ export class ReferrerTable {
       if (this.#seen.size > LIMITS.graphNodes) throw tooMuch(`more than ${LIMITS.graphNodes} documents`);
       if (depth > LIMITS.indexDepth) throw tooMuch(`indexes nested more than ${LIMITS.indexDepth} deep`);
       const bytes = await this.#read(descriptor);
-      const document = bytes === undefined ? undefined : parsed(bytes, descriptor);
+      const document = bytes === undefined ? undefined : parsed(bytes, descriptor.digest, descriptor.mediaType);
       if (bytes === undefined || document === undefined) continue;
       if (document.subject !== undefined)
         this.#add(document.subject.digest, referrerDescriptor(descriptor, document), bytes.length);
@@ -65,6 +73,22 @@ export class ReferrerTable {
       }
       for (const child of document.manifests.toReversed()) open.push({ descriptor: child, depth: depth + 1 });
     }
+  }
+
+  /** Nobody has asked for these blobs: a broken one is for `ocl check` to tell. */
+  async #unlisted({ digest, size }: StoredBlob): Promise<void> {
+    if (this.#seen.has(digest)) return;
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = await this.#read({ mediaType: '', digest, size });
+    } catch (error) {
+      if (isCode(error, 'OCL_DIGEST_MISMATCH') || isCode(error, 'OCL_UNSUPPORTED')) return;
+      throw error;
+    }
+    const document = bytes === undefined ? undefined : parsed(bytes, digest);
+    if (document?.subject === undefined) return;
+    const descriptor = { mediaType: document.mediaType, digest, size };
+    this.#add(document.subject.digest, referrerDescriptor(descriptor, document), size);
   }
 
   #add(subject: Digest, referrer: Descriptor, bytes: number): void {
@@ -80,9 +104,9 @@ export class ReferrerTable {
   }
 }
 
-function parsed(bytes: Uint8Array, descriptor: Descriptor): ManifestDocument | undefined {
+function parsed(bytes: Uint8Array, digest: Digest, mediaType?: string): ManifestDocument | undefined {
   try {
-    return parseManifest(bytes, descriptor.mediaType, descriptor.digest);
+    return parseManifest(bytes, mediaType, digest);
   } catch (error) {
     if (isCode(error, 'OCL_DOCUMENT_INVALID') || isCode(error, 'OCL_UNSUPPORTED')) return undefined;
     throw error;

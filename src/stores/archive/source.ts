@@ -5,7 +5,7 @@ import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isIndexType } from '../../core/mediaTypes.ts';
 import { type ByteRange, type Gate, type LocalSource, type Place, type StoredBlob } from '../../core/store.ts';
-import { embeddedData, readVerified } from '../../io/verify.ts';
+import { embeddedData, readBounded, readVerified } from '../../io/verify.ts';
 import { ReferrerTable } from './referrers.ts';
 
 /** How the archive keeps its images: a layout in a tar file, or what `docker save` used to write. */
@@ -22,6 +22,8 @@ export interface Contents {
   names(): Promise<readonly string[]>;
   blobs(): AsyncIterable<StoredBlob>;
 }
+
+const OPENING_BRACE = 0x7b;
 
 /** An image archive as a source; contents are read where they lie in the file. */
 export class ArchiveSource implements LocalSource {
@@ -82,11 +84,21 @@ export class ArchiveSource implements LocalSource {
   async #readReferrers(): Promise<ReferrerTable> {
     // The images of a docker archive are made up while it is read, and nothing refers to anything.
     const roots = this.kind === 'docker' ? [] : await this.roots();
-    return ReferrerTable.build(roots, async (descriptor) => {
+    const read = async (descriptor: Descriptor): Promise<Uint8Array | undefined> => {
       const stream = await this.#contents.stream(descriptor.digest, undefined);
       const limit = isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
       return stream === undefined ? undefined : readVerified(stream, descriptor, limit);
-    });
+    };
+    return ReferrerTable.build(roots, read, this.#likeDocuments());
+  }
+
+  async *#likeDocuments(): AsyncGenerator<StoredBlob> {
+    if (this.kind === 'docker') return;
+    for await (const blob of this.#contents.blobs()) {
+      if (blob.size > LIMITS.manifestBytes) continue;
+      const head = await this.#contents.stream(blob.digest, { start: 0, end: 0 });
+      if (head !== undefined && (await readBounded(head, 1, blob.digest))[0] === OPENING_BRACE) yield blob;
+    }
   }
 }
 
