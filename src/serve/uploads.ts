@@ -140,11 +140,11 @@ async function store(registry: Registry, req: IncomingMessage, session: Session,
     await session.sync();
     const descriptor: Descriptor = { mediaType: OCTETS, digest, size: session.size };
     await registry.repositories.write(session.repository, async (sink) => {
-      if (
-        !(await sink.has(descriptor)) &&
-        (await sink.adopt(descriptor, { kind: 'file', path: session.path })) === undefined
-      ) {
-        await sink.put(descriptor, () => Promise.resolve(session.read()));
+      if (!(await sink.has(descriptor))) {
+        const shortcut = await sink.adopt(descriptor, { kind: 'file', path: session.path });
+        // The file is the blob now: whatever fails after this, the upload may not cut or write it any more.
+        if (shortcut !== undefined) await registry.sessions.drop(session);
+        else await sink.put(descriptor, () => Promise.resolve(session.read()));
       }
       await sink.commit();
     });

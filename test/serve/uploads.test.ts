@@ -1,8 +1,14 @@
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Clock } from '../../src/core/clock.ts';
-import { digestOf } from '../../src/io/verify.ts';
+import { OclError } from '../../src/core/errors.ts';
+import { silent } from '../../src/core/events.ts';
+import { Linker } from '../../src/io/link.ts';
+import { systemClock } from '../../src/io/systemClock.ts';
+import { blobPath, digestOf } from '../../src/io/verify.ts';
+import { LayoutTree } from '../../src/stores/layout/library.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { errorCode, LIBRARIES, Pusher, startEmbedded, type Embedded, type OpenedLibrary } from '../support/embedded.ts';
 
@@ -206,6 +212,38 @@ describe.each(LIBRARIES)('uploads over a %s library', (_kind, open) => {
       expect(await begin(one, query)).toContain('/uploads/');
     }
     expect((await one.ask('POST', `${UPLOAD}?mount=nope`)).status).toBe(400);
+  });
+});
+
+describe('an upload whose blob cannot be committed', () => {
+  it('leaves the blob alone that its file became by a link', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'ocl-library-'));
+    const tree = new LayoutTree(root, { clock: systemClock, emit: silent, linker: new Linker() });
+    const library = {
+      name: 'failing',
+      writable: true,
+      repositories: () => tree.repositories(),
+      source: (repository: string) => tree.source(repository),
+      close: () => tree.close(),
+      async sink(repository: string) {
+        const sink = await tree.sink(repository);
+        sink.commit = () => Promise.reject(new OclError('OCL_LOCKED', 'Cannot commit: for the test'));
+        return sink;
+      },
+    };
+    const server = await startEmbedded(library);
+    try {
+      const pusher = new Pusher(server.url, 'a');
+      const content = Buffer.from('what is linked');
+      const digest = digestOf(content);
+      const location = await begin(pusher);
+      expect((await pusher.ask('PUT', `${location}?digest=${digest}`, { body: content })).status).toBe(503);
+      expect((await patch(pusher, location, 'other bytes of it')).status).toBe(404);
+      expect(await readFile(join(root, 'a', blobPath(digest)))).toEqual(content);
+    } finally {
+      await server.close();
+      await rm(root, { recursive: true, force: true });
+    }
   });
 });
 
