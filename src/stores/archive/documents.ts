@@ -3,9 +3,9 @@ import { type Digest } from '../../core/digest.ts';
 import { isCode } from '../../core/errors.ts';
 import { isAttestationEntry, isImage } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { parseManifest, type Manifest, type ManifestDocument } from '../../core/manifest.ts';
+import { parseManifest, type Index, type Manifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType, isImageConfigType } from '../../core/mediaTypes.ts';
-import { matchesPlatform } from '../../core/platform.ts';
+import { formatPlatform, matchesPlatform } from '../../core/platform.ts';
 import { parseConfigFacts, type ConfigFacts } from './schema.ts';
 
 export interface FoundImage {
@@ -18,6 +18,7 @@ export class Documents {
   readonly #nodes: ReadonlyMap<Digest, Descriptor>;
   readonly #read: (descriptor: Descriptor) => Promise<Uint8Array>;
   readonly #documents = new Map<Digest, Promise<ManifestDocument>>();
+  readonly #images = new Map<string, Promise<FoundImage | undefined>>();
   readonly #facts = new Map<Digest, Promise<ConfigFacts | undefined>>();
 
   constructor(nodes: ReadonlyMap<Digest, Descriptor>, read: (descriptor: Descriptor) => Promise<Uint8Array>) {
@@ -42,6 +43,14 @@ export class Documents {
     if (!this.has(descriptor) || !isDocumentType(descriptor.mediaType) || depth > LIMITS.indexDepth) return undefined;
     const document = await this.#document(descriptor);
     if (document.kind === 'manifest') return { descriptor, manifest: document };
+    // Indexes may name the same one again and again, on every level: each is searched once.
+    const key = `${descriptor.digest} ${formatPlatform(platform)}`;
+    const known = this.#images.get(key) ?? this.#search(document, platform, depth);
+    this.#images.set(key, known);
+    return known;
+  }
+
+  async #search(document: Index, platform: Platform, depth: number): Promise<FoundImage | undefined> {
     for (const entry of document.manifests) {
       if (isAttestationEntry(entry)) continue;
       if (entry.platform !== undefined && !matchesPlatform(platform, entry.platform)) continue;

@@ -8,9 +8,11 @@ import { type Descriptor } from '../../../src/core/descriptor.ts';
 import { OclError } from '../../../src/core/errors.ts';
 import { children } from '../../../src/core/graph.ts';
 import { parseManifest } from '../../../src/core/manifest.ts';
-import { isDocumentType } from '../../../src/core/mediaTypes.ts';
+import { isDocumentType, MEDIA } from '../../../src/core/mediaTypes.ts';
 import { type LocalSource } from '../../../src/core/store.ts';
-import { readVerified } from '../../../src/io/verify.ts';
+import { toJsonBytes } from '../../../src/core/json.ts';
+import { describe as describeBytes, readVerified } from '../../../src/io/verify.ts';
+import { planArchive } from '../../../src/stores/archive/plan.ts';
 import { openArchive } from '../../../src/stores/archive/reader.ts';
 import { goodArchive, HOSTILE_TARS, pax, paxEntry, rawTar } from '../../support/tarCases.ts';
 import { codeOf } from './support.ts';
@@ -46,6 +48,27 @@ describe('an archive with', () => {
   it.each(HOSTILE_TARS)('$what is refused: $code', async ({ bytes, code }) => {
     expect(await codeOf(() => readArchive(bytes()))).toBe(code);
     expect(await readdir(spool)).toEqual([]);
+  });
+});
+
+describe('the plan of an archive', () => {
+  it('searches indexes that name each other again and again only once', async () => {
+    const read = new Map<string, Uint8Array>();
+    const nodes: Descriptor[] = [];
+    const add = (manifests: readonly Descriptor[]): Descriptor => {
+      const bytes = toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests });
+      const descriptor = describeBytes(bytes, MEDIA.ociIndex);
+      read.set(descriptor.digest, bytes);
+      nodes.push(descriptor);
+      return descriptor;
+    };
+    let root = add([]);
+    for (let level = 0; level < 5; level++) root = add(Array.from({ length: 1000 }, () => root));
+    const plan = await planArchive(nodes, [{ root, name: { tag: 'deep' } }], {
+      read: (descriptor) => Promise.resolve(read.get(descriptor.digest) ?? new Uint8Array()),
+      dockerPlatform: { os: 'linux', architecture: 'amd64' },
+    });
+    expect(plan.slots.size).toBe(6);
   });
 });
 
