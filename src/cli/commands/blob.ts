@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { parseDigest, type Digest } from '../../core/digest.ts';
-import { OclError } from '../../core/errors.ts';
+import { isCode, OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
 import { parseReference, wantedName } from '../../core/reference.ts';
@@ -42,18 +42,29 @@ export const blob = defineCommand(
 );
 
 /** The size of a blob is known only to the documents that name it. */
-async function findDescriptor(source: Source, root: Descriptor, digest: Digest): Promise<Descriptor | undefined> {
+async function findDescriptor(
+  source: Source,
+  root: Descriptor,
+  digest: Digest,
+  seen = new Set<Digest>(),
+): Promise<Descriptor | undefined> {
   if (root.digest === digest) return root;
-  if (!isDocumentType(root.mediaType)) return undefined;
+  if (!isDocumentType(root.mediaType) || seen.has(root.digest)) return undefined;
+  seen.add(root.digest);
   const { document } = await loadDocument(root, source);
   for (const { descriptor } of children(document)) {
     const found =
       descriptor.digest === digest
         ? descriptor
         : isDocumentType(descriptor.mediaType)
-          ? await findDescriptor(source, descriptor, digest)
+          ? await findDescriptor(source, descriptor, digest, seen).catch(absent)
           : undefined;
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** A platform that was not copied holds nothing that could be found. */
+function absent(error: unknown): undefined {
+  if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
 }
