@@ -140,10 +140,12 @@ export class OpenStores {
     const commit = (async () => {
       await previous.catch(() => undefined);
       const { waiting } = open;
-      if (waiting.length === 0) return;
+      const sink = await open.sink;
+      // Where no image arrived, a store on disk may still have learned a name.
+      if (waiting.length === 0 && sink.presence === 'graph') return;
       open.waiting = [];
       try {
-        await (await open.sink).commit();
+        await sink.commit();
       } catch (error) {
         open.waiting = [...waiting, ...open.waiting];
         throw onSide(error, 'target');

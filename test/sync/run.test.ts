@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { OclError } from '../../src/core/errors.ts';
+import { parseReference } from '../../src/core/reference.ts';
+import { type LocalSource } from '../../src/core/store.ts';
 import { loadConfig } from '../../src/sync/config.ts';
 import { runSync, type SyncOptions, type SyncReport } from '../../src/sync/run.ts';
 import { Linker } from '../../src/io/link.ts';
@@ -63,6 +65,16 @@ describe('runSync', () => {
     world.drop('mirror', layer?.digest ?? 'sha256:');
     expect(await run(world, text.replace('type:', 'fastCheck: true, type:'))).toMatchObject({ copied: 0, current: 1 });
     expect(await run(world, text)).toMatchObject({ copied: 1, current: 0, bytes: layer?.size });
+  });
+
+  it('keeps what a layout learns of an image that it has: where it came from', async () => {
+    const world = await appWith('1');
+    await world.put('mirror', '1', image('1'));
+    const text = steps('source: s.test/app, target: "ocidir://mirror", type: repository');
+    expect(await run(world, text)).toMatchObject({ copied: 0, current: 1, failed: [] });
+    const layout = (await world.source(parseReference('ocidir://mirror'))) as LocalSource;
+    const names = (await layout.roots()).map(({ annotations }) => annotations?.['io.containerd.image.name']);
+    expect(names).toContain('s.test/app:1');
   });
 
   it('lets the others go on when one image fails', async () => {
