@@ -59,7 +59,7 @@ describe('a pipe', () => {
     const parts = partsOf(shop.content, shop.tool);
     for (const part of parts) await layout.put(part, shop.content.opener(part));
     // More than a pipe holds, so that it is written to after it was closed.
-    const names = Array.from({ length: 1500 }, (_, i) => `a-tag-with-a-long-name-so-that-there-is-much-to-say-${i}`);
+    const names = Array.from({ length: 700 }, (_, i) => `${'so-that-there-is-much-to-say-'.repeat(4)}${i}`);
     await putRoots(
       layout,
       shop.content,
