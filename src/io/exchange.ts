@@ -13,7 +13,7 @@ export class Exchange {
   #body: SlabBody | undefined;
   #sent: Readable | undefined;
   #senderError: Error | undefined;
-  readonly #abort = (): void => this.#controller?.abort(this.#spec.signal?.reason as Error);
+  readonly #abort = (): void => this.#stop(this.#spec.signal?.reason as Error);
 
   constructor(spec: HttpRequest, resolve: (response: HttpResponse) => void, reject: (error: unknown) => void) {
     this.#spec = spec;
@@ -57,6 +57,13 @@ export class Exchange {
     const reason = this.#explain(error);
     if (this.#body === undefined) this.#reject(reason);
     else this.#body.destroy(reason);
+  }
+
+  /** A request that still waits for its connection cannot be told to stop; who waits for it need not wait on. */
+  #stop(reason: Error): void {
+    if (this.#controller !== undefined) return this.#controller.abort(reason);
+    this.#settle();
+    this.#reject(reason);
   }
 
   #explain(error: Error): Error {

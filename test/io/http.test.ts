@@ -155,6 +155,20 @@ describe('an exchange', () => {
     expect(sent.destroyed).toBe(true);
   });
 
+  it('stops at once also while the connection is being made', async () => {
+    const url = new URL((await rawServer(() => {})).replace('http:', 'https:'));
+    const stop = new AbortController();
+    const body = Readable.from([Buffer.from('x')]);
+    const open = (): Readable => body;
+    const asked = client().request({ method: 'PUT', url, signal: stop.signal, body: { size: 1, open } });
+    const started = performance.now();
+    const reason = new OclError('OCL_CANCELLED', 'for the test');
+    setTimeout(() => stop.abort(reason), 50);
+    await expect(asked).rejects.toBe(reason);
+    expect(performance.now() - started).toBeLessThan(3000);
+    expect(body.destroyed).toBe(true);
+  });
+
   it('stops with the reason of the signal, before and during the answer', async () => {
     const server = await script({
       'GET /silent': () => {},
