@@ -75,6 +75,8 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   EPERM: 'OCL_IO',
   EROFS: 'OCL_IO',
   EIO: 'OCL_IO',
+  ENAMETOOLONG: 'OCL_IO',
+  EFBIG: 'OCL_IO',
   EMFILE: 'OCL_IO',
   ENFILE: 'OCL_IO',
   EISDIR: 'OCL_IO',
@@ -104,4 +106,10 @@ export function isCode(error: unknown, code: ErrorCode): boolean {
 /** The code of a failed system call (`ENOENT`, …), when the value is one. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}
+
+/** Whether a system call found nothing of that name; where a name is too long for the file system nothing can be. */
+export function isAbsent(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
 }

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { type Digest } from '../core/digest.ts';
-import { systemCode } from '../core/errors.ts';
+import { isAbsent } from '../core/errors.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
 import { type LocalSource } from '../core/store.ts';
 import { Refusal } from './errors.ts';
@@ -23,8 +23,7 @@ async function fileSize(path: string): Promise<number | undefined> {
     const stats = await lstat(path);
     return stats.isFile() ? stats.size : undefined;
   } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }

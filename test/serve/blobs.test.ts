@@ -95,6 +95,14 @@ describe.each(LIBRARIES)('blobs over a %s library', (_kind, open) => {
     expect((await one.ask('HEAD', `blobs/${nowhere}`)).status).toBe(404);
   });
 
+  it('knows nothing under a digest that is longer than the name of a file', async () => {
+    await one.blob('there');
+    for (const path of ['blobs', 'manifests', 'referrers']) {
+      const answer = await one.ask('GET', `${path}/other:${'a'.repeat(400)}`);
+      expect([path, answer.status]).toEqual([path, path === 'referrers' ? 200 : 404]);
+    }
+  });
+
   it('deletes at once, once, and blobs only', async () => {
     const { digest } = await one.blob('to be deleted');
     expect((await one.ask('DELETE', `blobs/${digest}`)).status).toBe(202);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
-import { OclError, systemCode } from '../../core/errors.ts';
+import { isAbsent, OclError, systemCode } from '../../core/errors.ts';
 import { type ByteRange, type Open, type Shortcut, type StoredBlob } from '../../core/store.ts';
 import { makeDirectory, syncDirectory, TemporaryFile } from '../../io/atomicFile.ts';
 import { FileRange } from '../../io/fileRange.ts';
@@ -54,7 +54,7 @@ export class BlobFiles {
     } catch (error) {
       const code = systemCode(error);
       if (code === 'ELOOP' || code === 'ENXIO') throw unsafe(this.path(digest));
-      if (code === 'ENOENT' || code === 'ENOTDIR')
+      if (isAbsent(error))
         throw new OclError('OCL_NOT_FOUND', `Cannot open ${digest}: ${this.#root} does not hold it`, { cause: error });
       throw error;
     }
@@ -166,7 +166,7 @@ async function factsOf(path: string): Promise<Stats | undefined> {
   try {
     return await lstat(path);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }
@@ -177,7 +177,7 @@ async function* directoryEntries(path: string): AsyncGenerator<string> {
   try {
     for await (const entry of await opendir(path)) yield entry.name;
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
+    if (!isAbsent(error)) throw error;
   }
 }
 

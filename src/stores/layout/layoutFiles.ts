@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OclError, systemCode } from '../../core/errors.ts';
+import { isAbsent, OclError, systemCode } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
 import {
@@ -116,7 +116,7 @@ async function exists(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    if (isAbsent(error)) return false;
     throw error;
   }
 }
