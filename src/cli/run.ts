@@ -1,5 +1,5 @@
 import { OclError, toOclError } from '../core/errors.ts';
-import { printable } from '../core/redact.ts';
+import { printable, redact } from '../core/redact.ts';
 import { createEnv, type Env, type EnvOptions, type GlobalArguments } from './env.ts';
 import { EXIT, EXIT_OF } from './exit.ts';
 
@@ -58,5 +58,7 @@ export function reportError(error: OclError, json: boolean): void {
   const where = side === undefined ? '' : ` (${side})`;
   process.stderr.write(`error: ${printable(message)}${where} [${code}]\n`);
   if (hint !== undefined) process.stderr.write(`hint:  ${printable(hint)}\n`);
-  if (code === 'OCL_INTERNAL' && error.cause instanceof Error) process.stderr.write(`${error.cause.stack ?? ''}\n`);
+  if (code !== 'OCL_INTERNAL' || !(error.cause instanceof Error)) return;
+  // The stack repeats the message, which may hold a stranger's text.
+  for (const line of redact(error.cause.stack ?? '').split('\n')) process.stderr.write(`${printable(line)}\n`);
 }
