@@ -75,7 +75,8 @@ async function gather(source: Source, descriptor: Descriptor, seen: Set<Digest>,
     size += below.size;
     newest ??= below.created;
     if (isAttestationEntry(entry)) continue;
-    platforms.push(...(entry.platform === undefined ? below.platforms : [formatPlatform(entry.platform)]));
+    for (const platform of entry.platform === undefined ? below.platforms : [formatPlatform(entry.platform)])
+      platforms.push(platform);
   }
   return { kind, platforms, size, created: newest };
 }

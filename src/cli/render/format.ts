@@ -35,7 +35,9 @@ export function plural(count: number, noun: string): string {
 /** Columns padded to the widest cell; the last one is not padded. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => textWidth(row[column] ?? ''))));
+  const widths = header.map((_, column) =>
+    all.reduce((widest, row) => Math.max(widest, textWidth(row[column] ?? '')), 0),
+  );
   return all
     .map((row) =>
       row
