@@ -58,11 +58,11 @@ describe.each(PLACES)('$tool, as $as', ({ form, file, scheme, as }) => {
   it('is copied, and what refers to it as well', async () => {
     for (const [i, [name, digest]] of form.copies.entries()) {
       const target = path('copied', `${form.id}-${as.replaceAll(' ', '-')}-${i}`);
-      await oclDone(['copy', `${scheme}${file}${within(name)}`, `ocidir://${target}:copied`]);
-      expect(Object.values(await listed(`ocidir://${target}:copied`))).toEqual([digest]);
+      const { stdout } = await oclDone(['copy', `${scheme}${file}${within(name)}`, `ocidir://${target}:copied`]);
+      expect(stdout.trim()).toBe(digest);
+      if (i > 0) continue;
       expect((await checked(target)).damaged).toBe(false);
       if (!skopeo.missing) expect(skopeoDigest(`oci:${target}:copied`)).toBe(digest);
-      if (i > 0) continue;
       for (const [subject, digests] of form.referrers ?? [])
         expect(await referrersOf(`ocidir://${target}@${subject}`)).toEqual(digests);
     }
