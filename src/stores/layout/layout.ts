@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Clock } from '../../core/clock.ts';
-import { plainDescriptor, type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
+import { referrerDescriptor } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { isDocumentType, isIndexType } from '../../core/mediaTypes.ts';
@@ -244,18 +245,8 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     const document = parseManifest(bytes, descriptor.mediaType, `the manifest ${descriptor.digest}`);
     await this.#blobs.put(descriptor, () => Promise.resolve(Readable.from([bytes])), temporaryPath(this.root));
     // A layout has no list of referrers: as entries of index.json they are found by others, and kept by `gc`.
-    if (document.subject !== undefined) {
-      const artifactType =
-        document.artifactType ?? (document.kind === 'manifest' ? document.config?.mediaType : undefined);
-      this.#changes.push({
-        type: 'keep',
-        descriptor: {
-          ...plainDescriptor(descriptor),
-          ...(artifactType === undefined ? {} : { artifactType }),
-          ...(document.annotations === undefined ? {} : { annotations: document.annotations }),
-        },
-      });
-    }
+    if (document.subject !== undefined)
+      this.#changes.push({ type: 'keep', descriptor: referrerDescriptor(descriptor, document) });
   }
 
   async #describeBlob(digest: Digest): Promise<Descriptor> {
