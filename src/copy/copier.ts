@@ -24,6 +24,8 @@ export interface CopyPlan {
   /** The target has it all; `nodes` is empty then. */
   readonly current: boolean;
   readonly nodes: readonly { readonly descriptor: Descriptor; readonly present: boolean }[];
+  /** The digest tags that travel with the image, and whether the target has them so. */
+  readonly tags: readonly { readonly tag: string; readonly present: boolean }[];
 }
 
 /**
@@ -64,7 +66,7 @@ export class Copier {
 
   /** What a copy would do, without doing it: every node, and whether the sink has it. */
   async plan(request: CopyRequest): Promise<CopyPlan> {
-    if (isCurrent(request, await find(request))) return { current: true, nodes: [] };
+    if (isCurrent(request, await find(request))) return { current: true, nodes: [], tags: [] };
     const { to } = request;
     const graph = await this.#run.walk(request);
     const nodes = await allSettled(
@@ -73,7 +75,13 @@ export class Copier {
         present: present || (await this.#run.ask(() => targetSide(() => to.has(descriptor)))),
       })),
     );
-    return { current: false, nodes };
+    const tags = await allSettled(
+      graph.digestTags.map(async ({ tag, node }) => {
+        const there = await this.#run.ask(() => targetSide(() => to.find(tag)));
+        return { tag, present: there?.digest === node.descriptor.digest };
+      }),
+    );
+    return { current: false, nodes, tags };
   }
 
   /** A registry that has a manifest may still have lost a blob: then every node is asked for once more. */

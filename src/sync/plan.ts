@@ -1,5 +1,5 @@
 import { type Clock } from '../core/clock.ts';
-import { type Copier, type CopyRequest } from '../copy/copier.ts';
+import { type Copier, type CopyPlan, type CopyRequest } from '../copy/copier.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { silent, type Emit } from '../core/events.ts';
@@ -20,12 +20,16 @@ export interface PlanOptions {
   readonly signal?: AbortSignal | undefined;
   /** Needed for steps of type registry. */
   readonly catalog?: Catalog | undefined;
+  /** Looks for what is missing beside an image that is there: referrers, digest tags, contents below the root. */
+  readonly copier: Copier;
   /**
-   * When given, each copy is measured in bytes. That reads manifests at the source, which public registries count as pulls;
-   * everything else of a plan is one HEAD at each end.
+   * Whether each copy is measured in bytes. That reads manifests at the source, which public registries count as pulls;
+   * without it a plan is one HEAD at each end, and a look at what is beside the image where a step asks for that.
    */
-  readonly measure?: Copier | undefined;
+  readonly measure?: boolean | undefined;
 }
+
+type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
 
 /** One line of a dry run. */
 export interface PlannedJob {
@@ -53,7 +57,7 @@ export interface PlannedJob {
  * @throws only when the signal comes; all else is a job that failed
  */
 export async function* planSync(config: SyncConfig, stores: Stores, options: PlanOptions): AsyncGenerator<PlannedJob> {
-  const { clock, emit = silent, signal, catalog, measure } = options;
+  const { clock, emit = silent, signal, catalog } = options;
   for (const steps of inWaves(config.steps)) {
     const open = new OpenStores(stores, { clock, emit });
     try {
@@ -80,7 +84,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
       }
       const lines = mapInOrder(jobs, config.parallel, async (job) => {
         const resolved = await resolveJob(job, open);
-        return planned(job, resolved, await measured(job, resolved, open, measure));
+        return await planJob(job, resolved, open, options);
       });
       for await (const line of lines) {
         if (signal?.aborted === true) throw toOclError(signal.reason);
@@ -107,23 +111,47 @@ function planned(job: SyncJob, resolved: ResolvedJob, bytes: number | undefined)
   };
 }
 
-/** A dry run does not fail for want of a number. */
-async function measured(
+async function planJob(
   job: SyncJob,
   resolved: ResolvedJob,
   open: OpenStores,
-  copier: Copier | undefined,
-): Promise<number | undefined> {
-  if (copier === undefined || resolved.action !== 'copy') return undefined;
+  { copier, measure = false }: PlanOptions,
+): Promise<PlannedJob> {
+  if (resolved.action !== 'copy' || !(measure || resolved.again === true)) return planned(job, resolved, undefined);
   try {
-    const { nodes } = await copier.plan(await copyRequest(job, resolved, open));
-    const missing = new Map<Digest, Descriptor>(
-      nodes.filter(({ present }) => !present).map(({ descriptor }) => [descriptor.digest, descriptor]),
-    );
-    return [...missing.values()].reduce((sum, { size }) => sum + size, 0);
-  } catch {
-    return undefined;
+    const plan = await copier.plan(await copyRequest(job, resolved, open));
+    const bytes = measure ? bytesOf(plan) : undefined;
+    return planned(job, resolved.again === true ? lookedAgain(resolved, plan) : resolved, bytes);
+  } catch (error) {
+    // A dry run does not fail for want of a number; where it cannot say whether anything is missing, a run would fail as well.
+    if (resolved.again !== true) return planned(job, resolved, undefined);
+    const known = toOclError(error);
+    return planned(job, { action: 'failed', reason: known.message, error: known }, undefined);
   }
+}
+
+/** The root is right: what counts is what else is missing. */
+function lookedAgain(resolved: Copyable, { current, nodes, tags }: CopyPlan): Copyable {
+  const missing = [
+    count(current ? 0 : missingNodes(nodes).length, 'content'),
+    count(tags.filter(({ present }) => !present).length, 'digest tag'),
+  ].filter((text) => text !== undefined);
+  return missing.length === 0
+    ? { ...resolved, action: 'current', reason: 'same digest, and nothing is missing' }
+    : { ...resolved, reason: `${missing.join(' and ')} missing` };
+}
+
+function count(of: number, what: string): string | undefined {
+  return of === 0 ? undefined : `${of} ${what}${of === 1 ? '' : 's'}`;
+}
+
+function bytesOf({ nodes }: CopyPlan): number {
+  return missingNodes(nodes).reduce((sum, { size }) => sum + size, 0);
+}
+
+function missingNodes(nodes: CopyPlan['nodes']): readonly Descriptor[] {
+  const missing = nodes.filter(({ present }) => !present).map(({ descriptor }) => descriptor);
+  return [...new Map(missing.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
 
 /** A layout also learns where its content came from. */
@@ -134,11 +162,7 @@ function targetName({ from, to }: SyncJob, root: Descriptor): RootName {
 }
 
 /** What the engine is asked for. */
-export async function copyRequest(
-  job: SyncJob,
-  resolved: Exclude<ResolvedJob, { readonly action: 'failed' }>,
-  open: OpenStores,
-): Promise<CopyRequest> {
+export async function copyRequest(job: SyncJob, resolved: Copyable, open: OpenStores): Promise<CopyRequest> {
   const [from, to] = await Promise.all([open.source(job.from), open.sink(job.to)]);
   return {
     from,

@@ -23,6 +23,8 @@ export type ResolvedJob =
       /** What is there now. */
       readonly before: Descriptor | undefined;
       readonly select: Select;
+      /** The root is there already: only looking tells whether something beside or below it is missing. */
+      readonly again?: true | undefined;
     }
   | { readonly action: 'failed'; readonly reason: string; readonly error: OclError };
 
@@ -81,7 +83,7 @@ function settle(
   if (before?.digest === root.digest)
     return extra === undefined
       ? { ...found, action: 'current', reason: 'same digest' }
-      : { ...found, action: 'copy', reason: extra };
+      : { ...found, action: 'copy', reason: extra, again: true };
   if (before !== undefined && job.step.backupRequired) {
     throw new OclError(
       'OCL_UNSUPPORTED',

@@ -5,11 +5,14 @@ import { silent } from '../../src/core/events.ts';
 import { MEDIA } from '../../src/core/mediaTypes.ts';
 import { loadConfig } from '../../src/sync/config.ts';
 import { planSync, type PlannedJob, type PlanOptions } from '../../src/sync/plan.ts';
+import { runSync } from '../../src/sync/run.ts';
 import { image, index, recorder, TestClock, World } from './world.ts';
 
 async function plan(world: World, text: string, options: Partial<PlanOptions> = {}): Promise<readonly PlannedJob[]> {
   const jobs: PlannedJob[] = [];
-  for await (const job of planSync(loadConfig(text, 'sync.yaml').config, world, { clock: new TestClock(), ...options }))
+  const clock = new TestClock();
+  const copier = new Copier({ clock, emit: options.emit ?? silent });
+  for await (const job of planSync(loadConfig(text, 'sync.yaml').config, world, { clock, copier, ...options }))
     jobs.push(job);
   return jobs;
 }
@@ -73,7 +76,7 @@ describe('planSync', () => {
     const world = new World();
     const root = await world.put('s.test/app', '1', image('1'));
     const [job] = await plan(world, steps('source: s.test/app:1, target: t.test/app:1, type: image'), {
-      measure: new Copier({ clock: new TestClock(), emit: silent }),
+      measure: true,
     });
     expect(job?.bytes).toBeGreaterThan(root.size);
     expect(world.callsOf('put')).toEqual([]);
@@ -274,11 +277,48 @@ describe('planSync', () => {
           /^(\S+).*\((.*)\)$/,
           '$1 $2',
         );
-      expect(await reason('referrers: true')).toBe('copy looking for referrers');
-      expect(await reason('digestTags: true')).toBe('copy looking for digest tags');
-      expect(await reason('forceRecursive: true')).toBe('copy forceRecursive');
+      const nothing = 'current same digest, and nothing is missing';
+      expect(await reason('referrers: true')).toBe(nothing);
+      expect(await reason('digestTags: true')).toBe(nothing);
+      expect(await reason('forceRecursive: true')).toBe(nothing);
       expect(await reason('forceRecursive: true, referrers: true, fastCheck: true')).toBe('current same digest');
       expect(await reason('referrers: true, referrerTarget: t.test/sigs')).toBe('current same digest');
+    });
+
+    it.each(['t.test/app:1', 'ocidir://mirror/app:1'])(
+      'counts what is missing beside it, until %s has it',
+      async (to) => {
+        const world = new World();
+        const subject = await world.put('s.test/app', '1', image('1'));
+        const signature = await world.put(
+          's.test/app',
+          `${subject.digest.replace(':', '-')}.sig`,
+          image('signature', { subject, artifactType: 'application/sig' }),
+        );
+        await runSync(loadConfig(steps(`source: s.test/app:1, target: "${to}", type: image`), 'a.yaml').config, world, {
+          clock: new TestClock(),
+        });
+        const text = steps(`source: s.test/app:1, target: "${to}", type: image, referrers: true, digestTags: true`);
+        expect(await plan(world, text)).toMatchObject([
+          { action: 'copy', reason: '3 contents and 1 digest tag missing', bytes: undefined },
+        ]);
+        expect((await plan(world, text, { measure: true }))[0]?.bytes).toBeGreaterThan(signature.size);
+        expect(world.callsOf('tag')).toHaveLength(1);
+        await runSync(loadConfig(text, 'sync.yaml').config, world, { clock: new TestClock() });
+        expect(await plan(world, text)).toMatchObject([
+          { action: 'current', reason: 'same digest, and nothing is missing' },
+        ]);
+      },
+    );
+
+    it('fails where nobody can tell whether something is missing', async () => {
+      const world = new World();
+      await world.put('s.test/app', '1', image('1'));
+      await world.put('t.test/app', '1', image('1'));
+      world.faults.set('has t.test/app', () => new OclError('OCL_REGISTRY', 'Cannot look for it: answered 500'));
+      expect(
+        await plan(world, steps('source: s.test/app:1, target: t.test/app:1, type: image, forceRecursive: true')),
+      ).toMatchObject([{ action: 'failed', reason: 'Cannot look for it: answered 500' }]);
     });
 
     it('finds platforms that a sparse index at a registry lacks, without asking the source for more', async () => {

@@ -58,8 +58,9 @@ export const sync = defineCommand(
       const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
       if (args.action === 'check') {
         const jobs: PlannedJob[] = [];
-        const measure = args.measure ? new Copier({ clock, emit, signal, concurrency: args.concurrency }) : undefined;
-        for await (const job of planSync(config, stores, { clock, emit, signal, catalog, measure })) jobs.push(job);
+        const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+        const options = { clock, emit, signal, catalog, copier, measure: args.measure };
+        for await (const job of planSync(config, stores, options)) jobs.push(job);
         return reportPlan(jobs, env, args.exitCode);
       }
       return reportRun(
