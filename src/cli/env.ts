@@ -34,6 +34,8 @@ export interface EnvOptions {
   readonly dockerPlatform?: string | undefined;
   /** Standard output carries content: events and results go to standard error. */
   readonly contentOnStdout?: boolean | undefined;
+  /** The command changes nothing: it may end as soon as nobody reads what it prints. */
+  readonly showsOnly?: boolean | undefined;
 }
 
 /** What a command works with. Made once a run; nothing below reads the process's environment. */

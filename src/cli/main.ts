@@ -5,6 +5,7 @@ import { COMMANDS } from './commands.ts';
 import { hideDashes, restoreDashes } from './dash.ts';
 import { EXIT_OF } from './exit.ts';
 import { reportError } from './run.ts';
+import { outliveReaders } from './unread.ts';
 import { usageError } from './usage.ts';
 import { version } from './version.ts';
 
@@ -87,10 +88,5 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// A reader that closed the pipe (`ocl ls | head`) is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-
+outliveReaders();
 await main(hideBin(process.argv));

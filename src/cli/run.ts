@@ -2,6 +2,7 @@ import { OclError, toOclError } from '../core/errors.ts';
 import { printable, redact } from '../core/redact.ts';
 import { createEnv, type Env, type EnvOptions, type GlobalArguments } from './env.ts';
 import { EXIT, EXIT_OF } from './exit.ts';
+import { endWhenUnread } from './unread.ts';
 
 /**
  * Runs a command's action in an environment, and turns what it throws into a message and an exit status.
@@ -14,6 +15,7 @@ export async function runCommand(
   options: EnvOptions,
   action: (env: Env) => Promise<number | void>,
 ): Promise<void> {
+  if (options.showsOnly === true) endWhenUnread();
   const controller = new AbortController();
   const release = onSignals(controller);
   let env: Env | undefined;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openLayout } from '../../src/stores/layout/layout.ts';
@@ -77,6 +77,37 @@ describe('a pipe', () => {
       child.stdout.once('data', () => child.stdout.destroy());
       expect({ args, status: await ended(child), said }).toEqual({ args, status: 0, said: '' });
     }
+  });
+
+  it('that nobody reads stops nothing that acts: the work is done, and its status is kept', async () => {
+    const root = await temporary();
+    await writeLibrary(join(root, 'library'), shop);
+    await oclDone(['export', join(root, 'library'), '-o', join(root, 'x.tar')]);
+    const web = `ocidir://${root}/library/team/web:2.0`;
+    const config = join(root, 'sync.yaml');
+    await writeFile(
+      config,
+      `version: 1\nsync:\n  - {source: "${web}", target: "ocidir://${root}/s:1", type: image}\n  - {source: "ocidir://${root}/library/tool:9", target: "ocidir://${root}/t:1", type: image}\n`,
+    );
+    for (const [status, args] of [
+      [0, ['copy', web, `ocidir://${root}/copy:1`, '--json']],
+      [0, ['import', join(root, 'x.tar'), join(root, 'far'), '--json']],
+      [0, ['export', join(root, 'library'), '-o', join(root, 'y.tar'), '--json']],
+      [1, ['sync', '--config', config, '--json']],
+      [0, ['check', join(root, 'library'), '--json']],
+    ] as const) {
+      for (const deaf of ['stdout', 'stderr'] as const) {
+        const child = startOcl(
+          deaf === 'stdout' ? args : args.slice(0, -1).concat(args[0] === 'export' ? ['--overwrite'] : []),
+        );
+        child.stdout.resume();
+        child.stderr.resume();
+        child[deaf].destroy();
+        expect({ args, deaf, status: await ended(child) }).toEqual({ args, deaf, status });
+      }
+    }
+    await oclDone(['check', join(root, 'y.tar')]);
+    for (const place of ['copy', 'far', 's']) await oclDone(['check', join(root, place)]);
   });
 
   it('that closes in the middle of an archive is a failure: half an archive is none', async () => {

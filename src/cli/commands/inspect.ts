@@ -17,7 +17,7 @@ export const inspectCommand = defineCommand(
   async (args) => {
     const reference = parseReference(args.reference);
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform);
-    await runCommand(args, {}, async (env) => {
+    await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       const root = await onlyRoot(source, wantedName(reference));
       const inspection = await inspect(source, formatReference(reference), root, {

@@ -30,7 +30,7 @@ export const ls = defineCommand(
       .example('$0 ls registry.local:5000', 'The repositories of a registry')
       .example('$0 ls registry.local:5000/app --json', 'The images of a repository'),
   async (args) => {
-    await runCommand(args, {}, async (env) => {
+    await runCommand(args, { showsOnly: true }, async (env) => {
       if (isHostAlone(args.place)) {
         const names: string[] = [];
         for await (const name of env.registries.catalog(args.place.replace(/^docker:\/\//, '').replace(/\/$/, '')))

@@ -16,7 +16,7 @@ export const manifest = defineCommand(
   async (args) => {
     const reference = parseReference(args.reference);
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform);
-    await runCommand(args, { contentOnStdout: true }, async (env) => {
+    await runCommand(args, { contentOnStdout: true, showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       let loaded = await loadDocument(await onlyRoot(source, wantedName(reference)), source);
       if (platform !== undefined && loaded.document.kind === 'index') {

@@ -15,7 +15,7 @@ export const referrers = defineCommand(
       .example('$0 referrers ocidir://mirror/app:1.0 --artifact-type application/spdx+json', 'SBOMs alone'),
   async (args) => {
     const reference = parseReference(args.reference);
-    await runCommand(args, {}, async (env) => {
+    await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       const found: Descriptor[] = [];
       for await (const descriptor of source.referrers(await onlyRoot(source, wantedName(reference)))) {

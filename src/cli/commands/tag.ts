@@ -25,7 +25,7 @@ export const tag = defineCommand(
       .example('$0 tag rm ocidir://mirror/app:stable', 'Take the name away; the content stays until gc'),
   async (args) => {
     const reference = parseReference(args.reference);
-    await runCommand(args, {}, async (env) => {
+    await runCommand(args, { showsOnly: args.action === 'ls' }, async (env) => {
       if (args.action === 'ls') {
         const tags: string[] = [];
         for await (const name of (await env.stores.source(reference)).tags()) tags.push(name);

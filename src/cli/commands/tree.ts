@@ -17,7 +17,7 @@ export const tree = defineCommand(
       .example('$0 tree ocidir://mirror/app:1.0 --layers', 'With every layer'),
   async (args) => {
     const reference = parseReference(args.reference);
-    await runCommand(args, {}, async (env) => {
+    await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       const root = await buildTree(source, await onlyRoot(source, wantedName(reference)), { contents: args.layers });
       if (env.json) env.print(JSON.stringify(plain(root)));
