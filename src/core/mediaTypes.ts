@@ -1,3 +1,5 @@
+import { LIMITS } from './limits.ts';
+
 /** Media types that `ocl` itself has to tell apart; all others are carried as they are. */
 export const MEDIA = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -60,6 +62,11 @@ export function isImageConfigType(mediaType: string): boolean {
 export function isForeignLayerType(mediaType: string): boolean {
   const type = normalMediaType(mediaType);
   return type.includes('.layer.nondistributable.') || type.includes('.rootfs.foreign.');
+}
+
+/** Bytes of a manifest or index that are accepted, by its type. */
+export function documentLimit(mediaType: string | undefined): number {
+  return mediaType === undefined || isIndexType(mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
 }
 
 /** What is named in `Accept` when a manifest is asked for: some registries answer 404 when their type is not listed. */

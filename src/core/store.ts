@@ -61,6 +61,8 @@ export interface Source {
 export interface LocalSource extends Source {
   /** The entries of `index.json` with their annotations, in order. */
   roots(): Promise<readonly Descriptor[]>;
+  /** Bytes that are kept under a digest; undefined when nothing is. */
+  size(digest: Digest): Promise<number | undefined>;
   /** Every blob that is kept, referenced or not: digest and size as they are on disk. */
   blobs(): AsyncIterable<StoredBlob>;
 }

@@ -1,5 +1,5 @@
 import { type Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import { Agent, buildConnector, ProxyAgent, type Dispatcher } from 'undici';
 import { OclError } from '../core/errors.ts';
@@ -34,6 +34,8 @@ const KEEP_ALIVE = 15_000;
 export function createHttp(options: HttpOptions): Http {
   const timeouts = options.timeouts ?? HTTP_TIMEOUTS;
   const pools = new Map<TlsSettings | undefined, Map<string, Dispatcher>>();
+  /** Connections that are being made: undici lets go of them only when they are, or time out, and the process would wait for that. */
+  const connecting = new Set<Duplex>();
   let closed = false;
 
   function dispatcherFor(url: URL, tls: TlsSettings | undefined): Dispatcher {
@@ -42,7 +44,8 @@ export function createHttp(options: HttpOptions): Http {
     let perProxy = pools.get(tls);
     if (perProxy === undefined) pools.set(tls, (perProxy = new Map<string, Dispatcher>()));
     let dispatcher = perProxy.get(proxy);
-    if (dispatcher === undefined) perProxy.set(proxy, (dispatcher = createDispatcher(proxy, connectOptions(tls))));
+    if (dispatcher === undefined)
+      perProxy.set(proxy, (dispatcher = createDispatcher(proxy, connectOptions(tls), connecting)));
     return dispatcher;
   }
 
@@ -99,6 +102,8 @@ export function createHttp(options: HttpOptions): Http {
           body,
           headersTimeout: timeouts.headers,
           bodyTimeout: timeouts.idle,
+          // undici would close the connection after each HEAD.
+          reset: false,
         },
         exchanged,
       );
@@ -109,15 +114,16 @@ export function createHttp(options: HttpOptions): Http {
     closed = true;
     const all = [...pools.values()].flatMap((perProxy) => [...perProxy.values()]);
     pools.clear();
+    for (const socket of connecting) socket.destroy();
     await Promise.all(all.map((dispatcher) => dispatcher.destroy()));
   }
 
   return { request, close };
 }
 
-function createDispatcher(proxy: string, connect: Record<string, unknown>): Dispatcher {
+function createDispatcher(proxy: string, connect: Record<string, unknown>, connecting: Set<Duplex>): Dispatcher {
   const common = { keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE * 4 };
-  if (proxy === '') return new Agent({ ...common, connect: connector(connect) });
+  if (proxy === '') return new Agent({ ...common, connect: connector(connect, connecting) });
   return new ProxyAgent({
     ...common,
     uri: proxy,
@@ -128,11 +134,15 @@ function createDispatcher(proxy: string, connect: Record<string, unknown>): Disp
 }
 
 /** Plain connections read in large pieces; TLS is Node's own. */
-function connector(options: Record<string, unknown>): buildConnector.connector {
+function connector(options: Record<string, unknown>, connecting: Set<Duplex>): buildConnector.connector {
   const secure = buildConnector(options);
+  const watch = (socket: Duplex, made: 'connect' | 'secureConnect'): void => {
+    const forget = (): void => void connecting.delete(socket);
+    connecting.add(socket.once(made, forget).once('close', forget));
+  };
   return (target, done) => {
     if (target.protocol !== 'http:') {
-      secure(target, done);
+      watch(secure(target, done) as unknown as Duplex, 'secureConnect');
       return;
     }
     const socket = new WideSocket({
@@ -140,6 +150,7 @@ function connector(options: Record<string, unknown>): buildConnector.connector {
       port: Number(target.port || 80),
       timeout: options['timeout'] as number,
     });
+    watch(socket, 'connect');
     const fail = (error: Error): void => done(error, null);
     socket.once('error', fail).once('connect', () => {
       socket.off('error', fail);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
@@ -12,6 +12,8 @@ import { makeDirectory } from './atomicFile.ts';
 export interface Owner {
   readonly pid: number;
   readonly host: string;
+  /** The space in which the pid means something: two containers may share a host name. */
+  readonly space: string;
   /** The process's start as the kernel counts it, so that a reused number is not mistaken for it. */
   readonly started: string;
   readonly nonce: string;
@@ -40,8 +42,22 @@ function startOf(pid: number): string {
   }
 }
 
+function pidSpace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
 export function thisOwner(): Owner {
-  return { pid: process.pid, host: hostname(), started: startOf(process.pid), nonce: randomBytes(8).toString('hex') };
+  return {
+    pid: process.pid,
+    host: hostname(),
+    space: pidSpace(),
+    started: startOf(process.pid),
+    nonce: randomBytes(8).toString('hex'),
+  };
 }
 
 /** Whether a process of that number runs on this host. */
@@ -56,7 +72,8 @@ export function isRunning(pid: number): boolean {
 
 /** Whether the process that made a mark still runs; undefined when that cannot be known from here. */
 export function isAlive(owner: Owner): boolean | undefined {
-  if (owner.host !== hostname()) return undefined;
+  // Without a space it was written by something that knows none: the host name has to do.
+  if (owner.host !== hostname() || (owner.space !== '' && owner.space !== pidSpace())) return undefined;
   if (!isRunning(owner.pid)) return false;
   const started = startOf(owner.pid);
   return owner.started === '' || started === '' || started === owner.started;
@@ -66,7 +83,13 @@ export async function readOwner(path: string): Promise<Owner | undefined> {
   try {
     const value = JSON.parse(await readFile(path, 'utf8')) as Partial<Owner>;
     if (typeof value.pid !== 'number' || typeof value.host !== 'string') return undefined;
-    return { pid: value.pid, host: value.host, started: String(value.started ?? ''), nonce: String(value.nonce ?? '') };
+    return {
+      pid: value.pid,
+      host: value.host,
+      space: String(value.space ?? ''),
+      started: String(value.started ?? ''),
+      nonce: String(value.nonce ?? ''),
+    };
   } catch (error) {
     if (systemCode(error) === undefined || systemCode(error) === 'ENOENT') return undefined;
     throw error;

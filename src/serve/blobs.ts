@@ -1,8 +1,5 @@
-import { lstat } from 'node:fs/promises';
 import { type Digest } from '../core/digest.ts';
-import { isAbsent } from '../core/errors.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
-import { type LocalSource } from '../core/store.ts';
 import { Refusal } from './errors.ts';
 import { type Exchange, type Registry } from './exchange.ts';
 import { readRange } from './range.ts';
@@ -10,28 +7,10 @@ import { sendEmpty, sendStream } from './send.ts';
 
 const OCTETS = 'application/octet-stream';
 
-/** Bytes of what is kept under a digest; undefined when nothing is. */
-export async function sizeOf(source: LocalSource, digest: Digest): Promise<number | undefined> {
-  const place = source.place({ mediaType: OCTETS, digest, size: 0 });
-  if (place.kind === 'file') return fileSize(place.path);
-  for await (const blob of source.blobs()) if (blob.digest === digest) return blob.size;
-  return undefined;
-}
-
-async function fileSize(path: string): Promise<number | undefined> {
-  try {
-    const stats = await lstat(path);
-    return stats.isFile() ? stats.size : undefined;
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-}
-
 /** GET and HEAD of a blob. It is never anything but octets to a browser: its content is a stranger's. */
 export function getBlob(registry: Registry, { req, res }: Exchange, repository: string, digest: Digest): Promise<void> {
   return registry.repositories.read(repository, async (source) => {
-    const size = await sizeOf(source, digest);
+    const size = await source.size(digest);
     if (size === undefined) throw unknown(digest);
     const etag = `"${digest}"`;
     const headers = { 'Content-Type': OCTETS, 'Docker-Content-Digest': digest, ETag: etag, 'Accept-Ranges': 'bytes' };
@@ -67,7 +46,7 @@ export async function deleteBlob(
   digest: Digest,
 ): Promise<void> {
   await registry.repositories.read(repository, async (source) => {
-    if ((await sizeOf(source, digest)) === undefined) throw unknown(digest);
+    if ((await source.size(digest)) === undefined) throw unknown(digest);
     const roots = await source.roots();
     if (roots.some((root) => root.digest === digest && isDocumentType(root.mediaType))) throw unknown(digest);
   });

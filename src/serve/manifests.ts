@@ -9,7 +9,6 @@ import { isDocumentType, normalMediaType } from '../core/mediaTypes.ts';
 import { isTag } from '../core/reference.ts';
 import { type LocalSource } from '../core/store.ts';
 import { digestOf, verifying } from '../io/verify.ts';
-import { sizeOf } from './blobs.ts';
 import { Refusal } from './errors.ts';
 import { readBody, type Exchange, type Registry, type Sparse } from './exchange.ts';
 import { sendBytes, sendEmpty, sendStream } from './send.ts';
@@ -46,13 +45,13 @@ async function resolveDocument(source: LocalSource, reference: string): Promise<
   } catch (error) {
     throw NO_DOCUMENT.some((code) => isCode(error, code)) ? unknown(reference) : error;
   }
-  if (!isDocumentType(root.mediaType) || (await sizeOf(source, root.digest)) !== root.size) throw unknown(reference);
+  if (!isDocumentType(root.mediaType) || (await source.size(root.digest)) !== root.size) throw unknown(reference);
   return root;
 }
 
 /** A layout has to read a blob to tell whether it is a manifest: nobody shall make it read large ones. */
 async function refuseLarge(source: LocalSource, digest: Digest): Promise<void> {
-  const size = await sizeOf(source, digest);
+  const size = await source.size(digest);
   const isLarge = size === undefined || size > LIMITS.manifestBytes;
   if (isLarge && !(await source.roots()).some((root) => root.digest === digest)) throw unknown(digest);
 }

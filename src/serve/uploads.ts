@@ -3,7 +3,6 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { ALGORITHMS, isDigest, type Algorithm, type Digest } from '../core/digest.ts';
 import { isRepository } from '../core/reference.ts';
 import { type LocalSource } from '../core/store.ts';
-import { sizeOf } from './blobs.ts';
 import { Refusal } from './errors.ts';
 import { bodyOf, declaredLength, type Exchange, type Registry } from './exchange.ts';
 import { algorithmOf } from './manifests.ts';
@@ -169,7 +168,7 @@ async function mountBlob(
   for (const candidate of candidates) {
     if (!(await repositories.exists(candidate))) continue;
     const mounted = await repositories.read(candidate, async (source) => {
-      const size = await sizeOf(source, digest);
+      const size = await source.size(digest);
       if (size === undefined) return false;
       if (candidate !== repository) await bring(registry, source, repository, { mediaType: OCTETS, digest, size });
       return true;

@@ -15,7 +15,7 @@ const options = { clock: systemClock, emit: silent, timeout: 10_000 };
 /** An owner on this host whose process is over. */
 function deadOwner(): Owner {
   const { pid } = spawnSync(process.execPath, ['--version']);
-  return { pid, host: hostname(), started: '1', nonce: 'dead' };
+  return { ...thisOwner(), pid, started: '1', nonce: 'dead' };
 }
 
 async function lockHeldBy(owner: unknown): Promise<string> {

@@ -523,7 +523,7 @@ export const HOSTILE_TARS: readonly TarCase[] = [
   {
     what: 'oci-layout that is no JSON',
     bytes: () => replaced('oci-layout', { body: '{"imageLayoutVersion":1.0.0}' }),
-    code: 'OCL_DOCUMENT_INVALID',
+    code: 'OCL_ARCHIVE_INVALID',
   },
   {
     what: 'oci-layout of 1 MiB',

@@ -122,6 +122,11 @@ export class DockerContents implements Contents {
     }
   }
 
+  async size(digest: Digest): Promise<number | undefined> {
+    await this.roots();
+    return this.#documents.get(digest)?.length ?? this.#blobs.get(digest)?.size;
+  }
+
   async *blobs(): AsyncIterable<StoredBlob> {
     await this.roots();
     for (const [digest, bytes] of this.#documents) yield { digest, size: bytes.length };

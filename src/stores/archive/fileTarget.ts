@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { open as openFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open as openFile, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { syncDirectory } from '../../io/atomicFile.ts';
+import { isRunning } from '../../io/lock.ts';
 import { givePiece } from '../../io/slabPool.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
@@ -13,6 +14,8 @@ import { type ArchiveTarget } from './target.ts';
 const PIECE = 1 << 20;
 /** Pieces of one blob that may be on their way to the disk while the next are read and hashed. */
 const BEHIND = 3;
+/** Milliseconds after which nobody is believed to go on. */
+const ABANDONED = 3_600_000;
 /** Bytes after which the disk is set to work, so that little is left to wait for at the end. */
 const FLUSH_EVERY = 64 << 20;
 
@@ -37,6 +40,7 @@ export class FileTarget implements ArchiveTarget {
       throw new OclError('OCL_EXISTS', `Cannot write the archive ${this.#path}: it is a directory`, {
         hint: `for a layout directory use ocidir://${this.#path}`,
       });
+    await this.#removeAbandoned();
     this.#handle = await openFile(this.#partial, 'wx', 0o666);
     // What is never written, the filling after each body and the end, reads as the zeros it has to be.
     await this.#handle.truncate(plan.size);
@@ -93,6 +97,20 @@ export class FileTarget implements ArchiveTarget {
     await this.#flushing;
     await this.#close();
     await rm(this.#partial, { force: true });
+  }
+
+  /** What killed processes left of this file: a whole archive's bytes, which nobody would look for. */
+  async #removeAbandoned(): Promise<void> {
+    const prefix = `${basename(this.#path)}.`;
+    for (const name of await readdir(dirname(this.#path))) {
+      const pid = name.startsWith(prefix)
+        ? /^(\d+)-[0-9a-f]{12}\.partial$/.exec(name.slice(prefix.length))?.[1]
+        : undefined;
+      if (pid === undefined || isRunning(Number(pid))) continue;
+      // A process of another host may write on the same disk: what it works on is young.
+      const path = join(dirname(this.#path), name);
+      if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { force: true });
+    }
   }
 
   async #close(): Promise<void> {

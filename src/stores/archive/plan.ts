@@ -1,3 +1,4 @@
+import { LAYOUT_FILE } from '../../core/layoutFile.ts';
 import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
@@ -66,7 +67,7 @@ export async function planArchive(
     );
   const docker = await composeDockerFiles(roots, documents, options.dockerPlatform);
   const head = Buffer.concat([
-    ...file('oci-layout', toJsonBytes({ imageLayoutVersion: '1.0.0' })),
+    ...file('oci-layout', LAYOUT_FILE),
     ...file('index.json', toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: entries })),
     ...(docker.manifest === undefined ? [] : file('manifest.json', docker.manifest)),
     ...(docker.repositories === undefined ? [] : file('repositories', docker.repositories)),

@@ -2,6 +2,7 @@ import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
+import { checkLayoutFile } from '../../core/layoutFile.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { MEDIA } from '../../core/mediaTypes.ts';
@@ -11,7 +12,6 @@ import { type Tarball } from '../../io/tarball.ts';
 import { shown } from '../../io/tarName.ts';
 import { blobPath, readVerified } from '../../io/verify.ts';
 import { DockerContents } from './docker.ts';
-import { checkLayoutFile } from './schema.ts';
 import { ArchiveSource, type ArchiveKind, type Contents } from './source.ts';
 import { openTar } from './spool.ts';
 
@@ -89,7 +89,11 @@ class OciContents implements Contents {
   }
 
   static async read(tarball: Tarball, path: string): Promise<OciContents> {
-    checkLayoutFile(await smallFile(tarball, path, 'oci-layout', MAX_LAYOUT_FILE), path);
+    checkLayoutFile(
+      await smallFile(tarball, path, 'oci-layout', MAX_LAYOUT_FILE),
+      `oci-layout in ${path}`,
+      'OCL_ARCHIVE_INVALID',
+    );
     const what = `index.json in ${path}`;
     const index = parseManifest(await smallFile(tarball, path, 'index.json', LIMITS.indexBytes), MEDIA.ociIndex, what);
     if (index.kind !== 'index') throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: it is no image index`);
@@ -102,6 +106,10 @@ class OciContents implements Contents {
 
   async names(): Promise<readonly string[]> {
     return listNames(this.#roots);
+  }
+
+  size(digest: Digest): Promise<number | undefined> {
+    return Promise.resolve(this.#tarball.find(blobPath(digest))?.size);
   }
 
   async *blobs(): AsyncIterable<StoredBlob> {

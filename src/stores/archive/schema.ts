@@ -42,8 +42,6 @@ const ConfigSchema = z.looseObject({
   rootfs: z.looseObject({ diff_ids: z.array(Text).max(10_000).nullish() }).nullish(),
 });
 
-const LayoutSchema = z.looseObject({ imageLayoutVersion: z.literal('1.0.0') });
-
 /** Go reads names in any case, so that `config` beside `Config` would be another image to docker. */
 const NAMES: ReadonlyMap<string, string> = new Map(
   ['Config', 'RepoTags', 'Layers', 'LayerSources'].map((name) => [name.toLowerCase(), name]),
@@ -85,13 +83,6 @@ function platformOf(config: z.infer<typeof ConfigSchema>): Platform | undefined 
     ...(config['os.features'] ? { 'os.features': config['os.features'] } : {}),
     ...(config.variant ? { variant: config.variant } : {}),
   };
-}
-
-/** @throws OCL_ARCHIVE_INVALID, OCL_DOCUMENT_INVALID */
-export function checkLayoutFile(bytes: Uint8Array, path: string): void {
-  const what = `oci-layout in ${path}`;
-  const result = LayoutSchema.safeParse(parseJson(bytes, what));
-  if (!result.success) throw invalid(what, 'its imageLayoutVersion is not "1.0.0"');
 }
 
 function check<T extends z.ZodType>(schema: T, value: unknown, what: string): z.infer<T> {

@@ -3,7 +3,7 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { isIndexType } from '../../core/mediaTypes.ts';
+import { documentLimit } from '../../core/mediaTypes.ts';
 import { type ByteRange, type Gate, type LocalSource, type Place, type StoredBlob } from '../../core/store.ts';
 import { embeddedData, readBounded, readVerified } from '../../io/verify.ts';
 import { ReferrerTable } from './referrers.ts';
@@ -20,6 +20,7 @@ export interface Contents {
   /** Undefined: the archive does not have it. */
   stream(digest: Digest, range: ByteRange | undefined): Promise<Readable | undefined>;
   names(): Promise<readonly string[]>;
+  size(digest: Digest): Promise<number | undefined>;
   blobs(): AsyncIterable<StoredBlob>;
 }
 
@@ -72,6 +73,10 @@ export class ArchiveSource implements LocalSource {
     return this.#contents.roots();
   }
 
+  size(digest: Digest): Promise<number | undefined> {
+    return this.#contents.size(digest);
+  }
+
   blobs(): AsyncIterable<StoredBlob> {
     return this.#contents.blobs();
   }
@@ -86,7 +91,7 @@ export class ArchiveSource implements LocalSource {
     const roots = this.kind === 'docker' ? [] : await this.roots();
     const read = async (descriptor: Descriptor): Promise<Uint8Array | undefined> => {
       const stream = await this.#contents.stream(descriptor.digest, undefined);
-      const limit = isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
+      const limit = documentLimit(descriptor.mediaType);
       return stream === undefined ? undefined : readVerified(stream, descriptor, limit);
     };
     return ReferrerTable.build(roots, read, this.#likeDocuments());

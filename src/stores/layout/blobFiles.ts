@@ -114,8 +114,15 @@ export class BlobFiles {
   /** Makes the names written since the last call durable. */
   async sync(): Promise<void> {
     const directories = [...this.#touched];
-    this.#touched.clear();
-    for (const directory of directories) await syncDirectory(directory);
+    for (const directory of directories) {
+      this.#touched.delete(directory);
+      try {
+        await syncDirectory(directory);
+      } catch (error) {
+        this.#touched.add(directory);
+        throw error;
+      }
+    }
   }
 
   /** Every regular file with a digest for a name. */
@@ -145,6 +152,7 @@ export class BlobFiles {
     if (!this.#checked.has(algorithm)) {
       await this.#checkDirectories(digest);
       await makeDirectory(directory);
+      this.#touched.add(join(this.#root, 'blobs'));
     }
     return directory;
   }

@@ -33,8 +33,6 @@ export const EMPTY_INDEX: IndexFile = {
   entries: [],
 };
 
-export const LAYOUT_FILE: Uint8Array = toJsonBytes({ imageLayoutVersion: '1.0.0' });
-
 /** @throws OCL_LAYOUT_INVALID: a file that cannot be read is never taken for an empty one */
 export function parseIndexFile(bytes: Uint8Array, path: string): IndexFile {
   if (bytes.length > LIMITS.indexBytes)
@@ -52,23 +50,6 @@ export function parseIndexFile(bytes: Uint8Array, path: string): IndexFile {
       cause: error,
       hint: 'restore index.json from a backup, or write into a new directory; ocl never replaces an index that it cannot read',
     });
-  }
-}
-
-/** Checks the `oci-layout` file. @throws OCL_LAYOUT_INVALID */
-export function checkLayoutFile(bytes: Uint8Array, path: string): void {
-  let value: unknown;
-  try {
-    value = parseJson(bytes, path);
-  } catch (error) {
-    throw new OclError('OCL_LAYOUT_INVALID', (error as Error).message, { cause: error });
-  }
-  const version = isObject(value) ? value['imageLayoutVersion'] : undefined;
-  if (version !== '1.0.0') {
-    throw new OclError(
-      'OCL_LAYOUT_INVALID',
-      `Cannot use ${path}: imageLayoutVersion must be the text "1.0.0", not ${JSON.stringify(version)?.slice(0, 100)}`,
-    );
   }
 }
 

@@ -8,7 +8,7 @@ import { type Emit } from '../../core/events.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
-import { isDocumentType, isIndexType } from '../../core/mediaTypes.ts';
+import { isDocumentType, documentLimit } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
 import {
   type ByteRange,
@@ -114,6 +114,10 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     return this.#roots.descriptors;
   }
 
+  async size(digest: Digest): Promise<number | undefined> {
+    return (await this.#blobs.stat(digest))?.size;
+  }
+
   blobs(): AsyncIterable<StoredBlob> {
     return this.#blobs.list();
   }
@@ -141,7 +145,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     if (!(await this.#blobs.has(descriptor))) return undefined;
     try {
       const stream = await this.#blobs.open(descriptor.digest);
-      const bytes = await readVerified(stream, descriptor, documentLimit(descriptor));
+      const bytes = await readVerified(stream, descriptor, documentLimit(descriptor.mediaType));
       this.#verified.add(descriptor.digest);
       return bytes;
     } catch (error) {
@@ -162,7 +166,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
       await this.#blobs.put(descriptor, opened, temporaryPath(this.root));
       return;
     }
-    const bytes = await readVerified(await opened(), descriptor, documentLimit(descriptor));
+    const bytes = await readVerified(await opened(), descriptor, documentLimit(descriptor.mediaType));
     await this.#putDocument(descriptor, bytes);
   }
 
@@ -290,8 +294,4 @@ export async function openLayout(root: string, options: LayoutOptions): Promise<
 export async function openOrCreateLayout(root: string, options: LayoutOptions): Promise<LayoutStore> {
   await checkLayoutOrNew(root);
   return new LayoutStore(root, options);
-}
-
-function documentLimit(descriptor: Descriptor): number {
-  return isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
 }

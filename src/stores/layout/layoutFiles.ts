@@ -1,17 +1,11 @@
 import { constants } from 'node:fs';
 import { lstat, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isAbsent, OclError, systemCode } from '../../core/errors.ts';
+import { checkLayoutFile, LAYOUT_FILE } from '../../core/layoutFile.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
-import {
-  checkLayoutFile,
-  EMPTY_INDEX,
-  encodeIndexFile,
-  LAYOUT_FILE,
-  parseIndexFile,
-  type IndexFile,
-} from './indexFile.ts';
+import { makeDirectory, syncDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import { EMPTY_INDEX, encodeIndexFile, parseIndexFile, type IndexFile } from './indexFile.ts';
 
 const LAYOUT_FILE_BYTES = 1 << 16;
 
@@ -29,7 +23,7 @@ export async function checkLayout(root: string): Promise<void> {
       `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`,
     );
   const file = join(root, 'oci-layout');
-  checkLayoutFile(await readRegularFile(file, LAYOUT_FILE_BYTES), file);
+  checkLayoutFile(await readRegularFile(file, LAYOUT_FILE_BYTES), file, 'OCL_LAYOUT_INVALID');
 }
 
 /** @throws OCL_LAYOUT_INVALID when there is something that is no layout and may not become one */
@@ -50,6 +44,7 @@ export async function createLayout(root: string): Promise<void> {
   if (!(await exists(join(root, 'blobs')))) await makeDirectory(join(root, 'blobs'));
   if (!hasIndex) await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
   await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
+  await syncDirectory(dirname(resolve(root)));
 }
 
 /** `index.json` as it was last read: a file of the same number, size and times is not parsed again. */

@@ -79,11 +79,21 @@ export async function liveWriters(root: string, now: number): Promise<readonly O
   for (const name of await namesIn(workPath(root, WRITERS))) {
     const path = workPath(root, WRITERS, name);
     const owner = await readOwner(path);
-    const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await lstat(path)).mtimeMs < DAY);
+    const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await timeOf(path)) < DAY);
     if (alive && owner !== undefined) live.push(owner);
     else await rm(path, { force: true });
   }
   return live;
+}
+
+/** Milliseconds since the epoch; 0 for a marker that has just been taken back. */
+async function timeOf(path: string): Promise<number> {
+  try {
+    return (await lstat(path)).mtimeMs;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 /** What processes that died have left unfinished. Only called under the lock, while no writer lives. */

@@ -80,6 +80,10 @@ export class MemoryStore implements LocalSource, Sink, Editor {
     return Promise.resolve(this.#contents.roots());
   }
 
+  size(digest: Digest): Promise<number | undefined> {
+    return Promise.resolve(this.#contents.get(digest)?.descriptor.size);
+  }
+
   async *blobs(): AsyncGenerator<StoredBlob> {
     for (const { descriptor } of this.#contents.all()) yield { digest: descriptor.digest, size: descriptor.size };
   }

@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { ANNOTATION, type Descriptor } from '../../core/descriptor.ts';
+import { type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { entryName, findEntry, repositoryOf } from '../../core/names.ts';
 import {
@@ -138,6 +139,10 @@ class RepositoryView implements LocalSource {
   /** Its entries, each under its bare tag. */
   async roots(): Promise<readonly Descriptor[]> {
     return (await this.#store.roots()).filter(this.#belongs).map(withBareTag);
+  }
+
+  size(digest: Digest): Promise<number | undefined> {
+    return this.#store.size(digest);
   }
 
   blobs(): AsyncIterable<StoredBlob> {

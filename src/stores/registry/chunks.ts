@@ -21,7 +21,7 @@ export interface ChunkedUpload {
 
 const CHUNK = 8 << 20;
 /** What a registry may ask to be sent in one piece, which has to lie in memory so that it can be sent again. */
-const LARGEST_CHUNK = 256 << 20;
+const LARGEST_CHUNK = 64 << 20;
 /** Below this a 413 is not answered with yet smaller chunks. */
 const SMALLEST_CHUNK = 64 << 10;
 

@@ -1,9 +1,8 @@
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
-import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
-import { isDocumentType, isIndexType, MANIFEST_ACCEPT, normalMediaType } from '../../core/mediaTypes.ts';
+import { documentLimit, isDocumentType, MANIFEST_ACCEPT, normalMediaType } from '../../core/mediaTypes.ts';
 import { discard, header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';
@@ -53,7 +52,7 @@ export class Manifests {
     const shown = this.#shown(name);
     const answer = await this.#get('GET', name, `fetch ${shown}`);
     const type = mediaTypeOf(answer.headers);
-    const limit = type === undefined || isIndexType(type) ? LIMITS.indexBytes : LIMITS.manifestBytes;
+    const limit = documentLimit(type);
     const bytes = await readBounded(answer.body, limit, shown);
     const digest = computeDigest(bytes, isDigest(name) ? name : answeredDigest(answer.headers), shown);
     const mediaType = type ?? parseManifest(bytes, undefined, shown).mediaType;

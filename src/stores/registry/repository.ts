@@ -3,9 +3,8 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
-import { LIMITS } from '../../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
-import { isDocumentType, isIndexType, isSchema1Type } from '../../core/mediaTypes.ts';
+import { documentLimit, isDocumentType, isSchema1Type } from '../../core/mediaTypes.ts';
 import { isTag, type RegistryReference } from '../../core/reference.ts';
 import {
   type ByteRange,
@@ -190,7 +189,7 @@ export class RegistryStore implements Source, Sink, Editor {
   }
 
   async #putDocument(descriptor: Descriptor, name: string, open: Open): Promise<void> {
-    const limit = isIndexType(descriptor.mediaType) ? LIMITS.indexBytes : LIMITS.manifestBytes;
+    const limit = documentLimit(descriptor.mediaType);
     const bytes = await readVerified(await open(), descriptor, limit);
     const { knowsSubject } = await this.#manifests.write(name, descriptor, bytes);
     if (knowsSubject || this.#listed.has(descriptor.digest) || isSchema1Type(descriptor.mediaType)) return;
