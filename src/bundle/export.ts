@@ -1,6 +1,6 @@
 import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { OclError } from '../core/errors.ts';
-import { entryName } from '../core/names.ts';
+import { answersTo, entryName } from '../core/names.ts';
 import {
   formatReference,
   isTag,
@@ -130,16 +130,7 @@ async function chosenRoots(
       (root) =>
         root.annotations?.[ANNOTATION.refName] !== undefined || root.annotations?.[ANNOTATION.imageName] !== undefined,
     );
-  const full = parseImageName(wanted);
-  return roots.filter((root) => {
-    const { tag, imageName } = entryName(root);
-    if (root.digest === wanted || tag === wanted || imageName === wanted) return true;
-    return (
-      full?.tag !== undefined &&
-      full.tag === tag &&
-      (repository === full.repository || imageName === `${full.registry}/${full.repository}:${full.tag}`)
-    );
-  });
+  return roots.filter((root) => answersTo(root, wanted, repository));
 }
 
 /** The name that the entry carries, else one below `localhost`, as other tools name what has no registry. */

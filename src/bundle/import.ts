@@ -1,6 +1,6 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { OclError, toOclError } from '../core/errors.ts';
-import { entryName, listNames, repositoryOf, severalRepositories } from '../core/names.ts';
+import { answersTo, entryName, listNames, repositoryOf, severalRepositories } from '../core/names.ts';
 import { isTag, type Reference } from '../core/reference.ts';
 import { type Emit } from '../core/events.ts';
 import { type LocalSource, type RootName, type Sink, type Stores } from '../core/store.ts';
@@ -67,17 +67,11 @@ async function openLocal(file: Reference, stores: Stores): Promise<LocalSource> 
 }
 
 function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options: ImportOptions): readonly Planned[] {
-  const names = new Set(options.only);
   const several = severalRepositories(roots.map(entryName));
   const planned = roots.map((root): Planned => {
     const { tag, imageName } = entryName(root);
     const whole = repositoryOf(root);
-    const repository =
-      whole === undefined
-        ? options.repository
-        : options.scoped
-          ? whole.replaceAll(/[:[\]]/g, '-')
-          : whole.slice(whole.indexOf('/') + 1);
+    const repository = whole !== undefined && options.scoped ? whole.replaceAll(/[:[\]]/g, '-') : pathOf(root, options);
     const image = imageName ?? tag ?? root.digest;
     return {
       root,
@@ -91,21 +85,30 @@ function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options
             : {},
     };
   });
+  const { only } = options;
   const wanted =
-    names.size === 0
+    only.length === 0
       ? planned
-      : planned.filter(
-          ({ root, image, name }) =>
-            names.has(image) || names.has(root.digest) || (name.tag !== undefined && names.has(name.tag)),
-        );
+      : planned.filter(({ root }) => only.some((name) => answersTo(root, name, pathOf(root, options))));
+  if (roots.length === 0) throw new OclError('OCL_NOT_FOUND', 'Cannot import: the bundle holds nothing');
   if (wanted.length === 0)
-    throw new OclError(
-      'OCL_NOT_FOUND',
-      `Cannot import: ${names.size === 0 ? 'the bundle holds nothing' : `the bundle has none of ${[...names].join(', ')}`}`,
-      { hint: `it has ${listNames(roots).slice(0, 10).join(', ')}` },
-    );
+    throw new OclError('OCL_NOT_FOUND', `Cannot import: the bundle has none of ${only.join(', ')}`, {
+      hint: `it has ${namesToTake(roots).slice(0, 10).join(', ')}`,
+    });
   if (!options.scoped && target.kind === 'repositories') refuseCollisions(wanted);
   return wanted;
+}
+
+/** The repository without its registry, as `ocl ls` calls it. */
+function pathOf(root: Descriptor, { repository }: ImportOptions): string {
+  const whole = repositoryOf(root);
+  return whole === undefined ? repository : whole.slice(whole.indexOf('/') + 1);
+}
+
+/** What `only` takes: names, and digests where there are none. */
+function namesToTake(roots: readonly Descriptor[]): readonly string[] {
+  const names = listNames(roots);
+  return names.length > 0 ? names : roots.map(({ digest }) => digest);
 }
 
 /** In one layout several repositories can only be told apart by full names. */
@@ -138,6 +141,8 @@ class Importer {
   readonly #target: ImportTarget;
   readonly #options: ImportOptions;
   readonly #sinks = new Map<string, Promise<Sink>>();
+  /** Where an image has arrived: elsewhere there is nothing to commit, and what fails there has been told. */
+  readonly #received = new Set<string>();
   readonly #results: CopyResult[] = [];
   readonly #failed: { image: string; error: OclError }[] = [];
 
@@ -154,7 +159,7 @@ class Importer {
         await this.#copyNameless(planned.filter(({ name }) => name.tag === undefined));
       } finally {
         // Also after Ctrl-C: what has arrived whole gets its name.
-        for (const [repository, sink] of this.#sinks) await this.#commit(repository, await sink);
+        for (const key of this.#received) await this.#commit(key);
       }
     } finally {
       for (const sink of this.#sinks.values()) await (await sink).close();
@@ -165,8 +170,8 @@ class Importer {
   /** Nameless roots are mostly referrers, which came with their subjects; what is left goes where its repository is clear. */
   async #copyNameless(nameless: readonly Planned[]): Promise<void> {
     for (const image of nameless) {
-      const sinks = await Promise.all(this.#sinks.values());
-      const there = await Promise.all(sinks.map(async (sink) => await sink.has(image.root)));
+      const sinks = [...this.#received].map(async (key) => await this.#sinks.get(key));
+      const there = await Promise.all(sinks.map(async (sink) => await (await sink)?.has(image.root)));
       if (there.includes(true)) continue;
       const [only] = this.#sinks.keys();
       await this.#copy(this.#sinks.size === 1 && only !== undefined ? { ...image, repository: only } : image);
@@ -180,6 +185,7 @@ class Importer {
       this.#results.push(
         await copier.copy({ from: this.#source, to, root: image.root, name: image.name, image: image.image, select }),
       );
+      this.#received.add(this.#keyOf(image.repository));
     } catch (error) {
       const known = toOclError(error);
       if (known.code === 'OCL_CANCELLED') throw known;
@@ -187,16 +193,21 @@ class Importer {
     }
   }
 
-  async #commit(repository: string, sink: Sink): Promise<void> {
+  async #commit(key: string): Promise<void> {
     try {
-      await sink.commit();
+      await (await this.#sinks.get(key))?.commit();
     } catch (error) {
-      this.#failed.push({ image: repository, error: toOclError(error) });
+      this.#failed.push({ image: key === '' ? this.#source.name : key, error: toOclError(error) });
     }
   }
 
+  /** One layout takes all repositories. */
+  #keyOf(repository: string): string {
+    return this.#target.kind === 'layout' ? '' : repository;
+  }
+
   async #sink(repository: string): Promise<Sink> {
-    const key = this.#target.kind === 'layout' ? '' : repository;
+    const key = this.#keyOf(repository);
     let sink = this.#sinks.get(key);
     if (sink === undefined) {
       sink = this.#target.kind === 'layout' ? Promise.resolve(this.#target.sink) : this.#target.open(repository);

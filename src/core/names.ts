@@ -98,6 +98,23 @@ export function findEntry(descriptors: readonly Descriptor[], wanted: string): D
 }
 
 /**
+ * Whether an entry is one of those that a person means: by its digest, its tag, an image name in full or short, or `REPOSITORY:TAG` and
+ * `REPOSITORY@DIGEST` as `ocl ls` prints them. Other than `findEntry` this takes every entry that answers.
+ * @param repository what the entry's repository is called where it lies, without the registry as a rule
+ */
+export function answersTo(entry: Descriptor, wanted: string, repository: string): boolean {
+  const { tag, imageName } = entryName(entry);
+  const names = new Set([entry.digest, tag, imageName, `${repository}@${entry.digest}`]);
+  if (tag !== undefined) names.add(`${repository}:${tag}`);
+  if (names.has(wanted)) return true;
+  const full = parseImageName(wanted);
+  if (full === undefined) return false;
+  if (names.has(formatReference(full))) return true;
+  // Where nothing says which registry it came from, any may be meant.
+  return imageName === undefined && full.tag !== undefined && full.tag === tag && full.repository === repository;
+}
+
+/**
  * An entry of `index.json`: the descriptor under its names, other annotations kept.
  * With several repositories ref.name is the full name, so that tools that read nothing else can tell two `latest` apart.
  */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ANNOTATION, type Descriptor } from '../../src/core/descriptor.ts';
 import { OclError } from '../../src/core/errors.ts';
 import {
+  answersTo,
   composeEntry,
   entryName,
   familiarName,
@@ -47,6 +48,35 @@ const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
 
 describe('names of index entries', () => {
+  it.each<readonly [string, Record<string, string>, string, readonly string[], readonly string[]]>([
+    [
+      'with a full name',
+      { [ANNOTATION.refName]: '1.1', [ANNOTATION.imageName]: 'ghcr.io/team/app:1.1' },
+      'team/app',
+      ['1.1', 'team/app:1.1', 'ghcr.io/team/app:1.1', `sha256:${A}`, `team/app@sha256:${A}`],
+      ['1.2', 'team/app', 'app:1.1', 'quay.io/team/app:1.1', 'team/app:1.2', `sha256:${B}`, `team/app@sha256:${B}`, ''],
+    ],
+    [
+      'of Docker Hub',
+      { [ANNOTATION.imageName]: 'docker.io/library/alpine:3' },
+      'library/alpine',
+      ['3', 'alpine:3', 'library/alpine:3', 'docker.io/alpine:3', 'docker.io/library/alpine:3'],
+      ['alpine', 'ghcr.io/library/alpine:3'],
+    ],
+    [
+      'with a tag alone',
+      { [ANNOTATION.refName]: '1' },
+      'tool',
+      ['1', 'tool:1', `tool@sha256:${A}`],
+      ['2', 'tool', 'tool:2'],
+    ],
+    ['without a name', {}, 'images', [`sha256:${A}`, `images@sha256:${A}`], ['images', 'images:latest', 'latest']],
+  ])('%s are known by all that people call them', (_, annotations, repository, known, unknown) => {
+    const one = entry(A, annotations);
+    expect(known.filter((name) => !answersTo(one, name, repository))).toEqual([]);
+    expect(unknown.filter((name) => answersTo(one, name, repository))).toEqual([]);
+  });
+
   it('reads back every name that it writes', () => {
     fc.assert(
       fc.property(named, fc.boolean(), ({ hex: digits, repository: repo, tag: label }, several) => {

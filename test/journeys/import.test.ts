@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -54,6 +54,28 @@ describe('an import', () => {
     expect(await readdir(join(directory, 'one'))).toEqual(['tool']);
     const none = await ocl(['import', file, join(directory, 'none'), '--only', 'c.example/x:1']);
     expect([none.status, none.stderr]).toEqual([3, expect.stringContaining('a.example/team/web:2.0')]);
+  });
+
+  it('takes the names that ls prints', async () => {
+    const directory = await temporary();
+    const file = await bundleOf(directory, 'a.example/team/web:2.0', 'b.example/tool:1');
+    const listed = jsonLines<{ reference: string }[]>((await oclDone(['ls', file, '--all', '--json'])).stdout)[0] ?? [];
+    expect(listed.map(({ reference }) => reference)).toContain('tool:1');
+    for (const [i, { reference }] of listed.entries())
+      await oclDone(['import', file, join(directory, `${i}`), '--only', reference]);
+    expect(await readdir(join(directory, `${listed.findIndex(({ reference }) => reference === 'tool:1')}`))).toEqual([
+      'tool',
+    ]);
+  });
+
+  it('that cannot write tells each image once', async () => {
+    const directory = await temporary();
+    const file = await bundleOf(directory, 'a.example/team/web:2.0', 'a.example/tool:1');
+    await mkdir(join(directory, 'library'));
+    await writeFile(join(directory, 'library', 'tool'), 'in the way');
+    const { status, stdout } = await ocl(['import', file, join(directory, 'library'), '--json']);
+    const summary = jsonLines<{ type: string; failed: { image: string }[]; images: unknown[] }>(stdout).at(-1);
+    expect([status, summary?.failed.map(({ image }) => image)]).toEqual([1, ['a.example/tool:1']]);
   });
 
   it('in which two repositories would become one is refused, and --scoped keeps them apart', async () => {
