@@ -1,6 +1,7 @@
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock } from '../core/clock.ts';
+import { type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { parsePlatform } from '../core/platform.ts';
 import { type Http } from '../io/httpMessages.ts';
@@ -11,6 +12,7 @@ import { type HostSettings } from '../stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../stores/registry/registries.ts';
 import { createStores, type AllStores } from '../stores.ts';
 import { createBarRenderer } from './render/bars.ts';
+import { failedLine } from './render/failure.ts';
 import { createJsonRenderer } from './render/json.ts';
 import { createPlainRenderer } from './render/plain.ts';
 import { type Renderer } from './render/renderer.ts';
@@ -50,6 +52,8 @@ export interface Env {
   readonly renderer: Renderer;
   /** A line of data. */
   print(line: string): void;
+  /** A failure of one image among several, unless people have read of it already. */
+  sayFailed(image: string, error: OclError): void;
   /** A line for people, not for pipes. */
   say(line: string): void;
   close(): Promise<void>;
@@ -67,6 +71,11 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     if (args.quiet) return;
     renderer.close();
     stderr.write(`${line}\n`);
+  };
+  const sayFailed = (image: string, error: OclError): void => {
+    if (args.json || renderer.hasShown(error)) return;
+    renderer.close();
+    stderr.write(`${failedLine(image, error)}\n`);
   };
   const renderer = createRenderer(args, print);
   const http = openHttp();
@@ -104,6 +113,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     renderer,
     print,
     say,
+    sayFailed,
     async close() {
       renderer.close();
       await stores.close();
@@ -143,7 +153,8 @@ function lazyHttp(open: () => Promise<Http>): Http {
 function createRenderer(args: GlobalArguments, print: (line: string) => void): Renderer {
   const { stderr, env } = process;
   if (args.json) return createJsonRenderer(print, systemClock);
-  if (args.quiet) return createPlainRenderer(() => {}, systemClock);
+  // Nothing is shown while it goes on, so all that failed is told in the end.
+  if (args.quiet) return { ...createPlainRenderer(() => {}, systemClock), hasShown: () => false };
   if (stderr.isTTY && env['TERM'] !== 'dumb' && env['CI'] === undefined) {
     return createBarRenderer(stderr, systemClock, env['NO_COLOR'] === undefined || env['NO_COLOR'] === '');
   }

@@ -2,6 +2,7 @@ import { OclError, toOclError } from '../core/errors.ts';
 import { printable, redact } from '../core/redact.ts';
 import { createEnv, type Env, type EnvOptions, type GlobalArguments } from './env.ts';
 import { EXIT, EXIT_OF } from './exit.ts';
+import { failureText } from './render/failure.ts';
 import { endWhenUnread } from './unread.ts';
 
 /**
@@ -28,7 +29,7 @@ export async function runCommand(
     const failure = controller.signal.aborted ? toOclError(controller.signal.reason) : toOclError(error);
     // What closing says after a failure would hide the failure.
     await env?.close().catch(() => {});
-    reportError(failure, args.json && options.contentOnStdout !== true);
+    if (env?.renderer.hasShown(failure) !== true) reportError(failure, args.json && options.contentOnStdout !== true);
     process.exitCode = EXIT_OF[failure.code];
   } finally {
     release();
@@ -57,8 +58,7 @@ function onSignals(controller: AbortController): () => void {
 export function reportError(error: OclError, json: boolean): void {
   const { code, message, hint, side } = error;
   if (json) process.stdout.write(`${JSON.stringify({ type: 'error', error: { code, message, hint, side } })}\n`);
-  const where = side === undefined ? '' : ` (${side})`;
-  process.stderr.write(`error: ${printable(message)}${where} [${code}]\n`);
+  process.stderr.write(`error: ${failureText(error)}\n`);
   if (hint !== undefined) process.stderr.write(`hint:  ${printable(hint)}\n`);
   if (code !== 'OCL_INTERNAL' || !(error.cause instanceof Error)) return;
   // The stack repeats the message, which may hold a stranger's text.

@@ -66,17 +66,19 @@ describe('numbers for people', () => {
 });
 
 describe('renderers', () => {
+  const error = new OclError('OCL_NOT_FOUND', 'Cannot find it');
   const failed: OclEvent = {
     type: 'image.failed',
     image: 'app:2\u001B[2J',
-    error: new OclError('OCL_NOT_FOUND', 'Cannot find it'),
+    error,
   };
 
   it('print one line for each thing that is worth one, without escapes from outside', () => {
     const lines: string[] = [];
     const renderer = createPlainRenderer((line) => lines.push(line), fakeClock());
     for (const event of [...events, failed]) renderer.emit(event);
-    expect(lines).toEqual(['failed    app:2\\u{1b}[2J  Cannot find it']);
+    expect(lines).toEqual(['failed    app:2\\u{1b}[2J  Cannot find it [OCL_NOT_FOUND]']);
+    expect(renderer.hasShown(error)).toBe(true);
   });
 
   it('print JSON, one object a line, with errors as plain objects', () => {

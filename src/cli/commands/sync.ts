@@ -164,10 +164,6 @@ function reportRun(report: SyncReport, env: Env): number {
     env.say(
       `${copied} copied, ${current} unchanged, ${skipped} skipped, ${failed.length} failed${untried > 0 ? `, ${untried} not tried` : ''}; ${formatBytes(bytes)} in ${formatDuration(ms)}`,
     );
-  if (!env.json)
-    for (const { image, error } of failed)
-      env.say(
-        `failed: ${printable(image)}: ${printable(error.message)} [${error.code}]${error.hint === undefined ? '' : `\n  hint: ${printable(error.hint)}`}`,
-      );
+  for (const { image, error } of failed) env.sayFailed(image, error);
   return failed.length > 0 || untried > 0 ? EXIT.failed : EXIT.done;
 }

@@ -3,6 +3,7 @@ import { type Clock } from '../../core/clock.ts';
 import { formatBytes, formatDuration } from './format.ts';
 import { lineOf } from './plain.ts';
 import { type Renderer } from './renderer.ts';
+import { Shown } from './shown.ts';
 import { fraction, INITIAL, reduce, type RunState } from './state.ts';
 
 const SHOW_AFTER = 1000;
@@ -11,6 +12,7 @@ const BAR_WIDTH = 24;
 
 /** One bar for the whole run, with lines above it for what is done. It appears when a run takes longer than a second. */
 export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colour: boolean): Renderer {
+  const shown = new Shown();
   let state = INITIAL;
   const started = clock.now();
   let drawn = 0;
@@ -40,6 +42,7 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
   return {
     emit(event) {
       state = reduce(state, event);
+      shown.note(event);
       const line = lineOf(event);
       if (line !== undefined) say(line);
       const now = clock.now();
@@ -48,6 +51,7 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
       draw(now);
     },
     state: () => state,
+    hasShown: (error) => shown.has(error),
     close() {
       // Lines are kept until the next drawing, and a bar that stops draws no more.
       bars?.update();

@@ -21,6 +21,8 @@ export function createJsonRenderer(write: (line: string) => void, clock: Clock):
       write(JSON.stringify({ type: 'progress', bytes: state.moved, total: state.planned, streamed: state.streamed }));
     },
     state: () => state,
+    // People read standard error, where events are not told.
+    hasShown: () => false,
     close: () => {},
   };
 }

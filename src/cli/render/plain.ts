@@ -1,20 +1,24 @@
 import { type Clock } from '../../core/clock.ts';
 import { type OclEvent } from '../../core/events.ts';
 import { printable } from '../../core/redact.ts';
+import { failedLine } from './failure.ts';
 import { formatBytes, formatDuration } from './format.ts';
 import { type Renderer } from './renderer.ts';
+import { isToldAtTheEnd, Shown } from './shown.ts';
 import { fraction, INITIAL, reduce } from './state.ts';
 
 const PROGRESS_EVERY = 10_000;
 
 /** One line for each thing that is worth one: for logs, pipes and terminals that do not move. */
 export function createPlainRenderer(write: (line: string) => void, clock: Clock): Renderer {
+  const shown = new Shown();
   let state = INITIAL;
   let last = clock.now();
   const started = last;
   return {
     emit(event) {
       state = reduce(state, event);
+      shown.note(event);
       const line = lineOf(event);
       if (line !== undefined) write(line);
       else if (event.type === 'blob.bytes' && clock.now() - last >= PROGRESS_EVERY) {
@@ -24,6 +28,7 @@ export function createPlainRenderer(write: (line: string) => void, clock: Clock)
       }
     },
     state: () => state,
+    hasShown: (error) => shown.has(error),
     close: () => {},
   };
 }
@@ -36,7 +41,7 @@ export function lineOf(event: OclEvent): string | undefined {
         ? `unchanged ${printable(event.image)}`
         : `copied    ${printable(event.image)}  (${formatBytes(event.totals.bytes)}, ${formatBytes(event.totals.streamed)} transferred, ${formatDuration(event.ms)})`;
     case 'image.failed':
-      return `failed    ${printable(event.image)}  ${printable(event.error.message)}`;
+      return isToldAtTheEnd(event.error) ? `stopped   ${printable(event.image)}` : failedLine(event.image, event.error);
     case 'notice':
       return `${event.level}: ${printable(event.message)}`;
     default:

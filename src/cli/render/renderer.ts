@@ -1,3 +1,4 @@
+import { type OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
 import { type RunState } from './state.ts';
 
@@ -5,6 +6,8 @@ import { type RunState } from './state.ts';
 export interface Renderer {
   readonly emit: Emit;
   readonly state: () => RunState;
+  /** Whether people have read of this failure already, so that it is not told twice. */
+  readonly hasShown: (error: OclError) => boolean;
   /** Leaves the terminal as it was found. */
   readonly close: () => void;
 }
