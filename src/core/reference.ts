@@ -50,9 +50,15 @@ const SCHEMES: readonly { readonly prefix: string; readonly kind: FileReference[
 /**
  * A reference as people type it: `alpine:3.20`, `host:5000/repo@sha256:…`, `ocidir://DIR:TAG`, `oci:DIR:TAG`,
  * `oci-archive:FILE:TAG`, `docker-archive:FILE:NAME:TAG`, `./path`.
- * @throws OCL_REFERENCE_INVALID
+ * @throws OCL_REFERENCE_INVALID, also for `HOST:PORT`, which would be an image of Docker Hub with the port as its tag
  */
 export function parseReference(text: string): Reference {
+  const reference = readReference(text);
+  if (reference.kind === 'registry') refuseRegistryAlone(text);
+  return reference;
+}
+
+function readReference(text: string): Reference {
   if (text === '') throw invalid(text, 'it is empty');
   for (const { prefix, kind } of SCHEMES) {
     if (text.startsWith(prefix)) return parseFileReference(text, text.slice(prefix.length), kind);
@@ -67,6 +73,21 @@ export function parseReference(text: string): Reference {
       'use docker://, ocidir://, oci:, oci-archive: or docker-archive:',
     );
   return parseRegistryReference(text, text);
+}
+
+/** Names with a dot are rare on Docker Hub, and ports are what people mean; the full name says the other. */
+function refuseRegistryAlone(text: string): void {
+  const host = /^(?:docker:\/\/)?((?:localhost|[^/@:]*\.[^/@:]*):([0-9]{1,5}))(?:@|$)/i.exec(text);
+  const [, name = '', port = ''] = host ?? [];
+  if (host === null || Number(port) === 0 || Number(port) > 65_535) return;
+  const image = /^(?:localhost|[0-9.]+):/i.test(name)
+    ? ''
+    : `; for an image of Docker Hub write docker.io/library/${name}`;
+  throw invalid(
+    text,
+    'that is a registry, not an image',
+    `name a repository, like ${name}/team/app:1.1, or list them: ocl ls ${name}${image}`,
+  );
 }
 
 /** A reference where the command takes a path: a bare `app.tar` is a file here, not an image on Docker Hub. */
@@ -143,10 +164,10 @@ export function formatReference(reference: Reference): string {
   return reference.digest === undefined ? tagged : `${tagged}@${reference.digest}`;
 }
 
-/** `docker.io/library/alpine:3.20` in its parts, when a text is such a name. */
+/** `docker.io/library/alpine:3.20` in its parts, when a text is such a name. What files say is believed: `my.image:1` is an image there. */
 export function parseImageName(text: string): RegistryReference | undefined {
   try {
-    const reference = parseReference(text);
+    const reference = readReference(text);
     return reference.kind === 'registry' ? reference : undefined;
   } catch {
     return undefined;

@@ -73,6 +73,13 @@ describe('references', () => {
     ['[::1]:5000/x', at('[::1]:5000', 'x')],
     ['Host/x', at('Host', 'x')],
     ['a.b/c__d/e--f.g_h', at('a.b', 'c__d/e--f.g_h')],
+    ['127.0.0.1:15977/x', at('127.0.0.1:15977', 'x')],
+    ['my.image', hub('library/my.image')],
+    ['my.image:1a', hub('library/my.image', { tag: '1a' })],
+    ['my.image:20260801', hub('library/my.image', { tag: '20260801' })],
+    ['my.image:0', hub('library/my.image', { tag: '0' })],
+    ['docker.io/library/my.image:1', hub('library/my.image', { tag: '1' })],
+    ['docker.io/my.image:1', hub('library/my.image', { tag: '1' })],
     ['ocidir://mirror/app:1.0', { kind: 'layout', path: 'mirror/app', tag: '1.0' }],
     ['ocidir:///abs/app', { kind: 'layout', path: '/abs/app' }],
     ['oci:out:docker.io/library/x:1', { kind: 'layout', path: 'out', tag: 'docker.io/library/x:1' }],
@@ -126,7 +133,30 @@ describe('references', () => {
     expect(await codeOf(() => parseReference(text))).toBe('OCL_REFERENCE_INVALID');
   });
 
+  it.each([
+    ['127.0.0.1:15977', '127.0.0.1:15977'],
+    ['docker://127.0.0.1:15977', '127.0.0.1:15977'],
+    ['localhost:5000', 'localhost:5000'],
+    ['registry.local:5000', 'registry.local:5000'],
+    [`registry.local:5000@${digest}`, 'registry.local:5000'],
+    ['my.image:1', 'my.image:1'],
+  ])('are no registries: %s', (text, host) => {
+    expect(() => parseReference(text)).toThrow(
+      expect.objectContaining({
+        code: 'OCL_REFERENCE_INVALID',
+        message: expect.stringContaining('that is a registry, not an image'),
+        hint: expect.stringMatching(
+          new RegExp(`^name a repository, like ${host}/team/app:1.1, or list them: ocl ls ${host}`),
+        ),
+      }),
+    );
+    expect(parseImageName(text)).toMatchObject({ registry: 'docker.io' });
+  });
+
   it('give a hint where one is at hand', () => {
+    expect(() => parseReference('my.image:1')).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('docker.io/library/my.image:1') }),
+    );
     expect(() => parseReference('ghcr.io/Team/App')).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('lower case') }),
     );
