@@ -27,7 +27,7 @@ export interface Finding {
   /** Bytes, as promised where somebody promises, else as stored. */
   readonly size: number;
   readonly mediaType?: string | undefined;
-  /** What names it: a name of the store, or the digest of the document. */
+  /** The image it belongs to: the name of the root that reached it first, or its digest where it has none. */
   readonly neededBy?: string | undefined;
   readonly message: string;
 }
@@ -58,7 +58,7 @@ export async function checkStore(store: LocalSource, options: CheckOptions = {})
   return await new Check(store, options).run();
 }
 
-/** Who needs a content, and whether it may be missing. */
+/** Which image needs a content, and whether it may be missing. */
 interface Need {
   readonly neededBy: string;
   readonly depth: number;
@@ -73,7 +73,8 @@ class Check {
   readonly #sizes = new Map<Digest, number>();
   /** What was looked at, as what: a digest may be named with two sizes, or as a manifest here and as a mere layer there. */
   readonly #reached = new Set<string>();
-  readonly #referenced = new Set<Digest>();
+  /** By which image first. */
+  readonly #referenced = new Map<Digest, string>();
   readonly #contents = new Map<Digest, Descriptor>();
   readonly #absent = new Map<Digest, Finding>();
   readonly #findings: Finding[] = [];
@@ -120,7 +121,7 @@ class Check {
     const key = `${digest} ${descriptor.size} ${isDocument} ${descriptor.data === undefined}`;
     if (this.#reached.has(key) && !(need.required && this.#absent.has(digest))) return;
     this.#reached.add(key);
-    this.#referenced.add(digest);
+    if (!this.#referenced.has(digest)) this.#referenced.set(digest, need.neededBy);
     this.#signal?.throwIfAborted();
     if (!this.#embeddedIsRight(descriptor, need.neededBy)) return;
     const size = this.#sizes.get(digest);
@@ -153,9 +154,10 @@ class Check {
     for (let grew = true; grew;) {
       grew = false;
       for (const [descriptor, subject] of waiting) {
-        if (!this.#referenced.has(subject)) continue;
+        const neededBy = this.#referenced.get(subject);
+        if (neededBy === undefined) continue;
         waiting.delete(descriptor);
-        await this.#reach(descriptor, { neededBy: subject, depth: 0, required: true });
+        await this.#reach(descriptor, { neededBy, depth: 0, required: true });
         grew = true;
       }
     }
@@ -218,7 +220,7 @@ class Check {
     const sparse = document.kind === 'index' && below.some((child) => this.#sizes.has(child.descriptor.digest));
     for (const child of below) {
       const required = !sparse && !isForeign(child);
-      await this.#reach(child.descriptor, { neededBy: descriptor.digest, depth: depth + 1, required });
+      await this.#reach(child.descriptor, { neededBy, depth: depth + 1, required });
     }
   }
 
@@ -246,21 +248,22 @@ class Check {
 
   async #hash(descriptor: Descriptor): Promise<void> {
     this.#signal?.throwIfAborted();
+    const neededBy = this.#referenced.get(descriptor.digest);
     try {
       await verifyInto(await this.#store.open(descriptor), descriptor, (chunk) => {
         this.#signal?.throwIfAborted();
         this.#count(descriptor, chunk.length);
       });
       if (verifiableAlgorithm(descriptor.digest) === undefined)
-        this.#find('unverifiable', descriptor, undefined, 'nobody here knows that algorithm');
+        this.#find('unverifiable', descriptor, neededBy, 'nobody here knows that algorithm');
     } catch (error) {
-      this.#failed(descriptor, undefined, error);
+      this.#failed(descriptor, neededBy, error);
     }
   }
 
   #failed(descriptor: Descriptor, neededBy: string | undefined, error: unknown): void {
     this.#signal?.throwIfAborted();
-    const { message } = toOclError(error);
+    const message = withoutDigest(toOclError(error).message, descriptor.digest);
     if (isCode(error, 'OCL_UNSAFE')) this.#find('unsafe', descriptor, neededBy, message);
     else if (isCode(error, 'OCL_DIGEST_MISMATCH')) this.#find('altered', descriptor, neededBy, message);
     else if (isCode(error, 'OCL_SIZE_MISMATCH')) this.#find('short', descriptor, neededBy, message);
@@ -288,6 +291,12 @@ function finding(kind: FindingKind, descriptor: Descriptor, neededBy: string | u
     ...(neededBy === undefined ? {} : { neededBy }),
     message,
   };
+}
+
+/** The digest stands beside the message. */
+function withoutDigest(message: string, digest: Digest): string {
+  const at = message.indexOf(`${digest}: `);
+  return at < 0 ? message : message.slice(at + digest.length + 2);
 }
 
 function nameOf(root: Descriptor): string {
