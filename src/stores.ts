@@ -127,14 +127,14 @@ export function createStores(options: StoresOptions): AllStores {
       await openLayout(reference.path, layouts);
       return keep(await writableLayout(reference));
     },
-    async library(reference): Promise<Library> {
+    async library(reference, { create = false } = {}): Promise<Library> {
       if (reference.kind === 'registry')
         throw new OclError('OCL_USAGE', `Cannot use ${formatReference(reference)} as a library: it is a registry`, {
           hint: 'name a directory or an archive; a bare name is taken as an image, so write ./name',
         });
       const kind =
         reference.kind === 'path' || reference.kind === 'layout' ? await kindOfPath(reference.path) : 'archive';
-      if (kind === 'library' || (kind === 'nothing' && reference.kind === 'path'))
+      if (kind === 'library' || (create && kind === 'nothing' && reference.kind === 'path'))
         return keep(new LayoutTree(reference.path, layouts));
       const store = await openFile(reference);
       return keep(

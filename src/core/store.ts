@@ -138,6 +138,6 @@ export interface Stores {
   /** Stores whose names and contents can be taken back: registries and layouts. */
   editor(reference: Reference): Promise<Editor & Pick<Sink, 'commit'>>;
   /** A place on disk as repositories. @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID */
-  library(reference: Reference): Promise<Library>;
+  library(reference: Reference, options?: { readonly create?: boolean }): Promise<Library>;
   close(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { importBundle, type ImportReport, type ImportTarget } from '../../bundle/import.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
-import { printable } from '../../core/redact.ts';
 import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { ownRepository } from '../../stores.ts';
@@ -99,7 +98,7 @@ async function openTarget(text: string, env: Env): Promise<ImportTarget> {
       { hint: `write ./${text} for the directory, docker://${text} for the registry` },
     );
   }
-  const library = await stores.library(reference);
+  const library = await stores.library(reference, { create: true });
   return { kind: 'repositories', name: text, open: async (repository) => await library.sink(repository) };
 }
 
@@ -151,9 +150,7 @@ function report(reports: readonly ImportReport[], target: string, env: Env): num
     env.say(
       `${target}: ${plural(copied, 'image')} imported, ${results.length - copied} unchanged, ${failed.length} failed (${formatBytes(bytes)})`,
     );
-  if (failed.length > 0 && !env.json)
-    for (const { image, error } of failed)
-      env.say(`failed: ${printable(image)}: ${printable(error.message)} [${error.code}]`);
+  for (const { image, error } of failed) env.sayFailed(image, error);
   return failed.length > 0 ? EXIT.failed : EXIT.done;
 }
 

@@ -12,6 +12,9 @@ import { formatBytes, formatTable } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
+/** What a directory lists in which there is no layout at all. */
+const NONE: readonly Listed[] = [];
+
 export const ls = defineCommand(
   (cli) =>
     cli
@@ -43,7 +46,9 @@ export const ls = defineCommand(
       const reference = parsePlace(args.place);
       const listed =
         reference.kind === 'registry' ? await listRegistry(reference, env) : await listLocal(reference, env, args.all);
-      env.print(env.json ? JSON.stringify(listed) : table(listed));
+      if (env.json) env.print(JSON.stringify(listed));
+      else if (listed === NONE) env.say(`no image layouts in ${printable(args.place)}`);
+      else env.print(table(listed));
     });
   },
 );
@@ -73,6 +78,7 @@ async function listLocal(reference: FileReference, env: Env, all: boolean): Prom
   const listed: Listed[] = [];
   const wanted = reference.digest ?? reference.tag;
   const repositories = new Set(await library.repositories());
+  if (repositories.size === 0 && library.whole === undefined) return NONE;
   // What has no name at all is in no repository of a bundle, but in the bundle.
   if (all && library.whole !== undefined) repositories.add(ownRepository(reference.path));
   for (const repository of repositories) {

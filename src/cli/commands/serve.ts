@@ -1,16 +1,14 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { OclError } from '../../core/errors.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { createRegistryHandler } from '../../serve/handler.ts';
+import { isLoopback } from '../../serve/hosts.ts';
 import { listen } from '../../serve/listen.ts';
-import { makeDirectory } from '../../io/atomicFile.ts';
-import { isRunning } from '../../io/lock.ts';
 import { defineCommand } from '../command.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
-
-const STALE = 24 * 3_600_000;
+import { makeUploads } from '../uploads.ts';
 
 export const serve = defineCommand(
   (cli) =>
@@ -38,17 +36,33 @@ export const serve = defineCommand(
   async (args) => {
     const { host, port } = parseListen(args.listen);
     await runCommand(args, {}, async (env) => {
+      const { emit } = env;
       const reference = parsePathReference(args.place);
-      const library = await env.stores.library(reference);
-      const temporary = await makeTemporary(
-        reference.kind === 'path' && library.whole === undefined && !args.readOnly ? args.place : env.tmpDir,
-      );
+      const library = await env.stores.library(reference, { create: !args.readOnly });
+      const tree = reference.kind === 'path' && library.whole === undefined ? reference.path : undefined;
+      const beside = tree === undefined || args.readOnly ? undefined : tree;
+      if (beside !== undefined && !existsSync(beside))
+        emit({ type: 'notice', level: 'info', message: `${beside} is not there yet, and is made` });
+      const { directory: temporary, refused } = await makeUploads(beside, env.tmpDir);
+      if (refused !== undefined)
+        emit({
+          type: 'notice',
+          level: 'warning',
+          message: `${args.place} takes no pushes and no deletions: ${refused.message}`,
+        });
+      const readOnly = args.readOnly || !library.writable || refused !== undefined;
+      if (!readOnly && !isLoopback(host))
+        emit({
+          type: 'notice',
+          level: 'warning',
+          message: 'anyone who reaches this server can push and delete; --read-only prevents it',
+        });
       const handler = createRegistryHandler({
         library,
-        readOnly: args.readOnly,
+        readOnly,
         tmpDir: temporary,
         clock: env.clock,
-        emit: env.emit,
+        emit,
       });
       try {
         const server = await listen(handler, {
@@ -62,13 +76,13 @@ export const serve = defineCommand(
             JSON.stringify({
               type: 'listening',
               url: server.url,
-              readOnly: args.readOnly || !library.writable,
+              readOnly,
               repositories: count,
             }),
           );
         else
           env.say(
-            `serving ${plural(count, 'repository').replace(/ys$/, 'ies')} of ${args.place} at ${server.url}${args.readOnly || !library.writable ? ' (read-only)' : ''}; Ctrl-C stops it`,
+            `serving ${plural(count, 'repository').replace(/ys$/, 'ies')} of ${args.place} at ${server.url}${readOnly ? ' (read-only)' : ''}; Ctrl-C stops it`,
           );
         await aborted(env.signal);
         await server.close();
@@ -79,19 +93,6 @@ export const serve = defineCommand(
     });
   },
 );
-
-/** Uploads grow beside the library, so that a finished one becomes a blob by a link. What killed servers left there is removed. */
-async function makeTemporary(place: string): Promise<string> {
-  await makeDirectory(place);
-  for (const name of await readdir(place)) {
-    const pid = /^\.ocl-serve-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
-    // A server of another host may use the same disk: what it works on is young.
-    const { mtimeMs } = await stat(join(place, name));
-    if (Date.now() - mtimeMs > STALE) await rm(join(place, name), { recursive: true, force: true });
-  }
-  return await mkdtemp(join(place, `.ocl-serve-${process.pid}-`));
-}
 
 function parseListen(text: string): { host: string; port: number } {
   const match = /^(?:(\[[0-9A-Fa-f:.]+\]|[^:]*):)?(\d{1,5})$/.exec(text);
