@@ -2,10 +2,11 @@ import pLimit from 'p-limit';
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
-import { onSide, toOclError, type OclError } from '../core/errors.ts';
+import { toOclError, type OclError } from '../core/errors.ts';
 import { type Emit, type Outcome } from '../core/events.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
 import { type Open, type Sink, type Source } from '../core/store.ts';
+import { listDigestTags, type DigestTags } from './digestTags.ts';
 import { Documents } from './documents.ts';
 import { type CopyRequest, type CopyResult } from './request.ts';
 import { opener, transfer } from './transfer.ts';
@@ -31,7 +32,7 @@ export class Run {
   /** Reading documents has doors of its own: a graph is known early, also while large contents flow. */
   readonly #readings: ReturnType<typeof pLimit>;
   readonly #planned = new WeakMap<Sink, Set<Digest>>();
-  readonly #tags = new WeakMap<Source, Promise<ReadonlySet<string>>>();
+  readonly #tags = new WeakMap<Source, Promise<DigestTags>>();
 
   constructor(options: CopierOptions) {
     this.clock = options.clock;
@@ -50,7 +51,7 @@ export class Run {
       documents: this.documents,
       emit: this.emit,
       signal: this.signal,
-      tags: () => this.#tagsOf(from),
+      digestTags: () => this.#tagsOf(from),
       limit: (action) => this.#readings(action),
     });
   }
@@ -116,19 +117,9 @@ export class Run {
     };
   }
 
-  #tagsOf(from: Source): Promise<ReadonlySet<string>> {
+  #tagsOf(from: Source): Promise<DigestTags> {
     let tags = this.#tags.get(from);
-    if (tags === undefined) this.#tags.set(from, (tags = collectTags(from)));
+    if (tags === undefined) this.#tags.set(from, (tags = listDigestTags(from)));
     return tags;
   }
-}
-
-async function collectTags(from: Source): Promise<ReadonlySet<string>> {
-  const tags = new Set<string>();
-  try {
-    for await (const tag of from.tags()) tags.add(tag);
-  } catch (error) {
-    throw onSide(error, 'source');
-  }
-  return tags;
 }

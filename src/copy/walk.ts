@@ -1,4 +1,4 @@
-import { type Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, type Platform } from '../core/descriptor.ts';
 import { referrersTag, verifiableAlgorithm, type Digest } from '../core/digest.ts';
 import { isCode, OclError, onSide } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
@@ -9,8 +9,10 @@ import { isDocumentType } from '../core/mediaTypes.ts';
 import { formatPlatform } from '../core/platform.ts';
 import { type Sink, type Source } from '../core/store.ts';
 import { embeddedData } from '../io/verify.ts';
+import { type DigestTags } from './digestTags.ts';
 import { type Documents } from './documents.ts';
 import { allSettled } from './flight.ts';
+import { otherPlatform } from './otherPlatform.ts';
 import { matchesFilter, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
 
 /** A piece of a graph, and what has to be in the sink before it. */
@@ -37,7 +39,7 @@ export interface WalkContext {
   readonly emit: Emit;
   readonly signal: AbortSignal | undefined;
   /** Asked once a run. */
-  readonly tags: () => Promise<ReadonlySet<string>>;
+  readonly digestTags: () => Promise<DigestTags>;
   /** Bounds what is asked of the stores at once. */
   readonly limit: <T>(action: () => Promise<T>) => Promise<T>;
 }
@@ -149,7 +151,10 @@ class Walk {
     const { from, documents, to } = this.#context;
     if (!isDocumentType(root.mediaType)) return await this.#node(root, 0);
     const loaded = await documents.load(root, from, readSink(to));
-    if (loaded.document.kind !== 'index') return await this.#node(root, 0);
+    if (loaded.document.kind !== 'index') {
+      await this.#warnOfPlatform(root, loaded.document, platforms);
+      return await this.#node(root, 0);
+    }
     this.#subjects.set(root.digest, root);
     const entries = selectEntries(loaded.document, platforms, `${root.digest} of ${from.name}`);
     const nodes = await allSettled(entries.map(async (entry) => await this.#node(entry, 1)));
@@ -159,6 +164,15 @@ class Walk {
     documents.add(descriptor.digest, bytes);
     this.#subjects.delete(root.digest);
     return { descriptor, children: nodes, present: false };
+  }
+
+  /** Nothing can be chosen of an image of one platform: it is copied, and nobody should take it for what was wanted. */
+  async #warnOfPlatform(root: Descriptor, document: ManifestDocument, wanted: readonly Platform[]): Promise<void> {
+    const { from, emit, limit } = this.#context;
+    const other = await limit(() => otherPlatform(root, document, wanted, from));
+    if (other === undefined) return;
+    const message = `${root.digest} of ${from.name} is ${formatPlatform(other)} alone, not ${wanted.map(formatPlatform).join(', ')}: copied as it is`;
+    emit({ type: 'notice', level: 'warning', message });
   }
 
   async #load(descriptor: Descriptor): Promise<ManifestDocument> {
@@ -219,17 +233,16 @@ class Walk {
   }
 
   async #digestTags(): Promise<Graph['digestTags']> {
-    const { from, select, tags } = this.#context;
+    const { from, select, digestTags } = this.#context;
     if (select.digestTags !== true) return [];
-    const all = await tags();
+    const all = await digestTags();
     const found: { tag: string; node: Node }[] = [];
     const subjects = [...this.#subjects.keys()];
     for (const subject of subjects) {
       const stem = referrersTag(subject);
-      for (const tag of all) {
+      for (const tag of all.get(stem) ?? []) {
         // The plain stem is the list of referrers; where those are copied, the target keeps its own.
-        const isList = tag === stem;
-        if (!tag.startsWith(stem) || (isList && wantsReferrers(select))) continue;
+        if (tag === stem && wantsReferrers(select)) continue;
         const root = await this.#context
           .limit(() => from.resolve(tag))
           .catch((error: unknown) => {

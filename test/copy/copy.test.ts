@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EMPTY_BLOB, type Descriptor } from '../../src/core/descriptor.ts';
+import { EMPTY_BLOB, plainDescriptor, type Descriptor, type Platform } from '../../src/core/descriptor.ts';
 import { OclError } from '../../src/core/errors.ts';
 import { type OclEvent } from '../../src/core/events.ts';
 import { createGate } from '../../src/io/gate.ts';
@@ -442,6 +442,53 @@ describe('what a copy takes along', () => {
       select: { platforms: [{ os: 'plan9', architecture: 'amd64' }] },
     });
     await expect(copy).rejects.toMatchObject({ code: 'OCL_NOT_FOUND', hint: 'it has linux/amd64, linux/arm64/v8' });
+  });
+
+  it.each([true, false])(
+    'warns of an image that has another platform alone: said by its descriptor %s',
+    async (said) => {
+      const { root, ...rest } = image({ platform: ARM64 });
+      const graph = { ...rest, root: said ? root : plainDescriptor(root) };
+      const from = await memoryWith([graph]);
+      const warnings = async (platforms: readonly Platform[]): Promise<readonly string[]> => {
+        const { copier, events } = recordingCopier();
+        const to = createMemory();
+        await copier.copy({ from, to, root: graph.root, name: { tag: 'a' }, image: 'a', select: { platforms } });
+        expect(await to.has(root)).toBe(true);
+        return events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+      };
+      expect(await warnings([ARM64])).toEqual([]);
+      expect(await warnings([AMD64, ARMV7])).toEqual([
+        expect.stringMatching(/^sha256:.* is linux\/arm64.* alone, not linux\/amd64, linux\/arm\/v7: copied as it is$/),
+      ]);
+    },
+  );
+
+  it('copies the tags that name a digest of the image, and no others', async () => {
+    const graph = multiPlatform();
+    const [, , , part] = graph.pieces;
+    const stem = graph.root.digest.replace(':', '-');
+    const ofPart = `${part?.descriptor.digest.replace(':', '-')}.att`;
+    const other = image({ name: 'other' });
+    const from = await memoryWith(
+      [graph, '1.0'],
+      [image({ name: 'sig' }), `${stem}.sig`],
+      [image({ name: 'list' }), stem],
+      [image({ name: 'att' }), ofPart],
+      [image({ name: 'else' }), `${other.root.digest.replace(':', '-')}.sig`],
+      [image({ name: 'short' }), stem.slice(0, -1)],
+    );
+    const tagsWith = async (referrers: boolean): Promise<readonly string[]> => {
+      const to = createMemory();
+      const select = { digestTags: true, referrers };
+      await newCopier().copy({ from, to, root: graph.root, name: { tag: '1.0' }, image: 'a', select });
+      await to.commit();
+      const tags: string[] = [];
+      for await (const tag of to.tags()) tags.push(tag);
+      return tags.toSorted();
+    };
+    expect(await tagsWith(false)).toEqual(['1.0', stem, `${stem}.sig`, ofPart].toSorted());
+    expect(await tagsWith(true)).toEqual(['1.0', `${stem}.sig`, ofPart].toSorted());
   });
 
   it('takes a manifest for what it is although it was carried as a mere layer before', async () => {
