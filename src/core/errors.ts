@@ -1,4 +1,5 @@
 import { redact } from './redact.ts';
+import { describeSystemError } from './systemError.ts';
 
 /** Every way in which `ocl` fails. The exit status of each is in `cli/exit.ts`; `docs/errors.md` is made from this table. */
 export const ERROR_CODES = {
@@ -75,6 +76,11 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   EPERM: 'OCL_IO',
   EROFS: 'OCL_IO',
   EIO: 'OCL_IO',
+  EBUSY: 'OCL_IO',
+  EEXIST: 'OCL_IO',
+  EMLINK: 'OCL_IO',
+  ENOTEMPTY: 'OCL_IO',
+  EXDEV: 'OCL_IO',
   ENAMETOOLONG: 'OCL_IO',
   EFBIG: 'OCL_IO',
   EMFILE: 'OCL_IO',
@@ -91,12 +97,19 @@ export function toOclError(error: unknown): OclError {
       if (error.cause instanceof OclError) return error.cause;
       return new OclError('OCL_CANCELLED', 'Stopped: the run was cancelled', { cause: error });
     }
-    const system = (error as NodeJS.ErrnoException).code;
-    const code = system === undefined ? undefined : SYSTEM_CODES[system];
-    if (code !== undefined) return new OclError(code, error.message, { cause: error });
+    const code = SYSTEM_CODES[systemCode(error) ?? ''];
+    if (code !== undefined) return ofSystem(error, code);
     return new OclError('OCL_INTERNAL', error.message, { cause: error });
   }
   return new OclError('OCL_INTERNAL', String(error));
+}
+
+function ofSystem(error: Error, code: ErrorCode): OclError {
+  const failure = describeSystemError(error);
+  if (failure === undefined) return new OclError(code, error.message, { cause: error });
+  const { message, hint, writing } = failure;
+  // Nobody asked for what is missing when a file is to be made there.
+  return new OclError(writing && code === 'OCL_NOT_FOUND' ? 'OCL_IO' : code, message, { hint, cause: error });
 }
 
 export function isCode(error: unknown, code: ErrorCode): boolean {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { OclError } from '../../core/errors.ts';
+import { toOclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
@@ -88,7 +88,8 @@ async function readConfig(path: string): Promise<LoadedConfig> {
   try {
     bytes = await readFile(path);
   } catch (error) {
-    throw new OclError('OCL_NOT_FOUND', `Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    // The system does not name the file when it was opened and then could not be read, as a directory is.
+    throw toOclError(error instanceof Error ? Object.assign(error, { path }) : error);
   }
   return loadConfig(new TextDecoder().decode(bytes), path);
 }
