@@ -59,8 +59,14 @@ export class RegistryStore implements Source, Sink, Editor {
     return this.#client.rateLimit;
   }
 
-  resolve(tagOrDigest: string): Promise<Descriptor> {
-    return this.#manifests.describe(tagOrDigest);
+  async resolve(tagOrDigest: string): Promise<Descriptor> {
+    try {
+      return await this.#manifests.describe(tagOrDigest);
+    } catch (error) {
+      // A bare 404 says nothing of what is there instead; of a digest no list would tell.
+      if (!hasStatus(error, 404) || !isTag(tagOrDigest)) throw error;
+      throw new OclError(error.code, error.message, { hint: error.hint ?? `ocl tag ls ${this.name}`, cause: error });
+    }
   }
 
   open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {

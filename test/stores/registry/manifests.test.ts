@@ -30,6 +30,22 @@ describe('resolving', () => {
     expect(await app.resolve(image.digest)).toEqual(image);
   });
 
+  it('says how to see the tags where there is no such tag', async () => {
+    const { app, server } = await scripted({
+      [`HEAD ${byTag}`]: reply(404),
+      [`HEAD ${byDigest}`]: reply(404),
+      [`HEAD /v2/app/manifests/locked`]: reply(403),
+    });
+    await expect(app.resolve('v1')).rejects.toMatchObject({
+      code: 'OCL_NOT_FOUND',
+      message: `Cannot resolve ${server.host}/app:v1: ${server.host} answered 404`,
+      hint: `ocl tag ls ${server.host}/app`,
+    });
+    await expect(app.resolve(image.digest)).rejects.toMatchObject({ code: 'OCL_NOT_FOUND', hint: undefined });
+    await expect(app.resolve('locked')).rejects.toMatchObject({ code: 'OCL_DENIED' });
+    expect(await app.find('v1')).toBeUndefined();
+  });
+
   it.each([
     ['the digest', { 'docker-content-digest': '' }],
     ['a usable digest', { 'docker-content-digest': 'md5:abc' }],
