@@ -60,7 +60,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .wrap(Math.min(120, process.stdout.columns ?? 100))
     .strict()
     .demandCommand(1, 'name a command')
-    .recommendCommands()
+    // What it says is read and put into other words, so it must not follow the language of the machine.
+    .locale('en')
     .showHelpOnFail(false)
     .exitProcess(false)
     .middleware(restoreDashes)

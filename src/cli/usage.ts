@@ -1,16 +1,51 @@
 import { OclError } from '../core/errors.ts';
 import { COMMANDS } from './commands.ts';
 import { restoreDash } from './dash.ts';
+import { plainWords } from './usageWords.ts';
+
+/** Options before the command that take the next word. */
+const VALUED: ReadonlySet<string> = new Set(['--plain-http', '--insecure', '--tmpdir']);
+
+/** What other tools call it, and what to type here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...of(['pull', 'push', 'cp', 'download', 'upload'], 'ocl copy SOURCE TARGET'),
+  ...of(['load'], 'ocl import FILE DIRECTORY'),
+  ...of(['save'], 'ocl export IMAGE -o FILE'),
+  ...of(['list', 'images', 'catalog'], 'ocl ls PLACE'),
+  ...of(['verify', 'fsck'], 'ocl check PLACE'),
+  ...of(['prune'], 'ocl gc PLACE'),
+  ...of(['mirror', 'once'], 'ocl sync --config FILE'),
+  ...of(['login', 'logout'], 'not there yet: use docker login or podman login, whose logins are taken'),
+};
 
 /** What yargs has against a command line, as one line of ours. */
 export function usageError(message: string, argv: readonly string[]): OclError {
-  const [first = ''] = argv;
-  const known = COMMANDS.some(({ usage }) => String(usage).split(' ')[0] === first);
-  const why = restoreDash(message)
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .trim();
-  const command = known ? `ocl ${first}` : 'ocl';
-  return new OclError('OCL_USAGE', `Cannot run ${command}: ${why.charAt(0).toLowerCase()}${why.slice(1)}`, {
-    hint: `${command} --help`,
+  const word = commandWord(argv);
+  const usage = COMMANDS.map((each) => String(each.usage)).find((each) => each.split(' ')[0] === word);
+  if (word !== undefined && usage === undefined && word !== 'completion') return unknownCommand(word);
+  const command = usage === undefined ? 'ocl' : `ocl ${word}`;
+  const config = word === 'sync' ? argv.find((each, i) => isLooseConfig(each, argv[i - 1])) : undefined;
+  return new OclError('OCL_USAGE', `Cannot run ${command}: ${plainWords(restoreDash(message), usage ?? '', argv)}`, {
+    hint: config === undefined ? `${command} --help` : `ocl sync --config ${config}`,
   });
+}
+
+function unknownCommand(word: string): OclError {
+  const names = COMMANDS.map(({ usage }) => String(usage).split(' ')[0]).join(', ');
+  return new OclError('OCL_USAGE', `Cannot run ocl: there is no command ${JSON.stringify(word)}`, {
+    hint: Object.hasOwn(ELSEWHERE, word) ? ELSEWHERE[word] : `ocl --help tells of ${names}`,
+  });
+}
+
+/** The first word that is no option and belongs to none. */
+function commandWord(argv: readonly string[]): string | undefined {
+  return argv.find((word, i) => !word.startsWith('-') && !VALUED.has(argv[i - 1] ?? ''));
+}
+
+function isLooseConfig(word: string, before = ''): boolean {
+  return /\.ya?ml$/.test(word) && !word.startsWith('-') && !['-c', '--config'].includes(before);
+}
+
+function of(words: readonly string[], hint: string): Record<string, string> {
+  return Object.fromEntries(words.map((word) => [word, hint]));
 }

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/cli/exit.ts';
+import { usageError } from '../../src/cli/usage.ts';
+import { ocl } from '../support/cli.ts';
+
+describe('a wrong command line is answered in plain words', () => {
+  it.each([
+    ['ls', 'Cannot run ocl ls: it needs <place>', 'ocl ls --help'],
+    ['copy a', 'Cannot run ocl copy: it needs <target>', 'ocl copy --help'],
+    ['tag', 'Cannot run ocl tag: it needs <action> and <reference>', ''],
+    ['export', 'Cannot run ocl export: it needs <references>', ''],
+    ['export ./x', 'Cannot run ocl export: it needs --output FILE', ''],
+    ['sync', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --help'],
+    ['sync s1.yaml', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --config s1.yaml'],
+    ['sync s1.yml -c x', 'action is "s1.yml", and can be once or check', 'ocl sync --config s1.yml'],
+    ['tag list x', 'Cannot run ocl tag: action is "list", and can be ls, add or rm', ''],
+    ['ls a b', 'Cannot run ocl ls: "b" is more than it takes', ''],
+    ['ls . --frobnicate', 'Cannot run ocl ls: there is no option --frobnicate', ''],
+    ['pull alpine', 'there is no command "pull"', 'ocl copy SOURCE TARGET'],
+    ['--tmpdir /tmp pull x', 'there is no command "pull"', 'ocl copy SOURCE TARGET'],
+    ['load x', 'there is no command "load"', 'ocl import'],
+    ['frobnicate', 'there is no command "frobnicate"', 'ocl --help'],
+  ])('ocl %s', async (line, message, hint) => {
+    const { status, stderr } = await ocl(line.split(' '), { env: { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' } });
+    expect(status).toBe(EXIT.usage);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain(`hint:  ${hint}`);
+  });
+
+  it.each([
+    ['push', 'ocl copy'],
+    ['save', 'ocl export'],
+    ['images', 'ocl ls'],
+    ['verify', 'ocl check'],
+    ['prune', 'ocl gc'],
+    ['once', 'ocl sync'],
+    ['login', 'podman login'],
+    ['constructor', 'ocl --help'],
+  ])('a verb of another tool, %s, leads to %s', (word, hint) => {
+    expect(usageError('Unknown argument: x', [word, 'x']).hint).toContain(hint);
+  });
+});
