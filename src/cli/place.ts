@@ -1,12 +1,39 @@
 import { existsSync } from 'node:fs';
+import { type Emit } from '../core/events.ts';
 import { parsePathReference, parseReference, type Reference } from '../core/reference.ts';
 
+const FILE = /\.(?:tar|tgz|tar\.gz|tar\.zst|oci)$/i;
+
 /**
- * A reference where a place on disk is as likely as an image: a bare name that is there on disk is that place,
- * not an image of Docker Hub. `docker://name` says the other.
+ * A reference where a place on disk is as likely as an image: a bare name that is there on disk, also with a tag or digest,
+ * is that place and not an image of Docker Hub. `docker://name` says the other.
  */
 export function parsePlace(text: string): Reference {
-  const reference = parseReference(text);
-  const bare = reference.kind === 'registry' && reference.registry === 'docker.io' && !text.startsWith('docker.io/');
-  return bare && !text.includes('://') && existsSync(text) ? parsePathReference(text) : reference;
+  return placeOnDisk(text) === undefined ? parseReference(text) : parsePathReference(text);
+}
+
+/** Where a bare name must be an image, it may still have been meant as a file: says how that is written. */
+export function warnOfBareName(text: string, emit: Emit): void {
+  const path = placeOnDisk(text) ?? (isBare(text) && FILE.test(text) ? text : undefined);
+  if (path === undefined) return;
+  const message = `${text} is taken as an image of Docker Hub; write ./${text} for the ${FILE.test(path) ? 'file' : 'place on this disk'}`;
+  emit({ type: 'notice', level: 'warning', message });
+}
+
+/** The path that a bare name means, when there is such a one. */
+function placeOnDisk(text: string): string | undefined {
+  if (text === '' || !isBare(text)) return undefined;
+  const path = text.replace(/@[a-z0-9]+:.*$/, '');
+  return [text, path, path.replace(/:.*$/, '')].find((each) => each !== '' && existsSync(each));
+}
+
+/** Whether nothing says which kind of place it is. What cannot be an image at all may be a path nevertheless. */
+function isBare(text: string): boolean {
+  if (text.includes('://') || text.startsWith('docker.io/')) return false;
+  try {
+    const reference = parseReference(text);
+    return reference.kind === 'registry' && reference.registry === 'docker.io';
+  } catch {
+    return true;
+  }
 }

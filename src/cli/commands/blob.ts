@@ -1,15 +1,16 @@
 import { pipeline } from 'node:stream/promises';
 import { type Descriptor } from '../../core/descriptor.ts';
-import { parseDigest, type Digest } from '../../core/digest.ts';
+import { isDigest, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
-import { parseReference, wantedName } from '../../core/reference.ts';
+import { wantedName } from '../../core/reference.ts';
 import { type Source } from '../../core/store.ts';
 import { loadDocument } from '../../copy/documents.ts';
 import { verifying } from '../../io/verify.ts';
 import { defineCommand } from '../command.ts';
 import { onlyRoot } from '../onlyRoot.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
 export const blob = defineCommand(
@@ -23,8 +24,8 @@ export const blob = defineCommand(
         'A layer; its digest is checked while it is written',
       ),
   async (args) => {
-    const reference = parseReference(args.reference);
-    const digest = parseDigest(args.digest);
+    const reference = parsePlace(args.reference);
+    const digest = toDigest(args.digest);
     await runCommand(args, { contentOnStdout: true, showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       const root = await onlyRoot(source, wantedName(reference));
@@ -40,6 +41,18 @@ export const blob = defineCommand(
     });
   },
 );
+
+/** What was typed is no document from outside. */
+function toDigest(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new OclError(
+    'OCL_USAGE',
+    `Cannot get the blob ${JSON.stringify(text)}: it is no digest, such as sha256:<64 lower-case hex digits>`,
+    {
+      hint: 'ocl tree --layers IMAGE lists the digests',
+    },
+  );
+}
 
 /** The size of a blob is known only to the documents that name it. */
 async function findDescriptor(

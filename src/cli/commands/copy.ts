@@ -5,6 +5,7 @@ import { type RootName } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Select } from '../../copy/select.ts';
 import { defineCommand } from '../command.ts';
+import { warnOfBareName } from '../place.ts';
 import { formatBytes } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
@@ -41,6 +42,7 @@ export const copy = defineCommand(
       { overwrite: args.overwrite, reverify: args.reverify, dockerPlatform: args.platform[0] },
       async (env) => {
         const { stores, clock, emit, signal } = env;
+        for (const text of [args.source, args.target]) warnOfBareName(text, emit);
         const from = await stores.source(source);
         const root = await from.resolve(wantedName(source) ?? 'latest');
         const to = await stores.sink(target);

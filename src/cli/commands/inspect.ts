@@ -1,9 +1,10 @@
 import { inspect, type ImageFacts, type Inspection } from '../../artifact/inspect.ts';
 import { hostPlatform, parsePlatform } from '../../core/platform.ts';
 import { printable } from '../../core/redact.ts';
-import { formatReference, parseReference, wantedName } from '../../core/reference.ts';
+import { formatReference, wantedName } from '../../core/reference.ts';
 import { defineCommand } from '../command.ts';
 import { formatBytes } from '../render/format.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 import { onlyRoot } from '../onlyRoot.ts';
 
@@ -15,7 +16,7 @@ export const inspectCommand = defineCommand(
       .example('$0 inspect alpine:3.20', 'An image of Docker Hub')
       .example('$0 inspect ocidir://mirror/alpine:3.20 --platform linux/arm64', 'One platform of a layout'),
   async (args) => {
-    const reference = parseReference(args.reference);
+    const reference = parsePlace(args.reference);
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform);
     await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);

@@ -1,9 +1,10 @@
 import { parsePlatform, matchesPlatform, formatPlatform } from '../../core/platform.ts';
 import { OclError } from '../../core/errors.ts';
-import { parseReference, wantedName } from '../../core/reference.ts';
+import { wantedName } from '../../core/reference.ts';
 import { loadDocument } from '../../copy/documents.ts';
 import { defineCommand } from '../command.ts';
 import { onlyRoot } from '../onlyRoot.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
 export const manifest = defineCommand(
@@ -14,7 +15,7 @@ export const manifest = defineCommand(
       .option('platform', { type: 'string', describe: 'Of an index, the manifest of this platform' })
       .example('$0 manifest get alpine:3.20', 'The bytes as they are kept, so that their digest is right'),
   async (args) => {
-    const reference = parseReference(args.reference);
+    const reference = parsePlace(args.reference);
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform);
     await runCommand(args, { contentOnStdout: true, showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);

@@ -1,9 +1,10 @@
 import { type Descriptor } from '../../core/descriptor.ts';
 import { printable } from '../../core/redact.ts';
-import { parseReference, wantedName } from '../../core/reference.ts';
+import { wantedName } from '../../core/reference.ts';
 import { defineCommand } from '../command.ts';
 import { onlyRoot } from '../onlyRoot.ts';
 import { formatBytes, formatTable } from '../render/format.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
 export const referrers = defineCommand(
@@ -14,7 +15,7 @@ export const referrers = defineCommand(
       .example('$0 referrers registry.local:5000/app:1.0', 'Signatures, SBOMs and the like')
       .example('$0 referrers ocidir://mirror/app:1.0 --artifact-type application/spdx+json', 'SBOMs alone'),
   async (args) => {
-    const reference = parseReference(args.reference);
+    const reference = parsePlace(args.reference);
     await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       const found: Descriptor[] = [];

@@ -2,12 +2,13 @@ import { Readable } from 'node:stream';
 import { ANNOTATION, type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { isTag, parseImageName, parseReference, wantedName } from '../../core/reference.ts';
+import { isTag, parseImageName, wantedName } from '../../core/reference.ts';
 import { type RootName } from '../../core/store.ts';
 import { readVerified } from '../../io/verify.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { defineCommand } from '../command.ts';
 import { onlyRoot } from '../onlyRoot.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
 export const tag = defineCommand(
@@ -24,7 +25,7 @@ export const tag = defineCommand(
       .example('$0 tag add ocidir://mirror/app:1.0 stable', 'A second name for the same content')
       .example('$0 tag rm ocidir://mirror/app:stable', 'Take the name away; the content stays until gc'),
   async (args) => {
-    const reference = parseReference(args.reference);
+    const reference = parsePlace(args.reference);
     await runCommand(args, { showsOnly: args.action === 'ls' }, async (env) => {
       if (args.action === 'ls') {
         const tags: string[] = [];

@@ -1,11 +1,12 @@
 import { buildTree, type TreeNode } from '../../artifact/tree.ts';
 import { formatPlatform } from '../../core/platform.ts';
 import { printable } from '../../core/redact.ts';
-import { formatReference, parseReference, wantedName } from '../../core/reference.ts';
+import { formatReference, wantedName } from '../../core/reference.ts';
 import { shortDigest } from '../../core/digest.ts';
 import { defineCommand } from '../command.ts';
 import { onlyRoot } from '../onlyRoot.ts';
 import { formatBytes } from '../render/format.ts';
+import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 
 export const tree = defineCommand(
@@ -16,7 +17,7 @@ export const tree = defineCommand(
       .example('$0 tree registry.local:5000/app:1.0', 'Platforms, signatures and SBOMs')
       .example('$0 tree ocidir://mirror/app:1.0 --layers', 'With every layer'),
   async (args) => {
-    const reference = parseReference(args.reference);
+    const reference = parsePlace(args.reference);
     await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
       const root = await buildTree(source, await onlyRoot(source, wantedName(reference)), { contents: args.layers });
