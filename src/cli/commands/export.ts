@@ -43,6 +43,12 @@ export const exportCommand = defineCommand(
       { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform, contentOnStdout: toStdout },
       async (env) => {
         const { stores, clock, emit, signal } = env;
+        if (/\.(?:tgz|gz|zst)$/i.test(args.output))
+          emit({
+            type: 'notice',
+            level: 'warning',
+            message: `${args.output} is written uncompressed, whatever its name says: layers are compressed already`,
+          });
         const sink = toStdout
           ? stores.archiveTo(process.stdout, '-')
           : await stores.sink({ kind: 'archive', path: args.output });
@@ -52,7 +58,7 @@ export const exportCommand = defineCommand(
         if (env.json) env.print(JSON.stringify({ type: 'summary', file: args.output, images: results }));
         else
           env.say(
-            `${args.output}: ${plural(results.length, 'image')}, ${formatBytes(bytes)}\nnext: carry the file over, then  ocl import ${toStdout ? 'FILE' : args.output} DIRECTORY`,
+            `${toStdout ? 'standard output' : args.output}: ${plural(results.length, 'image')}, ${formatBytes(bytes)}\nnext: carry the file over, then  ocl import ${toStdout ? 'FILE' : args.output} DIRECTORY`,
           );
       },
     );

@@ -55,6 +55,12 @@ export const sync = defineCommand(
       process.stderr.write(`warning: ${file}:${line}:${column}: ${printable(message)}\n`);
     await runCommand(args, envOptions(config), async (env) => {
       const { clock, emit, signal, stores } = env;
+      if (config.steps.length === 0)
+        emit({
+          type: 'notice',
+          level: 'warning',
+          message: `${args.config} has no steps below sync:, so it does nothing`,
+        });
       const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
       if (args.action === 'check') {
         const jobs: PlannedJob[] = [];
