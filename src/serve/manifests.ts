@@ -56,6 +56,15 @@ async function refuseLarge(source: LocalSource, digest: Digest): Promise<void> {
   if (isLarge && !(await source.roots()).some((root) => root.digest === digest)) throw unknown(digest);
 }
 
+/** A layer is no manifest, and does not go by this way. One that is damaged cannot be told, and may go. */
+async function refuseContent(source: LocalSource, digest: Digest): Promise<void> {
+  try {
+    await resolveDocument(source, digest);
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+  }
+}
+
 /** Takes a manifest with all its names, or a tag alone. */
 export async function deleteManifest(
   registry: Registry,
@@ -66,6 +75,7 @@ export async function deleteManifest(
   checkLookup(reference);
   if (!(await registry.repositories.exists(repository)))
     throw new Refusal('NAME_UNKNOWN', `there is no repository ${repository}`);
+  if (isDigest(reference)) await registry.repositories.read(repository, (source) => refuseContent(source, reference));
   const removed = await registry.repositories.write(repository, async (sink) => {
     const done = isDigest(reference) ? await sink.remove(reference) : await sink.untag(reference);
     await sink.commit();

@@ -184,6 +184,12 @@ describe.each(LIBRARIES)('manifests over a %s library', (_kind, open) => {
     expect([repository.status, await errorCode(repository)]).toEqual([404, 'NAME_UNKNOWN']);
   });
 
+  it('does not delete a layer as if it were a manifest', async () => {
+    const layer = await one.blob('a layer that stays');
+    expect((await one.ask('DELETE', `manifests/${layer.digest}`)).status).toBe(404);
+    expect((await one.ask('HEAD', `blobs/${layer.digest}`)).status).toBe(200);
+  });
+
   it('deletes a tag and keeps the manifest, deletes a manifest with its tags', async () => {
     const { descriptor } = await one.manifest('d1', { annotations: { delete: 'me' } });
     await one.manifest('d2', { annotations: { delete: 'me' } });
