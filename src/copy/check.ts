@@ -8,6 +8,7 @@ import { LIMITS } from '../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType, isIndexType } from '../core/mediaTypes.ts';
 import { type LocalSource } from '../core/store.ts';
+import { givePiece } from '../io/slabPool.ts';
 import { embeddedData, readBounded, readVerified, verifyInto } from '../io/verify.ts';
 
 /** What can be wrong with a piece of content. All but the last three are damage. */
@@ -253,6 +254,7 @@ class Check {
       await verifyInto(await this.#store.open(descriptor), descriptor, (chunk) => {
         this.#signal?.throwIfAborted();
         this.#count(descriptor, chunk.length);
+        givePiece(chunk);
       });
       if (verifiableAlgorithm(descriptor.digest) === undefined)
         this.#find('unverifiable', descriptor, neededBy, 'nobody here knows that algorithm');

@@ -16,13 +16,34 @@ interface Slab {
  * The pool belongs to the process, as the memory does: it holds no content that anybody could ask for.
  */
 const free: Buffer[] = [];
+/** Slabs that are in use or kept. */
+const MOST = 48;
+let living = 0;
+const collected = new FinalizationRegistry(() => {
+  living--;
+});
 const slabs = new WeakMap<ArrayBufferLike, Slab>();
 
-/** A whole slab, filled with whatever was in it. Threads share it, so that hashing can go on beside reading and writing. */
+/**
+ * A whole slab, filled with whatever was in it. Threads share it, so that hashing can go on beside reading and writing.
+ * The collector does not see how large shared memory is: where pieces do not come back, ordinary memory is given after some slabs.
+ */
 export function takeSlab(): Buffer {
-  const slab = free.pop() ?? Buffer.from(new SharedArrayBuffer(SLAB_BYTES));
+  return free.length > 0 || living < MOST ? takeShared() : Buffer.allocUnsafeSlow(SLAB_BYTES);
+}
+
+/** A slab in any case. Only for those who give it back for certain. */
+export function takeShared(): Buffer {
+  const slab = free.pop() ?? newSlab();
   slabs.set(slab.buffer, { out: 0, full: false });
   return slab;
+}
+
+function newSlab(): Buffer {
+  const memory = new SharedArrayBuffer(SLAB_BYTES);
+  living++;
+  collected.register(memory, undefined);
+  return Buffer.from(memory);
 }
 
 /** Notes that a part of a slab is handed out. */

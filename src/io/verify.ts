@@ -5,6 +5,7 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { splitDigest, verifiableAlgorithm, type Algorithm, type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { isShared, ThreadHasher } from './hashThread.ts';
+import { givePiece, lendPiece, retireSlab, SLAB_BYTES, takeShared } from './slabPool.ts';
 
 export interface Hasher {
   update(chunk: Uint8Array): void;
@@ -112,7 +113,12 @@ class StreamVerifier {
     }
     if (this.#bytes > this.#descriptor.size)
       throw sizeMismatch(this.#descriptor, `more than ${this.#descriptor.size} bytes came`);
-    return this.#hasher?.update(isShared(chunk) ? chunk : toShared(chunk));
+    if (isShared(chunk)) return this.#hasher?.update(chunk);
+    const copy = sharedCopy(chunk);
+    const behind = this.#hasher?.update(copy);
+    // The hasher holds it for as long as it needs it.
+    givePiece(copy);
+    return behind;
   }
 
   /** @throws OCL_SIZE_MISMATCH, OCL_DIGEST_MISMATCH */
@@ -139,10 +145,17 @@ class StreamVerifier {
   }
 }
 
-function toShared(chunk: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(chunk.length));
-  copy.set(chunk);
-  return copy;
+function sharedCopy(chunk: Uint8Array): Uint8Array {
+  if (chunk.length > SLAB_BYTES) {
+    const copy = new Uint8Array(new SharedArrayBuffer(chunk.length));
+    copy.set(chunk);
+    return copy;
+  }
+  const slab = takeShared();
+  slab.set(chunk);
+  const piece = lendPiece(slab, 0, chunk.length);
+  retireSlab(slab);
+  return piece;
 }
 
 /**
@@ -175,7 +188,8 @@ export function verifying(stream: Readable, descriptor: Descriptor): Readable {
     try {
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
         const behind = verifier.update(chunk);
-        yield chunk;
+        // Nobody tells when a sender is done with a piece: it gets one of its own, and the slab goes back.
+        yield isShared(chunk) ? copyOf(chunk) : chunk;
         if (behind !== undefined) await behind;
       }
       await verifier.end();
@@ -186,6 +200,13 @@ export function verifying(stream: Readable, descriptor: Descriptor): Readable {
   }
   // A generator that was never started does not reach its own end.
   return Readable.from(pass(), { highWaterMark: 1 }).once('close', () => stream.destroy());
+}
+
+function copyOf(chunk: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(chunk.length);
+  copy.set(chunk);
+  givePiece(chunk);
+  return copy;
 }
 
 /**
