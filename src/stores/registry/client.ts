@@ -14,7 +14,7 @@ import {
   type TlsSettings,
 } from '../../io/httpMessages.ts';
 import { isRedirect, nextHop, withoutSecrets } from '../../io/redirect.ts';
-import { RETRY, retryAfter, retrying, type RetryPolicy } from '../../io/retry.ts';
+import { RETRY, retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
 import { Auth, type Need } from './auth.ts';
 import { type Credentials } from './credentials.ts';
@@ -23,6 +23,7 @@ import { createExclusive } from './exclusive.ts';
 import { DEFAULT_CONCURRENCY, endpointOf, type HostSettings } from './hosts.ts';
 import { parseRateLimit, type RateLimit } from './rateLimit.ts';
 import { createFetchToken } from './token.ts';
+import { Turns } from './turns.ts';
 import { Warnings } from './warnings.ts';
 
 export interface ApiRequest {
@@ -71,11 +72,10 @@ export class RegistryClient {
   readonly #tls: TlsSettings | undefined;
   readonly #auth: Auth;
   readonly #warnings: Warnings;
+  readonly #turns: Turns;
   /** Lets one task at a time work on what has no lock of its own at the registry, such as a tag that is read, changed and written. */
   readonly exclusively = createExclusive();
   #rateLimit: RateLimit | undefined;
-  #quietUntil = 0;
-  #nextStart = 0;
 
   constructor(options: ClientOptions) {
     const { registry, settings, http, clock, credentials, signal } = options;
@@ -92,6 +92,7 @@ export class RegistryClient {
     this.#tls = tls;
     const fetchToken = createFetchToken({ http, clock, tls, registryHost: base.host, retry: this.retry, signal });
     this.#auth = new Auth({ registry, base, clock, credentials, fetchToken });
+    this.#turns = new Turns({ clock, retry: this.retry, requestsPerSecond: settings.requestsPerSecond ?? 0 });
     this.#warnings = new Warnings(options.emit, registry);
   }
 
@@ -123,7 +124,7 @@ export class RegistryClient {
   }
 
   async #attempt(request: ApiRequest): Promise<Answer> {
-    await this.#waitTurn(request.signal ?? this.signal);
+    await this.#turns.wait(request.signal ?? this.signal);
     const url = typeof request.to === 'string' ? new URL(`v2/${request.to}`, this.base) : request.to;
     const own = url.origin === this.base.origin;
     const refusal = own ? this.#auth.refusal(request.need) : undefined;
@@ -203,20 +204,8 @@ export class RegistryClient {
 
   #observe(answer: Answer): void {
     this.#warnings.read(answer.headers);
-    const now = this.clock.now();
-    this.#rateLimit = parseRateLimit(answer.headers, now) ?? this.#rateLimit;
-    if (answer.status !== 429) return;
-    const pause = retryAfter(header(answer.headers, 'retry-after'), now);
-    if (pause !== undefined && pause <= this.retry.patience) this.#quietUntil = Math.max(this.#quietUntil, now + pause);
-  }
-
-  /** Holds back while the registry asked for silence, and keeps the distance that the settings ask for. */
-  async #waitTurn(signal: AbortSignal | undefined): Promise<void> {
-    const now = this.clock.now();
-    const rate = this.settings.requestsPerSecond ?? 0;
-    const start = Math.max(now, this.#quietUntil, rate > 0 ? this.#nextStart : 0);
-    if (rate > 0) this.#nextStart = start + 1000 / rate;
-    if (start > now) await this.clock.sleep(start - now, signal);
+    this.#rateLimit = parseRateLimit(answer.headers, this.clock.now()) ?? this.#rateLimit;
+    this.#turns.observe(answer);
   }
 }
 

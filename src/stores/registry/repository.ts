@@ -5,7 +5,7 @@ import { OclError } from '../../core/errors.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
 import { documentLimit, isDocumentType, isSchema1Type } from '../../core/mediaTypes.ts';
-import { isTag, type RegistryReference } from '../../core/reference.ts';
+import { type RegistryReference } from '../../core/reference.ts';
 import {
   type ByteRange,
   type Editor,
@@ -19,13 +19,12 @@ import {
 } from '../../core/store.ts';
 import { discard } from '../../io/httpMessages.ts';
 import { readVerified } from '../../io/verify.ts';
-import { type Answer, type RegistryClient } from './client.ts';
-import { download } from './download.ts';
+import { type RegistryClient } from './client.ts';
 import { AnswerError, hasStatus } from './errors.ts';
 import { Manifests } from './manifests.ts';
-import { namesOf, pages } from './paging.ts';
 import { RepositoryPaths } from './paths.ts';
 import { type RateLimit } from './rateLimit.ts';
+import { RepositoryReader } from './reader.ts';
 import { Referrers } from './referrers.ts';
 import { Uploader } from './upload.ts';
 
@@ -40,6 +39,7 @@ export class RegistryStore implements Source, Sink, Editor {
   readonly #paths: RepositoryPaths;
   readonly #manifests: Manifests;
   readonly #referrers: Referrers;
+  readonly #reader: RepositoryReader;
   readonly #uploader: Uploader;
   readonly #listed = new Set<Digest>();
 
@@ -49,6 +49,7 @@ export class RegistryStore implements Source, Sink, Editor {
     this.#paths = new RepositoryPaths(client.registry, reference.repository, client.settings.pathPrefix);
     this.#manifests = new Manifests(client, this.#paths);
     this.#referrers = new Referrers(client, this.#paths, this.#manifests);
+    this.#reader = new RepositoryReader(client, this.#paths, this.#manifests, this.#referrers);
     this.#uploader = new Uploader(client, this.#paths);
     this.name = this.#paths.name;
     this.gates = [client.gate];
@@ -59,47 +60,24 @@ export class RegistryStore implements Source, Sink, Editor {
     return this.#client.rateLimit;
   }
 
-  async resolve(tagOrDigest: string): Promise<Descriptor> {
-    try {
-      return await this.#manifests.describe(tagOrDigest);
-    } catch (error) {
-      // A bare 404 says nothing of what is there instead; of a digest no list would tell.
-      if (!hasStatus(error, 404) || !isTag(tagOrDigest)) throw error;
-      throw new OclError(error.code, error.message, { hint: error.hint ?? `ocl tag ls ${this.name}`, cause: error });
-    }
+  resolve(tagOrDigest: string): Promise<Descriptor> {
+    return this.#reader.resolve(tagOrDigest);
   }
 
   open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
-    const document = isDocumentType(descriptor.mediaType);
-    return download(this.#client, {
-      size: descriptor.size,
-      range,
-      action: `fetch ${this.name}@${descriptor.digest}`,
-      ask: (headers, signal) =>
-        document ? this.#manifests.ask(descriptor, headers, signal) : this.#askBlob(descriptor, headers, signal),
-    });
+    return this.#reader.open(descriptor, range);
   }
 
   place(): Place {
     return { kind: 'repository', registry: this.#client.registry, repository: this.#repository };
   }
 
-  /** Names that are no tags, such as the digests that Artifactory lists, are left out. */
-  async *tags(): AsyncGenerator<string> {
-    const action = `list the tags of ${this.name}`;
-    for await (const page of pages(this.#client, {
-      method: 'GET',
-      to: this.#paths.tags,
-      need: this.#paths.pull,
-      action,
-      ok: [200],
-    })) {
-      yield* namesOf(page, 'tags', action).filter(isTag);
-    }
+  tags(): AsyncIterable<string> {
+    return this.#reader.tags();
   }
 
   referrers(subject: Descriptor): AsyncIterable<Descriptor> {
-    return this.#referrers.list(subject.digest);
+    return this.#reader.referrers(subject.digest);
   }
 
   async find(tag: string): Promise<Descriptor | undefined> {
@@ -179,19 +157,6 @@ export class RegistryStore implements Source, Sink, Editor {
       `remove the blob ${this.name}@${digest}`,
       'the registry may collect blobs that nothing names by itself',
     );
-  }
-
-  #askBlob(descriptor: Descriptor, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
-    const ok = headers['range'] === undefined ? [200] : [200, 206, 416];
-    return this.#client.send({
-      method: 'GET',
-      to: this.#paths.blob(descriptor.digest),
-      need: this.#paths.pull,
-      action: `fetch ${this.name}@${descriptor.digest}`,
-      ok,
-      headers,
-      signal,
-    });
   }
 
   async #putDocument(descriptor: Descriptor, name: string, open: Open): Promise<void> {

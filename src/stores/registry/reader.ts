@@ -1,0 +1,84 @@
+import { type Readable } from 'node:stream';
+import { type Descriptor } from '../../core/descriptor.ts';
+import { type Digest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
+import { isDocumentType } from '../../core/mediaTypes.ts';
+import { isTag } from '../../core/reference.ts';
+import { type ByteRange } from '../../core/store.ts';
+import { type Answer, type RegistryClient } from './client.ts';
+import { download } from './download.ts';
+import { hasStatus } from './errors.ts';
+import { type Manifests } from './manifests.ts';
+import { namesOf, pages } from './paging.ts';
+import { type RepositoryPaths } from './paths.ts';
+import { type Referrers } from './referrers.ts';
+
+/** What can be read of a repository at one host. */
+export class RepositoryReader {
+  readonly client: RegistryClient;
+  readonly #paths: RepositoryPaths;
+  readonly #manifests: Manifests;
+  readonly #referrers: Referrers;
+
+  constructor(client: RegistryClient, paths: RepositoryPaths, manifests: Manifests, referrers: Referrers) {
+    this.client = client;
+    this.#paths = paths;
+    this.#manifests = manifests;
+    this.#referrers = referrers;
+  }
+
+  async resolve(tagOrDigest: string): Promise<Descriptor> {
+    try {
+      return await this.#manifests.describe(tagOrDigest);
+    } catch (error) {
+      // A bare 404 says nothing of what is there instead; of a digest no list would tell.
+      if (!hasStatus(error, 404) || !isTag(tagOrDigest)) throw error;
+      throw new OclError(error.code, error.message, {
+        hint: error.hint ?? `ocl tag ls ${this.#paths.name}`,
+        cause: error,
+      });
+    }
+  }
+
+  open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+    const document = isDocumentType(descriptor.mediaType);
+    return download(this.client, {
+      size: descriptor.size,
+      range,
+      action: `fetch ${this.#paths.name}@${descriptor.digest}`,
+      ask: (headers, signal) =>
+        document ? this.#manifests.ask(descriptor, headers, signal) : this.#askBlob(descriptor, headers, signal),
+    });
+  }
+
+  /** Names that are no tags, such as the digests that Artifactory lists, are left out. */
+  async *tags(): AsyncGenerator<string> {
+    const action = `list the tags of ${this.#paths.name}`;
+    for await (const page of pages(this.client, {
+      method: 'GET',
+      to: this.#paths.tags,
+      need: this.#paths.pull,
+      action,
+      ok: [200],
+    })) {
+      yield* namesOf(page, 'tags', action).filter(isTag);
+    }
+  }
+
+  referrers(subject: Digest): AsyncIterable<Descriptor> {
+    return this.#referrers.list(subject);
+  }
+
+  #askBlob(descriptor: Descriptor, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+    const ok = headers['range'] === undefined ? [200] : [200, 206, 416];
+    return this.client.send({
+      method: 'GET',
+      to: this.#paths.blob(descriptor.digest),
+      need: this.#paths.pull,
+      action: `fetch ${this.#paths.name}@${descriptor.digest}`,
+      ok,
+      headers,
+      signal,
+    });
+  }
+}
