@@ -4,6 +4,7 @@ import { toOclError } from '../core/errors.ts';
 import { COMMANDS } from './commands.ts';
 import { hideDashes, restoreDashes } from './dash.ts';
 import { EXIT_OF } from './exit.ts';
+import { misgiven, type KnownOptions } from './given.ts';
 import { reportError } from './run.ts';
 import { outliveReaders } from './unread.ts';
 import { usageError } from './usage.ts';
@@ -11,6 +12,7 @@ import { version } from './version.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
+  const known = (): KnownOptions => (cli as unknown as { getOptions(): KnownOptions }).getOptions();
   let cli: Argv = yargs(hideDashes(argv))
     .scriptName('ocl')
     .usage('$0 <command>\n\nOCI images and artifacts, carried where there is no network.')
@@ -65,6 +67,11 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpOnFail(false)
     .exitProcess(false)
     .middleware(restoreDashes)
+    .check((args) => {
+      const why = misgiven(args, known(), argv);
+      if (why !== undefined) throw usageError(why, argv);
+      return true;
+    }, true)
     .fail((message, error: unknown) => {
       throw error ?? usageError(message, argv);
     });

@@ -20,6 +20,13 @@ export function warnOfBareName(text: string, emit: Emit): void {
   emit({ type: 'notice', level: 'warning', message });
 }
 
+/** An archive is never compressed, and its name may promise it. */
+export function warnOfCompressedName(path: string, emit: Emit): void {
+  if (!/\.(?:tgz|gz|zst)$/i.test(path)) return;
+  const message = `${path} is written uncompressed, whatever its name says: layers are compressed already`;
+  emit({ type: 'notice', level: 'warning', message });
+}
+
 /** The path that a bare name means, when there is such a one. */
 function placeOnDisk(text: string): string | undefined {
   if (text === '' || !isBare(text)) return undefined;

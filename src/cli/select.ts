@@ -36,7 +36,7 @@ export function selectOptions(cli: Argv) {
       describe: 'Tags such as sha256-….sig, where cosign keeps signatures; --no-digest-tags leaves them',
     })
     .option('foreign', { type: 'boolean', default: false, describe: 'Layers that their makers forbid to redistribute' })
-    .option('concurrency', { default: 6, coerce: toCount, describe: 'Contents under way at once' });
+    .option('concurrency', { default: 6, requiresArg: true, coerce: toCount, describe: 'Contents under way at once' });
 }
 
 export function toSelect(args: SelectArguments): Select {

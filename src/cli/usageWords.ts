@@ -21,6 +21,8 @@ const FAILURES: readonly (readonly [RegExp, Say])[] = [
   ],
   [/^Missing required arguments?: (.*)$/, ([names = '']) => `it needs ${and(names.split(', ').map(requiredName))}`],
   [/^Not enough arguments following: (.*)$/, ([name = '']) => `${optionName(name)} needs a value`],
+  [/^Given twice: (.*)$/, ([name = '']) => `${optionName(name)} is given more than once`],
+  [/^Not a number: (.*)$/, ([name = '']) => `${optionName(name)} needs a number`],
   [
     /^Invalid values: (.*)$/,
     ([values = '']) =>

@@ -5,6 +5,7 @@ import { OclError } from './errors.ts';
 import { isObject, parseJson, type JsonObject } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { isIndexType, isManifestType, isSchema1Type, MEDIA, normalMediaType } from './mediaTypes.ts';
+import { parseWith } from './parseWith.ts';
 
 export interface Index {
   readonly kind: 'index';
@@ -234,13 +235,7 @@ function refuseConfusion(value: JsonObject, mediaType: string, what: string): vo
 }
 
 function check<T extends z.ZodType>(schema: T, value: unknown, what: string): z.infer<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw invalid(
-    what,
-    issue === undefined ? 'it has an unknown fault' : `${issue.path.join('.') || 'the document'}: ${issue.message}`,
-  );
+  return parseWith(schema, value, (why) => invalid(what, why));
 }
 
 function invalid(what: string, why: string): OclError {

@@ -80,3 +80,14 @@ describe('what a command is asked for in vain', () => {
     expect([status, stderr]).toEqual([EXIT.usage, expect.stringContaining('OCL_USAGE')]);
   });
 });
+
+it('an archive whose name promises compression is written all the same, with a warning', async () => {
+  const cwd = await stocked();
+  for (const args of [
+    ['copy', './library/team/web:2.0', 'oci-archive:copied.tar.gz'],
+    ['export', './library/team/web:2.0', '-o', 'exported.tgz'],
+  ]) {
+    const { status, stderr } = await ocl(args, { cwd });
+    expect([status, stderr]).toEqual([EXIT.done, expect.stringContaining('is written uncompressed')]);
+  }
+});

@@ -5,7 +5,7 @@ import { type RootName } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Select } from '../../copy/select.ts';
 import { defineCommand } from '../command.ts';
-import { warnOfBareName } from '../place.ts';
+import { warnOfBareName, warnOfCompressedName } from '../place.ts';
 import { formatBytes } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
@@ -43,6 +43,7 @@ export const copy = defineCommand(
       async (env) => {
         const { stores, clock, emit, signal } = env;
         for (const text of [args.source, args.target]) warnOfBareName(text, emit);
+        if (target.kind !== 'registry' && target.kind !== 'layout') warnOfCompressedName(target.path, emit);
         const from = await stores.source(source);
         const root = await from.resolve(wantedName(source) ?? 'latest');
         const to = await stores.sink(target);

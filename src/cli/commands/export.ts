@@ -4,7 +4,7 @@ import { Copier } from '../../copy/copier.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_OF } from '../exit.ts';
 import { formatBytes, plural } from '../render/format.ts';
-import { parsePlace } from '../place.ts';
+import { parsePlace, warnOfCompressedName } from '../place.ts';
 import { reportError, runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
 
@@ -43,12 +43,7 @@ export const exportCommand = defineCommand(
       { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform, contentOnStdout: toStdout },
       async (env) => {
         const { stores, clock, emit, signal } = env;
-        if (/\.(?:tgz|gz|zst)$/i.test(args.output))
-          emit({
-            type: 'notice',
-            level: 'warning',
-            message: `${args.output} is written uncompressed, whatever its name says: layers are compressed already`,
-          });
+        warnOfCompressedName(args.output, emit);
         const sink = toStdout
           ? stores.archiveTo(process.stdout, '-')
           : await stores.sink({ kind: 'archive', path: args.output });

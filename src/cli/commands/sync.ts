@@ -46,7 +46,7 @@ export const sync = defineCommand(
         default: false,
         describe: 'check: count bytes, which reads manifests at the source',
       })
-      .option('concurrency', { default: 6, coerce: toCount, describe: 'Contents under way at once' })
+      .option('concurrency', { default: 6, requiresArg: true, coerce: toCount, describe: 'Contents under way at once' })
       .example('$0 sync --config sync.yaml', 'Mirror once')
       .example('$0 sync check --config sync.yaml --exit-code', 'What is out of date?'),
   async (args) => {

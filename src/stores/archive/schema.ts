@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type Platform } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { isObject, parseJson } from '../../core/json.ts';
+import { parseWith } from '../../core/parseWith.ts';
 
 /** One image of the `manifest.json` of a docker archive. */
 export interface DockerEntry {
@@ -86,13 +87,7 @@ function platformOf(config: z.infer<typeof ConfigSchema>): Platform | undefined 
 }
 
 function check<T extends z.ZodType>(schema: T, value: unknown, what: string): z.infer<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw invalid(
-    what,
-    issue === undefined ? 'it has an unknown fault' : `${issue.path.join('.') || 'the document'}: ${issue.message}`,
-  );
+  return parseWith(schema, value, (why) => invalid(what, why));
 }
 
 function invalid(what: string, why: string): OclError {
