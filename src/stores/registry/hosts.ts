@@ -1,4 +1,4 @@
-import { isLoopback } from './addresses.ts';
+import { isLoopback } from '../../io/addresses.ts';
 import { type TlsSettings } from '../../io/httpMessages.ts';
 import { OclError } from '../../core/errors.ts';
 

@@ -1,6 +1,6 @@
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { isInternal, isLoopback } from './addresses.ts';
+import { isInternal, isLoopback } from '../../io/addresses.ts';
 
 /**
  * The address of a token server, when a registry may send credentials there (spec oci.md C1): https unless the registry itself is http,

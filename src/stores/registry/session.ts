@@ -3,7 +3,7 @@ import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { readTarget } from '../../io/redirect.ts';
-import { isInternal } from './addresses.ts';
+import { isInternal } from '../../io/addresses.ts';
 import { type Answer } from './client.ts';
 
 /** An upload that the registry has begun. */
