@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isCode } from '../../../src/core/errors.ts';
-import { isInternal, isLoopback } from '../../../src/stores/registry/addresses.ts';
+import { isInternal, isLoopback } from '../../../src/io/addresses.ts';
 import { checkRealm } from '../../../src/stores/registry/realm.ts';
 
 const overTls = new URL('https://registry.example/');
