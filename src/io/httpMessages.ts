@@ -27,6 +27,10 @@ export interface HttpRequest {
   readonly tls?: TlsSettings | undefined;
   /** Whether a second one does no harm; GET and HEAD are. */
   readonly repeatable?: boolean | undefined;
+  /** Refuses with OCL_UNSAFE to connect to an address that is not of the public internet. Not held behind a proxy. */
+  readonly publicOnly?: boolean | undefined;
+  /** Whose answer led here: where connections to it were made to an internal address, `publicOnly` does not hold. */
+  readonly askedBy?: URL | undefined;
 }
 
 /** Names in lower case; all values that came. */
