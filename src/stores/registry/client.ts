@@ -21,7 +21,8 @@ import { type Credentials } from './credentials.ts';
 import { failureOf, type AnswerError } from './errors.ts';
 import { createExclusive } from './exclusive.ts';
 import { DEFAULT_CONCURRENCY, endpointOf, type HostSettings } from './hosts.ts';
-import { parseRateLimit, type RateLimit } from './rateLimit.ts';
+import { type RateLimit } from './rateLimit.ts';
+import { RateLimits } from './rateLimits.ts';
 import { createFetchToken } from './token.ts';
 import { Turns } from './turns.ts';
 import { Warnings } from './warnings.ts';
@@ -75,7 +76,7 @@ export class RegistryClient {
   readonly #turns: Turns;
   /** Lets one task at a time work on what has no lock of its own at the registry, such as a tag that is read, changed and written. */
   readonly exclusively = createExclusive();
-  #rateLimit: RateLimit | undefined;
+  readonly #rateLimits: RateLimits;
 
   constructor(options: ClientOptions) {
     const { registry, settings, http, clock, credentials, signal } = options;
@@ -94,11 +95,12 @@ export class RegistryClient {
     this.#auth = new Auth({ registry, base, clock, credentials, fetchToken });
     this.#turns = new Turns({ clock, retry: this.retry, requestsPerSecond: settings.requestsPerSecond ?? 0 });
     this.#warnings = new Warnings(options.emit, registry);
+    this.#rateLimits = new RateLimits(clock);
   }
 
-  /** What the registry last told about its limits. */
+  /** What is known of the registry's limits now. */
   get rateLimit(): RateLimit | undefined {
-    return this.#rateLimit;
+    return this.#rateLimits.current;
   }
 
   /**
@@ -192,8 +194,10 @@ export class RegistryClient {
     }
   }
 
-  #request(request: HttpRequest): Promise<HttpResponse> {
-    return this.#http.request({ ...request, signal: request.signal ?? this.signal });
+  async #request(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.#http.request({ ...request, signal: request.signal ?? this.signal });
+    if (request.url.origin === this.base.origin) this.#rateLimits.observe(response);
+    return response;
   }
 
   async #failure(answer: Answer, request: ApiRequest): Promise<AnswerError> {
@@ -204,7 +208,6 @@ export class RegistryClient {
 
   #observe(answer: Answer): void {
     this.#warnings.read(answer.headers);
-    this.#rateLimit = parseRateLimit(answer.headers, this.clock.now()) ?? this.#rateLimit;
     this.#turns.observe(answer);
   }
 }
