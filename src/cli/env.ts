@@ -1,16 +1,21 @@
-import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
 import { type Clock } from '../core/clock.ts';
 import { type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { parsePlatform } from '../core/platform.ts';
 import { type Http } from '../io/httpMessages.ts';
 import { systemClock } from '../io/systemClock.ts';
-import { createHelperRunner } from '../stores/registry/credentialHelper.ts';
-import { createCredentials, type ExplicitCredential } from '../stores/registry/credentials.ts';
+import {
+  createCredentials,
+  type Credentials,
+  type ExplicitCredential,
+  type KeptAs,
+} from '../stores/registry/credentials.ts';
+import { rememberHelper } from '../stores/registry/helperCache.ts';
 import { type HostSettings } from '../stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../stores/registry/registries.ts';
 import { createStores, type AllStores } from '../stores.ts';
+import { loginSources } from './logins.ts';
 import { createBarRenderer } from './render/bars.ts';
 import { failedLine } from './render/failure.ts';
 import { createJsonRenderer } from './render/json.ts';
@@ -30,6 +35,7 @@ export interface GlobalArguments {
 export interface EnvOptions {
   readonly hosts?: ReadonlyMap<string, HostSettings> | undefined;
   readonly explicit?: readonly ExplicitCredential[] | undefined;
+  readonly keptAs?: ReadonlyMap<string, KeptAs> | undefined;
   readonly skipDockerConfig?: boolean | undefined;
   readonly reverify?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
@@ -47,6 +53,7 @@ export interface Env {
   readonly signal: AbortSignal;
   readonly stores: AllStores;
   readonly registries: Registries;
+  readonly credentials: Required<Credentials>;
   readonly tmpDir: string;
   readonly json: boolean;
   readonly renderer: Renderer;
@@ -79,17 +86,21 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
   };
   const renderer = createRenderer(args, print);
   const http = openHttp();
+  const { explicit, files, helpers } = loginSources();
+  const credentials = createCredentials({
+    files: options.skipDockerConfig === true ? [] : files,
+    explicit: [...explicit, ...(options.explicit ?? [])],
+    keptAs: options.keptAs,
+    askHelper: rememberHelper(helpers.get, systemClock),
+    emit: renderer.emit,
+  });
   const registries = createRegistries({
     http,
     clock: systemClock,
     emit: renderer.emit,
     signal,
     hosts: mergeHosts(args, options.hosts),
-    credentials: createCredentials({
-      files: options.skipDockerConfig === true ? [] : credentialFiles(env),
-      explicit: options.explicit,
-      runHelper: createHelperRunner({ env }),
-    }),
+    credentials,
   });
   const tmpDir = args.tmpdir ?? tmpdir();
   const stores = createStores({
@@ -108,6 +119,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     signal,
     stores,
     registries,
+    credentials,
     tmpDir,
     json: args.json,
     renderer,
@@ -169,15 +181,4 @@ function mergeHosts(
   for (const host of args.insecure) hosts.set(host, { ...hosts.get(host), tls: 'insecure' });
   for (const host of args.plainHttp) hosts.set(host, { ...hosts.get(host), tls: 'disabled' });
   return hosts;
-}
-
-/** Where other tools keep logins, in the order in which they are asked. */
-function credentialFiles(env: NodeJS.ProcessEnv): readonly string[] {
-  const files: string[] = [];
-  if (env['REGISTRY_AUTH_FILE']) files.push(env['REGISTRY_AUTH_FILE']);
-  if (env['DOCKER_CONFIG']) files.push(join(env['DOCKER_CONFIG'], 'config.json'));
-  if (env['XDG_RUNTIME_DIR']) files.push(join(env['XDG_RUNTIME_DIR'], 'containers/auth.json'));
-  files.push(join(env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'containers/auth.json'));
-  files.push(join(homedir(), '.docker/config.json'));
-  return files;
 }

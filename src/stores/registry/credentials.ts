@@ -1,9 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { isCode, OclError, systemCode } from '../../core/errors.ts';
+import { isAbsent, isCode, OclError } from '../../core/errors.ts';
 import { silent, type Emit } from '../../core/events.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { longestMatch, parseDockerConfig, type Credential, type DockerConfig } from './dockerConfig.ts';
-import { type RunHelper } from './credentialHelper.ts';
+import {
+  HUB_SERVER,
+  longestMatch,
+  normalKey,
+  parseDockerConfig,
+  type Credential,
+  type DockerConfig,
+} from './dockerConfig.ts';
+import { type AskHelper } from './helperCache.ts';
 
 export type { Credential } from './dockerConfig.ts';
 
@@ -12,14 +19,46 @@ export interface ExplicitCredential {
   /** `host[:port]`, or `host[:port]/path` for a part of a registry. */
   readonly registry: string;
   readonly credential: Credential | { readonly kind: 'helper'; readonly helper: string };
+  /** Where it was said, for people; "the settings of this host" when it is not given. */
+  readonly source?: CredentialSource | undefined;
+}
+
+/** Docker's `config.json` as a text, which came in an environment variable. */
+export interface ConfigText {
+  /** The variable. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Where a credential was found. */
+export interface CredentialSource {
+  readonly kind: 'environment' | 'settings' | 'file' | 'helper';
+  /** For people: a variable, a path, or the program and what names it. */
+  readonly where: string;
+}
+
+export interface FoundCredential {
+  readonly credential: Credential;
+  readonly source: CredentialSource;
+}
+
+/** How the login of a registry is kept elsewhere. */
+export interface KeptAs {
+  /** The name that helpers are asked for and files are searched for (regsync's `credHost`). */
+  readonly server?: string | undefined;
+  /** Milliseconds that a helper's answer is used; an hour when it is not given (regsync's `credExpire`). */
+  readonly keep?: number | undefined;
 }
 
 export interface CredentialOptions {
   /** Docker's `config.json` and containers' `auth.json`, the first that answers wins. Files that are not there are skipped. */
-  readonly files: readonly string[];
+  readonly files: readonly (string | ConfigText)[];
+  /** Asked before the files; of two for the same name the first wins. */
   readonly explicit?: readonly ExplicitCredential[] | undefined;
+  /** By registry. */
+  readonly keptAs?: ReadonlyMap<string, KeptAs> | undefined;
   /** Without it, entries that name a helper fail. */
-  readonly runHelper?: RunHelper | undefined;
+  readonly askHelper?: AskHelper | undefined;
   readonly emit?: Emit | undefined;
 }
 
@@ -30,26 +69,39 @@ export interface Credentials {
    * @throws OCL_CONFIG_INVALID for broken files, OCL_UNAUTHORIZED for failing helpers
    */
   find(registry: string, repository: string | undefined): Promise<Credential | undefined>;
+  /** The same with its source, where that is known. */
+  readonly locate?: (registry: string, repository: string | undefined) => Promise<FoundCredential | undefined>;
 }
 
 export const anonymous: Credentials = { find: () => Promise.resolve(undefined) };
 
-/** The address under which Docker keeps the login of Docker Hub. */
-const HUB_SERVER = 'https://index.docker.io/v1/';
-
-export function createCredentials(options: CredentialOptions): Credentials {
+/** The files and programs that keep logins. In each file: the helper of the host, the store, then what stands in the file itself. */
+export function createCredentials(options: CredentialOptions): Required<Credentials> {
   const emit = options.emit ?? silent;
   const missing = new Set<string>();
-  const explicit = new Map((options.explicit ?? []).map((entry) => [entry.registry.toLowerCase(), entry.credential]));
+  const explicit = new Map<string, ExplicitCredential>();
+  for (const entry of options.explicit ?? []) {
+    const key = entry.registry.toLowerCase();
+    if (!explicit.has(key)) explicit.set(key, entry);
+  }
 
-  async function find(registry: string, repository: string | undefined): Promise<Credential | undefined> {
+  async function locate(registry: string, repository: string | undefined): Promise<FoundCredential | undefined> {
     const given = longestMatch(explicit, registry, repository);
-    if (given !== undefined)
-      return given.kind === 'helper' ? askHelper(given.helper, registry, 'the settings of this host') : given;
+    if (given !== undefined) {
+      const { credential, source = { kind: 'settings', where: 'the settings of this host' } } = given;
+      return credential.kind === 'helper'
+        ? askHelper(credential.helper, registry, source.where)
+        : { credential, source };
+    }
+    const { server } = options.keptAs?.get(registry) ?? {};
+    const name = (server === undefined ? undefined : normalKey(server)) ?? registry;
     for (const file of options.files) {
       const config = await readConfig(file);
-      const found = config && (await findIn(config, file, registry, repository));
-      if (found !== undefined) return found;
+      const where = typeof file === 'string' ? file : file.name;
+      const found = config && (await findIn(config, where, registry, name, repository));
+      if (found === undefined) continue;
+      if ('source' in found) return found;
+      return { credential: found, source: { kind: typeof file === 'string' ? 'file' : 'environment', where } };
     }
     return undefined;
   }
@@ -58,16 +110,17 @@ export function createCredentials(options: CredentialOptions): Credentials {
     config: DockerConfig,
     file: string,
     registry: string,
+    name: string,
     repository: string | undefined,
-  ): Promise<Credential | undefined> {
-    const own = longestMatch(config.helpers, registry, repository);
+  ): Promise<FoundCredential | Credential | undefined> {
+    const own = longestMatch(config.helpers, name, repository);
     if (own !== undefined) return askHelper(own, registry, file);
     const stored = config.store === undefined ? undefined : await askStore(config.store, registry, file);
-    return stored ?? longestMatch(config.auths, registry, repository);
+    return stored ?? longestMatch(config.auths, name, repository);
   }
 
   /** A store is for all hosts, and often that of another machine whose configuration was copied: public images need none. */
-  async function askStore(store: string, registry: string, file: string): Promise<Credential | undefined> {
+  async function askStore(store: string, registry: string, file: string): Promise<FoundCredential | undefined> {
     try {
       return await askHelper(store, registry, file);
     } catch (error) {
@@ -83,33 +136,52 @@ export function createCredentials(options: CredentialOptions): Credentials {
     }
   }
 
-  async function askHelper(helper: string, registry: string, where: string): Promise<Credential | undefined> {
-    if (options.runHelper === undefined) {
+  async function askHelper(helper: string, registry: string, where: string): Promise<FoundCredential | undefined> {
+    if (options.askHelper === undefined) {
       throw new OclError(
         'OCL_UNSUPPORTED',
         `Cannot get the credentials of ${registry}: ${where} names the helper ${JSON.stringify(helper)}, and helpers are not run here`,
       );
     }
-    return options.runHelper(helper, registry === 'docker.io' ? HUB_SERVER : registry);
+    const { server, keep } = options.keptAs?.get(registry) ?? {};
+    const credential = await options.askHelper(helper, server ?? serverOf(registry), keep);
+    if (credential === undefined) return undefined;
+    return { credential, source: { kind: 'helper', where: `${helper} (named in ${where})` } };
   }
 
-  return { find };
+  return { locate, find: async (registry, repository) => (await locate(registry, repository))?.credential };
 }
 
-async function readConfig(file: string): Promise<DockerConfig | undefined> {
+/** The name under which helpers keep the login of a registry. */
+export function serverOf(registry: string): string {
+  return registry === 'docker.io' ? HUB_SERVER : registry;
+}
+
+/** A file of credentials; undefined: it is not there. @throws OCL_CONFIG_INVALID, OCL_LIMIT */
+export async function readConfig(file: string | ConfigText): Promise<DockerConfig | undefined> {
+  if (typeof file !== 'string') return parseDockerConfig(checked(Buffer.from(file.text, 'utf8'), file.name), file.name);
+  const bytes = await readCredentialFile(file);
+  return bytes === undefined ? undefined : parseDockerConfig(bytes, file);
+}
+
+/** @throws OCL_CONFIG_INVALID when it cannot be read, OCL_LIMIT */
+export async function readCredentialFile(file: string): Promise<Uint8Array | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    if (isAbsent(error)) return undefined;
     throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  if (bytes.length > LIMITS.configFile)
-    throw new OclError(
-      'OCL_LIMIT',
-      `Cannot read the credentials in ${file}: the file is larger than ${LIMITS.configFile} bytes`,
-    );
-  return parseDockerConfig(bytes, file);
+  return checked(bytes, file);
+}
+
+function checked(bytes: Uint8Array, file: string): Uint8Array {
+  if (bytes.length <= LIMITS.configFile) return bytes;
+  throw new OclError(
+    'OCL_LIMIT',
+    `Cannot read the credentials in ${file}: it is larger than ${LIMITS.configFile} bytes`,
+  );
 }

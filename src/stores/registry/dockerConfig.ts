@@ -16,17 +16,26 @@ export interface DockerConfig {
   readonly store: string | undefined;
 }
 
-/** @throws OCL_CONFIG_INVALID; what is wrong with an entry is said without its secrets */
+/** The address under which Docker keeps the login of Docker Hub. */
+export const HUB_SERVER = 'https://index.docker.io/v1/';
+
+/**
+ * @param file names it in errors
+ * @throws OCL_CONFIG_INVALID; what is wrong is said without the file's content
+ */
 export function parseDockerConfig(bytes: Uint8Array, file: string): DockerConfig {
-  const value = parseOrExplain(bytes, file);
+  const value = parseJsonFile(bytes, file);
   const auths = new Map<string, Credential>();
   for (const [key, entry] of entriesOf(value['auths'], 'auths', file)) {
     const credential = isObject(entry) ? readEntry(entry, key, file) : undefined;
-    if (credential !== undefined) auths.set(normalKey(key), credential);
+    const name = normalKey(key);
+    if (credential !== undefined && name !== undefined && !auths.has(name)) auths.set(name, credential);
   }
   const helpers = new Map<string, string>();
   for (const [key, helper] of entriesOf(value['credHelpers'], 'credHelpers', file)) {
-    if (typeof helper === 'string' && helper !== '') helpers.set(normalKey(key), helper);
+    const name = normalKey(key);
+    if (typeof helper === 'string' && helper !== '' && name !== undefined && !helpers.has(name))
+      helpers.set(name, helper);
   }
   const store = value['credsStore'];
   return { auths, helpers, store: typeof store === 'string' && store !== '' ? store : undefined };
@@ -50,10 +59,22 @@ export function longestMatch<T>(
   return undefined;
 }
 
-const HUB: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+/** In the order in which they are looked for: Docker's own key first. */
+const HUB: ReadonlySet<string> = new Set(['index.docker.io', 'docker.io', 'registry-1.docker.io']);
 
-/** `https://host/v1/` is how Docker writes a host; without a scheme, a path means a part of the registry. */
-function normalKey(key: string): string {
+/** A host as references name it: lower case, and Docker Hub, which has three names, as `docker.io`. */
+export function canonicalHost(host: string): string {
+  const lower = host.toLowerCase();
+  return HUB.has(lower) ? 'docker.io' : lower;
+}
+
+/**
+ * `host[:port]`, or `host[:port]/path` for a part of a registry, from a key as tools write it: `https://host/v1/` is a host, and without
+ * a scheme a path means a part. Undefined for keys beside a login that hold no password of their own.
+ */
+export function normalKey(key: string): string | undefined {
+  // Docker's login in the browser keeps tokens for the Hub's web pages beside the login.
+  if (/\/v1\/(?:access|refresh)-token\/?$/.test(key)) return undefined;
   const schemed = /^https?:\/\/([^/]+)/i.exec(key)?.[1];
   if (schemed !== undefined) return schemed.toLowerCase();
   const trimmed = key.replace(/\/+$/, '').replace(/\/v[12]$/, '');
@@ -61,13 +82,14 @@ function normalKey(key: string): string {
   return slash < 0 ? trimmed.toLowerCase() : trimmed.slice(0, slash).toLowerCase() + trimmed.slice(slash);
 }
 
-function parseOrExplain(bytes: Uint8Array, file: string): JsonObject {
+/** A file of credentials as an object. @throws OCL_CONFIG_INVALID, which says where it is broken and quotes nothing */
+export function parseJsonFile(bytes: Uint8Array, file: string): JsonObject {
   let value: unknown;
   try {
     value = parseJson(bytes, 'it');
   } catch (error) {
     // The parser quotes what it stumbles over, and that may be a password.
-    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: it is not valid JSON`, {
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: ${whyBroken(error, bytes)}`, {
       hint: `repair or remove ${file}`,
       cause: error instanceof OclError ? error.code : undefined,
     });
@@ -77,6 +99,30 @@ function parseOrExplain(bytes: Uint8Array, file: string): JsonObject {
   return value;
 }
 
+function whyBroken(error: unknown, bytes: Uint8Array): string {
+  const { message, cause } = error as Error;
+  if (!(cause instanceof SyntaxError)) return WHY.find(([pattern]) => pattern.test(message))?.[1] ?? NOT_JSON;
+  if (/^(?:Unexpected end|Unterminated)/.test(cause.message)) return `${NOT_JSON}: it ends too early`;
+  const position = / at position (\d+)/.exec(cause.message)?.[1];
+  if (position === undefined) return NOT_JSON;
+  const before = new TextDecoder().decode(bytes).slice(0, Number(position)).split('\n');
+  return `${NOT_JSON}: line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
+}
+
+const NOT_JSON = 'it is not valid JSON';
+const WHY: readonly (readonly [RegExp, string])[] = [
+  [/is not UTF-8/, 'it is not UTF-8 text'],
+  [/byte order mark/, 'it starts with a byte order mark, which JSON does not have'],
+  [/stands twice/, 'a name stands twice in one object, and readers differ in which they take'],
+  [/nested/, 'it is nested too deep'],
+];
+
+/** The most exact way to name a host first: equal names may be written in several ways, and Docker looks for them in this order. */
+function rank(key: string): number {
+  if (key === HUB_SERVER) return 0;
+  return /^https:/i.test(key) ? 2 : /^http:/i.test(key) ? 3 : 1;
+}
+
 function entriesOf(value: unknown, name: string, file: string): readonly [string, unknown][] {
   if (value === undefined || value === null) return [];
   if (!isObject(value))
@@ -84,7 +130,7 @@ function entriesOf(value: unknown, name: string, file: string): readonly [string
       'OCL_CONFIG_INVALID',
       `Cannot read the credentials in ${file}: ${JSON.stringify(name)} is not an object`,
     );
-  return Object.entries(value);
+  return Object.entries(value).toSorted(([a], [b]) => rank(a) - rank(b));
 }
 
 function readEntry(entry: JsonObject, key: string, file: string): Credential | undefined {

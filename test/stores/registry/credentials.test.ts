@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type OclEvent } from '../../../src/core/events.ts';
-import { createHelperRunner } from '../../../src/stores/registry/credentialHelper.ts';
+import { createHelpers, type Helpers } from '../../../src/stores/registry/credentialHelper.ts';
 import { createCredentials, type Credential } from '../../../src/stores/registry/credentials.ts';
 import { OclError } from '../../../src/core/errors.ts';
 
@@ -140,7 +140,7 @@ describe("docker's config.json", () => {
 
 describe('helpers', () => {
   const asked: string[] = [];
-  const runHelper = (name: string, server: string): Promise<Credential | undefined> => {
+  const askHelper = (name: string, server: string): Promise<Credential | undefined> => {
     asked.push(`${name} ${server}`);
     if (name === 'absent') return Promise.reject(new OclError('OCL_NOT_FOUND', 'Cannot get x: it is not installed'));
     return Promise.resolve(name === 'empty' ? undefined : { kind: 'password', username: name, password: 'x' });
@@ -153,7 +153,7 @@ describe('helpers', () => {
       credHelpers: { 'a.example': 'own' },
       auths: { 'a.example': auth('file:x'), 'b.example': auth('file:x') },
     });
-    const credentials = createCredentials({ files: [path], runHelper });
+    const credentials = createCredentials({ files: [path], askHelper });
     expect(who(await credentials.find('a.example', 'x'))).toBe('own:x');
     expect(who(await credentials.find('b.example', 'x'))).toBe('store:x');
     await credentials.find('docker.io', 'x');
@@ -162,13 +162,13 @@ describe('helpers', () => {
 
   it('that know nothing leave it to the file', async () => {
     const path = await file('config.json', { credsStore: 'empty', auths: { 'a.example': auth('file:x') } });
-    expect(who(await createCredentials({ files: [path], runHelper }).find('a.example', 'x'))).toBe('file:x');
+    expect(who(await createCredentials({ files: [path], askHelper }).find('a.example', 'x'))).toBe('file:x');
   });
 
   it('that are not installed are missed once, as a store; for a host of their own they are an error', async () => {
     const events: OclEvent[] = [];
     const path = await file('config.json', { credsStore: 'absent', credHelpers: { 'b.example': 'absent' } });
-    const credentials = createCredentials({ files: [path], runHelper, emit: (event) => events.push(event) });
+    const credentials = createCredentials({ files: [path], askHelper, emit: (event) => events.push(event) });
     expect(await credentials.find('a.example', 'x')).toBeUndefined();
     expect(await credentials.find('a.example', 'x')).toBeUndefined();
     expect(events).toHaveLength(1);
@@ -179,7 +179,7 @@ describe('helpers', () => {
     const credentials = createCredentials({
       files: [],
       explicit: [{ registry: 'a.example', credential: { kind: 'helper', helper: 'given' } }],
-      runHelper,
+      askHelper,
     });
     expect(who(await credentials.find('a.example', 'x'))).toBe('given:x');
     await expect(
@@ -196,8 +196,8 @@ describe('a helper as a program', () => {
     const path = await file(`docker-credential-${name}`, `#!/bin/sh\n${script}\n`);
     await chmod(path, 0o755);
   }
-  const run = (options: { timeout?: number; maxOutput?: number } = {}): ReturnType<typeof createHelperRunner> =>
-    createHelperRunner({ env: { PATH: `${directory}:/usr/bin:/bin` }, ...options });
+  const run = (options: { timeout?: number; maxOutput?: number } = {}): Helpers['get'] =>
+    createHelpers({ env: { PATH: `${directory}:/usr/bin:/bin` }, ...options }).get;
 
   it('is asked on its standard input', async () => {
     await helper(
