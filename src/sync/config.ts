@@ -1,10 +1,12 @@
 import { OclError } from '../core/errors.ts';
 import { parseYaml, type YamlDocument, type YamlPath } from '../io/yaml.ts';
+import { expandHost, expandStep, type Fail } from './expand.ts';
 import { readHosts } from './hosts.ts';
 import { lintFile } from './lint.ts';
 import { mergeStep } from './merge.ts';
 import { FileSchema, type FileInput } from './schema.ts';
 import { type ConfigPlace, type ConfigWarning, type SyncConfig } from './settings.ts';
+import { type Surroundings } from './template/template.ts';
 
 /** Images at a time when the file does not say: enough to keep two hosts busy, few enough for the limits of public registries. */
 export const DEFAULT_PARALLEL = 4;
@@ -20,9 +22,10 @@ export interface LoadedConfig {
  * What the file says and `ocl` does not do, or does otherwise than regsync, is among the warnings.
  *
  * @param file names the text in errors and warnings
+ * @param surroundings what its templates may ask for
  * @throws OCL_CONFIG_INVALID with file, line and column; OCL_LIMIT
  */
-export function loadConfig(text: string, file: string): LoadedConfig {
+export function loadConfig(text: string, file: string, surroundings: Surroundings): LoadedConfig {
   const document = parseYaml(text, file, { scalars: 'source' });
   const parsed = check(document, file);
   const version = parsed.version ?? 1;
@@ -33,13 +36,18 @@ export function loadConfig(text: string, file: string): LoadedConfig {
   const warn = (path: YamlPath, message: string): void => warnings.add(path, message);
   for (const warning of document.warnings) warnings.addAt({ file, ...warning });
   lintFile(document.value ?? {}, parsed, FileSchema, warn);
-  const creds = readHosts(parsed.creds ?? [], (index, key, message) =>
+  const fail: Fail = (path, why) => {
+    throw invalid(document, file, path, why);
+  };
+  const hosts = (parsed.creds ?? []).map((host, index) => expandHost(host ?? {}, ['creds', index], surroundings, fail));
+  const creds = readHosts(hosts, (index, key, message) =>
     warn(key === undefined ? ['creds', index] : ['creds', index, key], message),
   );
   const defaults = parsed.defaults ?? {};
-  const steps = (parsed.sync ?? []).map((step, index) =>
-    mergeStep(step ?? {}, defaults, place(document, file, ['sync', index])),
-  );
+  const steps = (parsed.sync ?? []).map((step, index) => {
+    const path = ['sync', index];
+    return expandStep(mergeStep(step ?? {}, defaults, place(document, file, path)), path, surroundings, fail);
+  });
   return {
     config: {
       file,

@@ -21,8 +21,6 @@ export function readHosts(entries: readonly (HostInput | null | undefined)[], wa
   return [...hosts.values()];
 }
 
-const TEMPLATED = ['regcert', 'clientCert', 'clientKey'] as const;
-
 function readHost(
   entry: HostInput,
   warn: (key: string | undefined, message: string) => void,
@@ -37,39 +35,22 @@ function readHost(
     );
     return undefined;
   }
-  const usable = { ...entry };
-  if ([entry.user, entry.pass, entry.token].some(isTemplate)) {
-    warn(
-      isTemplate(entry.user) ? 'user' : isTemplate(entry.pass) ? 'pass' : 'token',
-      `templates are not expanded yet: ${named.registry} is used without this login`,
-    );
-    usable.user = usable.pass = usable.token = undefined;
-  }
-  for (const key of TEMPLATED) {
-    if (!isTemplate(entry[key])) continue;
-    warn(key, `templates are not expanded yet: ${named.registry} is used without this ${key}`);
-    usable[key] = undefined;
-  }
   const pathPrefix = (entry.pathPrefix ?? '').replaceAll(/^\/+|\/+$/g, '');
   return {
     registry: named.registry,
-    hostname: usable.hostname || undefined,
-    tls: usable.tls ?? (named.plainHttp ? 'disabled' : undefined),
-    regcert: usable.regcert || undefined,
-    clientCert: usable.clientCert || undefined,
-    clientKey: usable.clientKey || undefined,
-    user: usable.user || undefined,
-    pass: usable.pass || undefined,
-    token: usable.token || undefined,
-    credHelper: usable.credHelper || undefined,
-    repoAuth: usable.repoAuth ?? false,
+    hostname: entry.hostname || undefined,
+    tls: entry.tls ?? (named.plainHttp ? 'disabled' : undefined),
+    regcert: entry.regcert || undefined,
+    clientCert: entry.clientCert || undefined,
+    clientKey: entry.clientKey || undefined,
+    user: entry.user || undefined,
+    pass: entry.pass || undefined,
+    token: entry.token || undefined,
+    credHelper: entry.credHelper || undefined,
+    repoAuth: entry.repoAuth ?? false,
     pathPrefix: pathPrefix || undefined,
-    reqConcurrent: usable.reqConcurrent && usable.reqConcurrent > 0 ? usable.reqConcurrent : undefined,
+    reqConcurrent: entry.reqConcurrent && entry.reqConcurrent > 0 ? entry.reqConcurrent : undefined,
   };
-}
-
-function isTemplate(text: string | null | undefined): boolean {
-  return text?.includes('{{') ?? false;
 }
 
 /** `http://host` stands for TLS disabled; Docker Hub has several names, its old URL among them. */

@@ -46,10 +46,6 @@ export function lintFile(raw: unknown, file: FileInput, schema: z.ZodType, warn:
     const path = ['sync', index];
     if (!step) continue;
     nameUnused(step, path, warn);
-    for (const key of ['source', 'target'] as const) {
-      if (step[key]?.includes('{{'))
-        warn([...path, key], 'templates are not expanded yet: this step will fail rather than copy to a wrong name');
-    }
     if (!['image', 'repository', 'registry'].includes(step.type ?? ''))
       warn([...path, 'type'], 'the type must be image, repository or registry: this step will fail');
     if (step.type === 'repository' && hasTag(step.source))

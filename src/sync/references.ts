@@ -19,20 +19,11 @@ export function stepName(step: SyncStep): string {
   return `${step.place.file}:${step.place.line}`;
 }
 
-/** @throws OCL_CONFIG_INVALID when it is missing; OCL_UNSUPPORTED for a template, for a copy to a wrong name is worse than none */
+/** @throws OCL_CONFIG_INVALID when it is missing */
 export function endOf(step: SyncStep, end: 'source' | 'target'): string {
   const text = step[end].trim();
   if (text === '')
     throw new OclError('OCL_CONFIG_INVALID', `Cannot run the step at ${stepName(step)}: it has no ${end}`);
-  if (text.includes('{{')) {
-    throw new OclError(
-      'OCL_UNSUPPORTED',
-      `Cannot run the step at ${stepName(step)}: templates are not expanded yet, and its ${end} is ${JSON.stringify(text)}`,
-      {
-        hint: 'write the name out',
-      },
-    );
-  }
   return text;
 }
 

@@ -1,14 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { surroundings } from '../support/surroundings.ts';
 import { DEFAULT_PARALLEL, loadConfig, type LoadedConfig } from '../../src/sync/config.ts';
 
 function loadFile(name: string): LoadedConfig {
-  return loadConfig(readFileSync(new URL(`../../testdata/sync/${name}`, import.meta.url), 'utf8'), name);
+  return loadConfig(
+    readFileSync(new URL(`../../testdata/sync/${name}`, import.meta.url), 'utf8'),
+    name,
+    surroundings(),
+  );
 }
 
 function failure(text: string): string {
   try {
-    loadConfig(text, 'sync.yaml');
+    loadConfig(text, 'sync.yaml', surroundings());
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -21,7 +26,7 @@ function told({ warnings }: LoadedConfig): readonly string[] {
 }
 
 function step(text: string): LoadedConfig['config']['steps'][number] {
-  const [first] = loadConfig(text, 'sync.yaml').config.steps;
+  const [first] = loadConfig(text, 'sync.yaml', surroundings()).config.steps;
   if (first === undefined) throw new Error('no step');
   return first;
 }
@@ -150,7 +155,7 @@ describe('everything.yaml', () => {
         .map((line) => /: (\S+) is kept .* reads (\S+);/.exec(line)?.slice(1).join(' → ')),
     ).toEqual(['010 → 8', '1.0 → 1', '0x1F → 31', '1_000 → 1000', '1234567.5 → 1.2345675e+06', '.5 → 0.5']);
   });
-  it('merges the hosts of one registry, and leaves out a login that is a template', () => {
+  it('merges the hosts of one registry', () => {
     expect(loaded.config.creds).toEqual([
       { registry: 'plain.test:5000', tls: 'disabled', repoAuth: false },
       { registry: 'docker.io', credHelper: 'docker-credential-example', repoAuth: false },
@@ -167,8 +172,6 @@ describe('everything.yaml', () => {
     [12, 'blobMax is'],
     [13, 'reqPerSec is'],
     [14, 'scheme is'],
-    [16, 'templates are not expanded yet: docker.io is used without this login'],
-    [18, 'templates are not expanded yet: docker.io is used without this clientCert'],
     [19, 'the entry has no registry and is ignored'],
     [23, 'the key "paralel" is unknown and ignored; did you mean "parallel"?'],
     [24, 'blobLimit is'],
@@ -183,8 +186,6 @@ describe('everything.yaml', () => {
     [35, 'referrerSource is'],
     [36, 'fastCopy is read as fastCheck'],
     [37, 'the key "Parallel" is unknown and ignored; did you mean "parallel"?'],
-    [39, 'templates are not expanded yet: this step will fail'],
-    [40, 'templates are not expanded yet: this step will fail'],
     [43, 'the source of a repository step has a tag'],
     [54, 'the type must be image, repository or registry'],
     [55, 'a bare number counts nanoseconds'],
@@ -202,7 +203,7 @@ describe('everything.yaml', () => {
 describe('examples', () => {
   it.each(['docker-hub.yaml', 'ghcr.yaml', 'library.yaml'])('%s loads without a warning', (name) => {
     const text = readFileSync(new URL(`../../examples/${name}`, import.meta.url), 'utf8');
-    const { config, warnings } = loadConfig(text, name);
+    const { config, warnings } = loadConfig(text, name, surroundings());
     expect(config.steps.length).toBeGreaterThan(0);
     expect(warnings).toEqual([]);
   });
@@ -211,14 +212,14 @@ describe('examples', () => {
 describe('loadConfig', () => {
   it('takes an empty file for an empty configuration', () => {
     for (const text of ['', '# nothing\n', '{}', 'sync:\n', 'version: "1"\ncreds: ~\ndefaults:\nsync: []\n']) {
-      expect(loadConfig(text, 'sync.yaml')).toEqual({
+      expect(loadConfig(text, 'sync.yaml', surroundings())).toEqual({
         config: { file: 'sync.yaml', creds: [], parallel: DEFAULT_PARALLEL, skipDockerConfig: false, steps: [] },
         warnings: [],
       });
     }
   });
   it('takes parallel: 0 for unset', () => {
-    expect(loadConfig('defaults: {parallel: 0}', 'f').config.parallel).toBe(DEFAULT_PARALLEL);
+    expect(loadConfig('defaults: {parallel: 0}', 'f', surroundings()).config.parallel).toBe(DEFAULT_PARALLEL);
   });
 
   it.each([
@@ -243,7 +244,7 @@ describe('loadConfig', () => {
     expect(failure(text)).toContain(message);
   });
   it('names the other faults in the hint', () => {
-    expect(() => loadConfig('sync:\n  - source: [a]\n  - target: [b]\n', 'f')).toThrow(
+    expect(() => loadConfig('sync:\n  - source: [a]\n  - target: [b]\n', 'f', surroundings())).toThrow(
       expect.objectContaining({ hint: 'there are more: line 3: sync[1].target must be a text' }),
     );
   });
@@ -270,6 +271,7 @@ describe('loadConfig', () => {
     const { warnings } = loadConfig(
       'x: &t {allow: [3.10]}\nsync:\n  - {source: a, target: b, type: repository, tags: *t}\n  - {source: a, target: c, type: repository, tags: *t}\n',
       'f',
+      surroundings(),
     );
     expect(warnings.map(({ line, message }) => [line, message.slice(0, 4)])).toEqual([
       [1, 'the '],
@@ -278,6 +280,45 @@ describe('loadConfig', () => {
   });
   it('loads thousands of steps at once', () => {
     const text = `sync:\n${Array.from({ length: 8000 }, (_, i) => `  - source: docker.io/rancher/image-${i}\n    target: registry.test/rancher/image-${i}\n    type: repository\n    tags: {allow: [v${i}.0.1, v2]}\n`).join('')}`;
-    expect(loadConfig(text, 'f').config.steps).toHaveLength(8000);
+    expect(loadConfig(text, 'f', surroundings()).config.steps).toHaveLength(8000);
+  });
+});
+
+describe('templates', () => {
+  const load = (text: string): ReturnType<typeof loadConfig>['config'] =>
+    loadConfig(text, 'sync.yaml', surroundings({ HUB_USER: 'who', HUB_PASS: 'p: "w', MIRROR: 'mirror.test' })).config;
+
+  it('are expanded in creds and in the ends of steps', () => {
+    const config = load(
+      `creds: [{registry: '{{env "MIRROR"}}', user: '{{env "HUB_USER"}}', pass: '{{ env "HUB_PASS" }}'}]
+defaults: {referrerTarget: 'r.test/{{.Sync.Source}}'}
+sync:
+  - {source: 'hub.test/{{.Sync.Type}}/a', target: '{{env "MIRROR"}}/{{.Sync.Source}}', type: image}
+`,
+    );
+    expect(config.creds).toEqual([{ registry: 'mirror.test', user: 'who', pass: 'p: "w', repoAuth: false }]);
+    expect(config.steps[0]).toMatchObject({
+      source: 'hub.test/image/a',
+      target: 'mirror.test/hub.test/image/a',
+      referrerTarget: 'r.test/hub.test/image/a',
+    });
+  });
+
+  it('of referrerTarget see the target as it is written, as in regsync', () => {
+    const [first] = load(
+      `sync: [{source: a, target: 't/{{.Sync.Source}}', referrerTarget: 'r/{{.Sync.Target}}', type: image}]`,
+    ).steps;
+    expect(first).toMatchObject({ target: 't/a', referrerTarget: 'r/t/{{.Sync.Source}}' });
+  });
+
+  it.each([
+    [`creds:\n  - registry: a.test\n    pass: '{{ nofunc }}'\n`, 'sync.yaml:3:5', 'there is no function "nofunc"'],
+    [`sync:\n  - source: a\n    target: '{{ .Sync.Nope }}'\n`, 'sync.yaml:3:5', 'the step has no "Nope"'],
+    [`sync:\n  - source: '{{ if }}'\n`, 'sync.yaml:2:5', 'a value is missing'],
+  ])('that cannot be expanded end the reading: %j', (text, place, why) => {
+    expect(() => load(text)).toThrow(
+      expect.objectContaining({ code: 'OCL_CONFIG_INVALID', message: expect.stringContaining(why) }),
+    );
+    expect(() => load(text)).toThrow(place);
   });
 });

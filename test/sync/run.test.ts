@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { surroundings } from '../support/surroundings.ts';
 import { OclError } from '../../src/core/errors.ts';
 import { parseReference } from '../../src/core/reference.ts';
 import { type LocalSource } from '../../src/core/store.ts';
@@ -12,7 +13,10 @@ import { LayoutStore } from '../../src/stores/layout/layout.ts';
 import { image, index, recorder, TestClock, World } from './world.ts';
 
 async function run(world: World, text: string, options: Partial<SyncOptions> = {}): Promise<SyncReport> {
-  return await runSync(loadConfig(text, 'sync.yaml').config, world, { clock: new TestClock(), ...options });
+  return await runSync(loadConfig(text, 'sync.yaml', surroundings()).config, world, {
+    clock: new TestClock(),
+    ...options,
+  });
 }
 
 function steps(...all: string[]): string {

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { toOclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
+import { systemClock } from '../../io/systemClock.ts';
 import { readBounded } from '../../io/verify.ts';
 import { type ExplicitCredential } from '../../stores/registry/credentials.ts';
 import { type HostSettings as RegistrySettings } from '../../stores/registry/hosts.ts';
@@ -10,6 +12,7 @@ import { loadConfig, type LoadedConfig } from '../../sync/config.ts';
 import { planSync, type PlannedJob } from '../../sync/plan.ts';
 import { runSync, type SyncReport } from '../../sync/run.ts';
 import { type HostSettings } from '../../sync/settings.ts';
+import { type Surroundings } from '../../sync/template/template.ts';
 import { defineCommand } from '../command.ts';
 import { type Env, type EnvOptions } from '../env.ts';
 import { EXIT } from '../exit.ts';
@@ -84,11 +87,25 @@ export const sync = defineCommand(
   },
 );
 
+/** What the templates of a file may ask for. A file that cannot be read is empty, as in regsync. */
+const surroundings: Surroundings = {
+  env: (name) => process.env[name] ?? '',
+  file: (path) => {
+    try {
+      return readFileSync(path, 'utf8').slice(0, LIMITS.configFile);
+    } catch {
+      return '';
+    }
+  },
+  now: () => systemClock.now(),
+};
+
 async function readConfig(path: string): Promise<LoadedConfig> {
   if (path === '-')
     return loadConfig(
       new TextDecoder().decode(await readBounded(process.stdin, LIMITS.configFile, 'standard input')),
       '<stdin>',
+      surroundings,
     );
   let bytes: Uint8Array;
   try {
@@ -97,7 +114,7 @@ async function readConfig(path: string): Promise<LoadedConfig> {
     // The system does not name the file when it was opened and then could not be read, as a directory is.
     throw toOclError(error instanceof Error ? Object.assign(error, { path }) : error);
   }
-  return loadConfig(new TextDecoder().decode(bytes), path);
+  return loadConfig(new TextDecoder().decode(bytes), path, surroundings);
 }
 
 /** The file's `creds` as the registry clients take them. */
