@@ -40,6 +40,8 @@ export interface CheckReport {
   /** Bytes that were hashed. */
   readonly bytes: number;
   readonly findings: readonly Finding[];
+  /** Transfers that broke off, and that the next copy goes on with: no damage, and no content yet. */
+  readonly unfinished: number;
   readonly damaged: boolean;
 }
 
@@ -111,6 +113,7 @@ class Check {
       blobs: this.#sizes.size,
       bytes: this.#bytes,
       findings,
+      unfinished: (await this.#store.unfinished?.())?.length ?? 0,
       damaged: findings.some(({ kind }) => !HARMLESS.has(kind)),
     };
   }

@@ -114,7 +114,12 @@ export class Copier {
     const named = isNamed(request, root, before);
     if (!named || rootWithTag) await this.#tag(root, name, request);
     if (rootWithTag) outcomes.set(root.digest, 'streamed');
-    const result = resultOf(request, graph, (node) => outcomes.get(node.descriptor.digest) ?? 'present');
+    const result = resultOf(
+      request,
+      graph,
+      (node) => outcomes.get(node.descriptor.digest) ?? 'present',
+      (digest) => this.#run.resumedBytes(to, digest),
+    );
     // A layout that learns only now where its content came from has not received anything.
     return before?.digest === root.digest && !result.moved ? { ...result, outcome: 'current' } : result;
   }

@@ -1,4 +1,5 @@
 import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
 import { type Outcome } from '../core/events.ts';
 import { type RootName, type Sink, type Source } from '../core/store.ts';
 import { wantsReferrers, type Select } from './select.ts';
@@ -32,11 +33,15 @@ export function untouched(request: CopyRequest): CopyResult {
   return { image: request.image, root: request.root, outcome: 'current', nodes: 0, bytes: 0, streamed: 0 };
 }
 
-/** @param outcomeOf how a node came to be in the sink */
+/**
+ * @param outcomeOf how a node came to be in the sink
+ * @param resumed bytes of a content that were in the sink before, and did not flow
+ */
 export function resultOf(
   request: CopyRequest,
   graph: Graph,
   outcomeOf: (node: Node) => Outcome,
+  resumed: (digest: Digest) => number,
 ): CopyResult & { readonly moved: boolean } {
   let nodes = 0;
   let bytes = 0;
@@ -47,7 +52,7 @@ export function resultOf(
     nodes++;
     bytes += node.descriptor.size;
     if (outcome !== 'present') moved = true;
-    if (outcome === 'streamed') streamed += node.descriptor.size;
+    if (outcome === 'streamed') streamed += node.descriptor.size - resumed(node.descriptor.digest);
   }
   return { image: request.image, root: graph.root.descriptor, outcome: 'copied', nodes, bytes, streamed, moved };
 }

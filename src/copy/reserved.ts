@@ -31,7 +31,12 @@ export async function copyReserved(
     const outcomes = await fill(walked, to, run);
     return walked.map(({ request, graph }) =>
       run.done(
-        resultOf(request, graph, (node) => outcomes.get(node.descriptor.digest) ?? 'present'),
+        resultOf(
+          request,
+          graph,
+          (node) => outcomes.get(node.descriptor.digest) ?? 'present',
+          (digest) => run.resumedBytes(to, digest),
+        ),
         started,
       ),
     );

@@ -32,6 +32,8 @@ export class Run {
   /** Reading documents has doors of its own: a graph is known early, also while large contents flow. */
   readonly #readings: ReturnType<typeof pLimit>;
   readonly #planned = new WeakMap<Sink, Set<Digest>>();
+  /** Bytes of contents that a sink had from before, when their transfer went on. */
+  readonly #resumed = new WeakMap<Sink, Map<Digest, number>>();
   readonly #tags = new WeakMap<Source, Promise<DigestTags>>();
 
   constructor(options: CopierOptions) {
@@ -61,8 +63,14 @@ export class Run {
     return await this.#transfers(async () => {
       before?.();
       const { emit, signal } = this;
-      return await transfer(descriptor, { ...ends, emit, signal, document: this.#document(descriptor, ends) });
+      const onOpen = (from: number): void => this.#noteResumed(descriptor, ends.to, from);
+      return await transfer(descriptor, { ...ends, emit, signal, onOpen, document: this.#document(descriptor, ends) });
     });
+  }
+
+  /** Bytes of a content that a run before this one had brought into the sink. */
+  resumedBytes(to: Sink, digest: Digest): number {
+    return this.#resumed.get(to)?.get(digest) ?? 0;
   }
 
   /** Asks the sink, as many at once as contents would flow. */
@@ -115,6 +123,13 @@ export class Run {
       const elsewhere = to.document === undefined ? undefined : async (it: Descriptor) => await to.document?.(it);
       return (await this.documents.load(descriptor, from, elsewhere)).bytes;
     };
+  }
+
+  /** The last opening counts: what turned out wrong is fetched from its beginning. */
+  #noteResumed({ digest }: Descriptor, to: Sink, bytes: number): void {
+    const known = this.#resumed.get(to);
+    if (known !== undefined) known.set(digest, bytes);
+    else if (bytes > 0) this.#resumed.set(to, new Map([[digest, bytes]]));
   }
 
   #tagsOf(from: Source): Promise<DigestTags> {

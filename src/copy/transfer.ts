@@ -11,6 +11,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal | undefined;
   /** The bytes of a document, which are at hand as a rule. */
   readonly document?: (() => Promise<Uint8Array>) | undefined;
+  /** Told at each opening how many bytes the sink has from before. */
+  readonly onOpen?: ((from: number) => void) | undefined;
 }
 
 export interface TransferOptions extends OpenOptions {
@@ -44,10 +46,10 @@ export async function transfer(descriptor: Descriptor, options: TransferOptions)
 
 /** Enters the doors when it opens, and leaves them when the stream closes. */
 function behindGates(open: Open, gates: readonly Gate[], signal: AbortSignal | undefined): Open {
-  return async () => {
+  return async (from) => {
     const leave = await enterAll(gates, signal);
     try {
-      return (await open()).once('close', leave);
+      return (await open(from)).once('close', leave);
     } catch (error) {
       leave();
       throw error;
@@ -57,20 +59,28 @@ function behindGates(open: Open, gates: readonly Gate[], signal: AbortSignal | u
 
 /** Opens the content anew at each call, telling how many bytes flow and which side fails. */
 export function opener(descriptor: Descriptor, options: OpenOptions): Open {
-  return async () => {
+  return async (from = 0) => {
     const bytes = (await options.document?.()) ?? embeddedData(descriptor);
-    if (bytes !== undefined) return Readable.from(bytes.length === 0 ? [] : [bytes], { objectMode: false });
-    let stream: Readable;
-    try {
-      stream = await options.from.open(descriptor);
-    } catch (error) {
-      throw onSide(error, 'source');
-    }
+    if (bytes !== undefined)
+      return Readable.from(bytes.length <= from ? [] : [bytes.subarray(from)], { objectMode: false });
+    const stream = await openSource(descriptor, options.from, from);
+    options.onOpen?.(from);
+    if (from > 0) options.emit({ type: 'blob.resume', blob: descriptor, bytes: from });
     // A generator that was never started does not reach its own end: who opens and drops must still let go of the file or socket.
     return Readable.from(counted(stream, descriptor, options), { highWaterMark: 1 }).once('close', () =>
       stream.destroy(),
     );
   };
+}
+
+async function openSource(descriptor: Descriptor, source: Source, from: number): Promise<Readable> {
+  // Nothing is left to ask for, and a range of no bytes is none.
+  if (from > 0 && from === descriptor.size) return Readable.from([]);
+  try {
+    return await source.open(descriptor, from === 0 ? undefined : { start: from });
+  } catch (error) {
+    throw onSide(error, 'source');
+  }
 }
 
 async function* counted(stream: Readable, descriptor: Descriptor, options: OpenOptions): AsyncGenerator<Uint8Array> {

@@ -24,6 +24,8 @@ export type OclEvent =
     }
   | { readonly type: 'image.plan'; readonly image: string; readonly nodes: number; readonly bytes: number }
   | { readonly type: 'blob.start'; readonly blob: Descriptor }
+  /** So many bytes lay here since an earlier run broke off, and do not flow again. */
+  | { readonly type: 'blob.resume'; readonly blob: Descriptor; readonly bytes: number }
   | { readonly type: 'blob.bytes'; readonly blob: Descriptor; readonly bytes: number }
   | { readonly type: 'blob.done'; readonly blob: Descriptor; readonly outcome: Outcome }
   | {

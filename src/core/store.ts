@@ -9,8 +9,11 @@ export interface ByteRange {
   readonly end?: number | undefined;
 }
 
-/** Opens the whole content anew at each call: a sink may wait its turn, skip, or try again. The sink verifies what flows. */
-export type Open = () => Promise<Readable>;
+/**
+ * Opens the content anew at each call: a sink may wait its turn, skip, or try again. The sink verifies what flows.
+ * @param from bytes at the beginning that the sink has already, and that are left out; the whole content where it is not given
+ */
+export type Open = (from?: number) => Promise<Readable>;
 
 /** Where a blob rests: what lets a sink take it without a stream. */
 export type Place =
@@ -65,6 +68,8 @@ export interface LocalSource extends Source {
   size(digest: Digest): Promise<number | undefined>;
   /** Every blob that is kept, referenced or not: digest and size as they are on disk. */
   blobs(): AsyncIterable<StoredBlob>;
+  /** What transfers that broke off have left for the next one: the digest that was promised, and the bytes that came. */
+  unfinished?(): Promise<readonly StoredBlob[]>;
 }
 
 export interface StoredBlob {

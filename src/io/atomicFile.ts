@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type Readable } from 'node:stream';
 import fsExtra from 'fs-extra';
-import { systemCode } from '../core/errors.ts';
+import { OclError, systemCode } from '../core/errors.ts';
+import { FileRange } from './fileRange.ts';
 import { givePiece } from './slabPool.ts';
 
 const FLUSH_EVERY = 64 << 20;
@@ -12,23 +14,58 @@ const FLUSH_EVERY = 64 << 20;
 export class TemporaryFile {
   readonly path: string;
   readonly #handle: FileHandle;
-  #position = 0;
-  #flushed = 0;
+  /** What to set at the end, where it is not what the file has. */
+  readonly #finalMode: number | undefined;
+  #position: number;
+  #flushed: number;
   #flushing: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle, before: { size: number; finalMode?: number } = { size: 0 }) {
     this.path = path;
     this.#handle = handle;
+    this.#position = before.size;
+    this.#flushed = before.size;
+    this.#finalMode = before.finalMode;
   }
 
   /**
    * @param directory exists, and is on the file system of the final place
    * @param mode the file's mode before the umask
    */
-  static async create(directory: string, mode: number): Promise<TemporaryFile> {
-    const path = join(directory, `${process.pid}-${randomBytes(8).toString('hex')}.tmp`);
+  static async create(
+    directory: string,
+    mode: number,
+    name = `${process.pid}-${randomBytes(8).toString('hex')}.tmp`,
+  ): Promise<TemporaryFile> {
+    const path = join(directory, name);
     return new TemporaryFile(path, await open(path, 'wx', mode));
+  }
+
+  /**
+   * Goes on with a file that an earlier process left, at its end. The file may have become read-only, and is so when it is finished.
+   * @throws OCL_UNSAFE when it is a link, has further names or is no regular file
+   */
+  static async resume(path: string): Promise<TemporaryFile> {
+    const finalMode = await makeWritable(path);
+    const handle = await open(path, constants.O_RDWR | NOT_ELSEWHERE);
+    try {
+      const { size } = await soleFile(handle, path);
+      return new TemporaryFile(path, handle, { size, finalMode });
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** Bytes written so far, those of earlier processes included. */
+  get size(): number {
+    return this.#position;
+  }
+
+  /** What was written so far. Nothing may be written before its end. */
+  read(): Readable {
+    return new FileRange(this.#handle, { start: 0, length: this.#position, owned: false });
   }
 
   /** Appends, and gives the memory of the chunk back to the pool that it may be from. The disk is set to work every 64 MiB, so that little is left to wait for at the end. */
@@ -52,7 +89,15 @@ export class TemporaryFile {
   /** Makes the content durable and gives it its name. The directory entry is durable after `syncDirectory`. */
   async moveTo(path: string): Promise<void> {
     await this.#flushing?.catch(() => {});
+    if (this.#finalMode !== undefined) await this.#handle.chmod(this.#finalMode);
     await this.#handle.sync();
+    await this.#close();
+    await rename(this.path, path);
+  }
+
+  /** Leaves what was written so far to whoever goes on, under a name of its own. It need not have reached the disk. */
+  async leaveAs(path: string): Promise<void> {
+    await this.#flushing?.catch(() => {});
     await this.#close();
     await rename(this.path, path);
   }
@@ -69,6 +114,27 @@ export class TemporaryFile {
     this.#closed = true;
     await this.#handle.close();
   }
+}
+
+const NOT_ELSEWHERE = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** Lets the owner write to a file that was made read-only. Answers the mode without any right to write. */
+async function makeWritable(path: string): Promise<number> {
+  const handle = await open(path, constants.O_RDONLY | NOT_ELSEWHERE);
+  try {
+    const { mode } = await soleFile(handle, path);
+    if ((mode & 0o200) === 0) await handle.chmod((mode & 0o777) | 0o200);
+    return mode & 0o555;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Through a further name what is written would appear elsewhere. */
+async function soleFile(handle: FileHandle, path: string): Promise<Stats> {
+  const stats = await handle.stat();
+  if (stats.isFile() && stats.nlink === 1) return stats;
+  throw new OclError('OCL_UNSAFE', `Cannot go on with ${path}: it is no regular file of its own`);
 }
 
 /** Replaces a small file as a whole: readers see the old or the new content, never a part. */

@@ -169,14 +169,46 @@ export async function verifyInto(
 ): Promise<void> {
   const verifier = new StreamVerifier(descriptor);
   try {
+    await drain(stream, verifier, write);
+    await verifier.end();
+  } finally {
+    verifier.drop();
+  }
+}
+
+/**
+ * The same for a content whose beginning is here already: that is hashed first, and only then the rest is asked for.
+ * @param start the beginning, as it was written before
+ * @param rest opens what follows it; handed to `write` as it comes
+ */
+export async function verifyRest(
+  start: Readable,
+  rest: () => Promise<Readable>,
+  descriptor: Descriptor,
+  write: (chunk: Uint8Array) => Promise<void> | void,
+): Promise<void> {
+  const verifier = new StreamVerifier(descriptor);
+  try {
+    await drain(start, verifier, givePiece);
+    await drain(await rest(), verifier, write);
+    await verifier.end();
+  } finally {
+    verifier.drop();
+  }
+}
+
+async function drain(
+  stream: Readable,
+  verifier: StreamVerifier,
+  write: ((chunk: Uint8Array) => Promise<void> | void) | undefined,
+): Promise<void> {
+  try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       const behind = verifier.update(chunk);
       if (write !== undefined) await write(chunk);
       if (behind !== undefined) await behind;
     }
-    await verifier.end();
   } finally {
-    verifier.drop();
     stream.destroy();
   }
 }

@@ -122,9 +122,9 @@ export class Session {
     return hasher.digest();
   }
 
-  /** All that came. The file stays open. */
-  read(): Readable {
-    return this.#open().createReadStream({ start: 0, autoClose: false, highWaterMark: WRITE_SIZE });
+  /** All that came from an offset on. The file stays open. */
+  read(start = 0): Readable {
+    return this.#open().createReadStream({ start, autoClose: false, highWaterMark: WRITE_SIZE });
   }
 
   /** Returns when the content is on the disk. */

@@ -143,7 +143,7 @@ async function store(registry: Registry, req: IncomingMessage, session: Session,
         const shortcut = await sink.adopt(descriptor, { kind: 'file', path: session.path });
         // The file is the blob now: whatever fails after this, the upload may not cut or write it any more.
         if (shortcut !== undefined) await registry.sessions.drop(session);
-        else await sink.put(descriptor, () => Promise.resolve(session.read()));
+        else await sink.put(descriptor, (from) => Promise.resolve(session.read(from)));
       }
       await sink.commit();
     });
@@ -186,7 +186,7 @@ async function bring(
 ): Promise<void> {
   await registry.repositories.write(repository, async (sink) => {
     if (!(await sink.has(descriptor)) && (await sink.adopt(descriptor, source.place(descriptor))) === undefined) {
-      await sink.put(descriptor, () => source.open(descriptor));
+      await sink.put(descriptor, (from = 0) => source.open(descriptor, { start: from }));
     }
     await sink.commit();
   });

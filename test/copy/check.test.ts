@@ -147,6 +147,7 @@ describe('the check of a store', () => {
       blobs: unique.size,
       bytes: [...unique.values()].reduce((sum, size) => sum + size, 0),
       findings: [],
+      unfinished: 0,
       damaged: false,
     });
   });

@@ -61,7 +61,7 @@ async function openAll(place: string, env: Env): Promise<readonly { name: string
 }
 
 function describe(name: string, report: CheckReport, bad: boolean): string {
-  const line = `${name}: ${bad ? 'DAMAGED' : 'ok'}, ${plural(report.roots, 'root')}, ${plural(report.blobs, 'blob')}, ${formatBytes(report.bytes)} hashed`;
+  const line = `${name}: ${bad ? 'DAMAGED' : 'ok'}, ${plural(report.roots, 'root')}, ${plural(report.blobs, 'blob')}, ${formatBytes(report.bytes)} hashed${report.unfinished === 0 ? '' : `, ${plural(report.unfinished, 'unfinished transfer')}`}`;
   if (report.findings.length === 0) return line;
   const rows = report.findings.map(({ kind, digest, size, neededBy, message }) => [
     kind,

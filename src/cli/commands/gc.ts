@@ -29,9 +29,12 @@ export const gc = defineCommand(
         if (env.json) env.print(JSON.stringify({ type: 'gc', layout, ...report }));
         else {
           for (const { digest, size } of report.removed) env.print(`${digest}  ${formatBytes(size)}`);
+          for (const { digest, size } of report.parts)
+            env.print(`${digest}  ${formatBytes(size)} of an unfinished transfer`);
           const verb = report.dryRun ? 'would remove' : 'removed';
+          const resumable = plural(report.resumable, 'unfinished transfer');
           env.say(
-            `${layout}: ${verb} ${plural(report.removed.length, 'blob')} (${formatBytes(report.bytes)} freed) and ${plural(report.leftovers, 'unfinished file')}; kept ${report.kept}${report.young === 0 ? '' : `, left ${report.young} younger than the grace period`}`,
+            `${layout}: ${verb} ${plural(report.removed.length, 'blob')} (${formatBytes(report.bytes)} freed) and ${plural(report.leftovers, 'unfinished file')}; kept ${report.kept}${report.young === 0 ? '' : `, left ${report.young} younger than the grace period`}${report.resumable === 0 ? '' : `, left ${resumable} for the next copy`}`,
           );
         }
       }

@@ -32,12 +32,14 @@ export function reduce(state: RunState, event: OclEvent): RunState {
       return { ...state, images: { ...images, started: images.started + 1 } };
     case 'image.plan':
       return { ...state, planned: state.planned + event.bytes };
-    case 'blob.bytes': {
+    case 'blob.bytes':
+    case 'blob.resume': {
       const active = new Map(state.active).set(
         event.blob.digest,
         (state.active.get(event.blob.digest) ?? 0) + event.bytes,
       );
-      return { ...state, active, moved: state.moved + event.bytes, streamed: state.streamed + event.bytes };
+      const flowed = event.type === 'blob.bytes' ? event.bytes : 0;
+      return { ...state, active, moved: state.moved + event.bytes, streamed: state.streamed + flowed };
     }
     case 'blob.done': {
       const counted = state.active.get(event.blob.digest) ?? 0;

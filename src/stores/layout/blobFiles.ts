@@ -6,13 +6,12 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, splitDigest, type Digest } from '../../core/digest.ts';
 import { isAbsent, OclError, systemCode } from '../../core/errors.ts';
 import { type ByteRange, type Open, type Shortcut, type StoredBlob } from '../../core/store.ts';
-import { makeDirectory, syncDirectory, TemporaryFile } from '../../io/atomicFile.ts';
+import { makeDirectory, syncDirectory, type TemporaryFile } from '../../io/atomicFile.ts';
 import { FileRange } from '../../io/fileRange.ts';
 import { type Linker } from '../../io/link.ts';
-import { blobPath, verifyInto } from '../../io/verify.ts';
+import { blobPath, verifyInto, verifyRest } from '../../io/verify.ts';
 import { changesOf } from './layoutFiles.ts';
-
-const BLOB_MODE = 0o444;
+import { mayBeWrongHere, type Parts } from './parts.ts';
 
 /** The `blobs/` directory of one layout. Only regular files count: a link or device planted there is refused. */
 export class BlobFiles {
@@ -68,23 +67,33 @@ export class BlobFiles {
     return new FileRange(handle, { start, length: Math.max(0, end + 1 - start), owned: true });
   }
 
-  /** Writes verified content; a file of that name is replaced only when the whole new one is there. */
-  async put(descriptor: Descriptor, opened: Open, temporaryDirectory: string): Promise<void> {
+  /**
+   * Writes verified content; a file of that name is replaced only when the whole new one is there.
+   * A transfer that broke off earlier goes on where it stood.
+   */
+  async put(descriptor: Descriptor, opened: Open, parts: Parts): Promise<void> {
     const directory = await this.#ensureDirectory(descriptor.digest);
-    const stream = await opened();
-    let temporary: TemporaryFile;
+    const file = await parts.begin(descriptor);
+    const resumed = file.size > 0;
     try {
-      temporary = await TemporaryFile.create(temporaryDirectory, BLOB_MODE);
+      await this.#fill(file, descriptor, opened, parts);
     } catch (error) {
-      stream.destroy();
-      throw error;
+      if (!resumed || !mayBeWrongHere(error)) throw error;
+      // What lay here may be wrong, or the source cannot start in the middle: only what it sends from the beginning is held against it.
+      await this.#fill(await parts.beginAnew(descriptor), descriptor, opened, parts);
     }
+    this.#touched.add(directory);
+  }
+
+  async #fill(file: TemporaryFile, descriptor: Descriptor, opened: Open, parts: Parts): Promise<void> {
+    const write = (chunk: Uint8Array): Promise<void> => file.write(chunk);
+    const { size } = file;
     try {
-      await verifyInto(stream, descriptor, (chunk) => temporary.write(chunk));
-      await temporary.moveTo(this.path(descriptor.digest));
-      this.#touched.add(directory);
+      if (size === 0) await verifyInto(await opened(), descriptor, write);
+      else await verifyRest(file.read(), () => opened(size), descriptor, write);
+      await file.moveTo(this.path(descriptor.digest));
     } catch (error) {
-      await temporary.discard();
+      await parts.giveUp(file, descriptor, error);
       throw error;
     }
   }

@@ -14,7 +14,8 @@ import { thisOwner } from '../../io/lock.ts';
 import { readBounded } from '../../io/verify.ts';
 import { encodeIndexFile, type Entry } from './indexFile.ts';
 import { type LayoutStore } from './layout.ts';
-import { liveWriters, tidyUp, unfinishedFiles, withLayoutLock } from './session.ts';
+import { removePart, type Part } from './parts.ts';
+import { brokenOff, liveWriters, removeWorkDirectory, tidyUp, unfinishedFiles, withLayoutLock } from './session.ts';
 
 export interface GcOptions {
   readonly clock: Clock;
@@ -30,8 +31,12 @@ export interface GcReport {
   readonly removed: readonly StoredBlob[];
   /** Entries of referrers whose subject is gone. */
   readonly dropped: number;
-  /** Unfinished files of processes that are gone. */
+  /** Unfinished files of processes that are gone, `parts` included. */
   readonly leftovers: number;
+  /** Transfers that broke off before the grace period, and the bytes that came of each. */
+  readonly parts: readonly StoredBlob[];
+  /** Transfers that broke off lately: the next copy goes on with them. */
+  readonly resumable: number;
   /** Nothing names them, and they are younger than the grace period. */
   readonly young: number;
   /** Bytes freed, or that would be. */
@@ -54,7 +59,9 @@ export async function collectGarbage(layout: LayoutStore, options: GcOptions): P
   try {
     return await withLayoutLock(layout.root, options, async () => await collect(layout, options));
   } finally {
-    await tidyUp(layout.root, options);
+    // What a dry run does not report must not go either.
+    if (options.dryRun) await removeWorkDirectory(layout.root);
+    else await tidyUp(layout.root, options);
   }
 }
 
@@ -75,10 +82,25 @@ async function collect(layout: LayoutStore, options: GcOptions): Promise<GcRepor
   const report = await markAndSweep(layout, options);
   const leftovers = await unfinishedFiles(layout.root);
   if (!options.dryRun) for (const path of leftovers) await rm(path, { force: true });
-  return { ...report, leftovers: leftovers.length };
+  const broken = await brokenOff(layout.root, options.clock.now());
+  const old = broken.filter(({ stats }) => !isYoung(stats, options));
+  if (!options.dryRun) for (const { path } of old) await removePart(path);
+  return {
+    ...report,
+    leftovers: leftovers.length + old.length,
+    parts: old.map(({ digest, stats }) => ({ digest, size: stats.size })),
+    resumable: broken.length - old.length,
+    bytes: report.bytes + bytesOf(old),
+  };
 }
 
-async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Omit<GcReport, 'leftovers'>> {
+function bytesOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, { stats }) => sum + stats.size, 0);
+}
+
+type Swept = Omit<GcReport, 'leftovers' | 'parts' | 'resumable'>;
+
+async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Swept> {
   const sizes = new Map<Digest, number>();
   for await (const { digest, size } of layout.blobs()) sizes.set(digest, size);
   const marked = new Set<Digest>();

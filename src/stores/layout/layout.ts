@@ -28,8 +28,9 @@ import { type LockOptions } from '../../io/lock.ts';
 import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
 import { BlobFiles } from './blobFiles.ts';
 import { applyChanges, encodeIndexFile, entriesNamed, type Change, type IndexFile } from './indexFile.ts';
+import { isUseful, type Parts } from './parts.ts';
 import { checkLayout, checkLayoutOrNew, createLayout, IndexReader, isLayout } from './layoutFiles.ts';
-import { registerWriter, temporaryPath, withLayoutLock } from './session.ts';
+import { brokenOff, registerWriter, withLayoutLock, type Writer } from './session.ts';
 import { Subjects } from './subjects.ts';
 
 export { isLayout };
@@ -69,7 +70,7 @@ export class LayoutStore implements LocalSource, Sink, Editor {
         readonly file: IndexFile;
       }
     | undefined;
-  #writer: Promise<() => Promise<void>> | undefined;
+  #writer: Promise<Writer> | undefined;
 
   constructor(root: string, options: LayoutOptions) {
     this.root = root;
@@ -122,6 +123,11 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     return this.#blobs.list();
   }
 
+  async unfinished(): Promise<readonly StoredBlob[]> {
+    const parts = await brokenOff(this.root, this.#options.clock.now());
+    return parts.filter(isUseful).map(({ digest, stats }) => ({ digest, size: stats.size }));
+  }
+
   async find(tag: string): Promise<Descriptor | undefined> {
     const roots = (await this.roots()).map((descriptor) => ({ descriptor }));
     const [first, ...others] = entriesNamed(roots, { tag });
@@ -156,18 +162,18 @@ export class LayoutStore implements LocalSource, Sink, Editor {
 
   async adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined> {
     if (at.kind !== 'file' || this.#options.reverify === true) return undefined;
-    await this.#beWriter();
-    return await this.#blobs.adopt(descriptor, at.path, temporaryPath(this.root));
+    const { parts } = await this.#beWriter();
+    return await this.#blobs.adopt(descriptor, at.path, parts.directory);
   }
 
   async put(descriptor: Descriptor, opened: Open): Promise<void> {
-    await this.#beWriter();
+    const { parts } = await this.#beWriter();
     if (!isDocumentType(descriptor.mediaType)) {
-      await this.#blobs.put(descriptor, opened, temporaryPath(this.root));
+      await this.#blobs.put(descriptor, opened, parts);
       return;
     }
     const bytes = await readVerified(await opened(), descriptor, documentLimit(descriptor.mediaType));
-    await this.#putDocument(descriptor, bytes);
+    await this.#putDocument(descriptor, bytes, parts);
   }
 
   async tag(descriptor: Descriptor, name: RootName, opened: Open): Promise<void> {
@@ -202,8 +208,8 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     this.#changes = [];
     if (writer === undefined) return;
     // A writer that could not be registered has told so at the call that needed it.
-    const release = await writer.catch(() => undefined);
-    await release?.();
+    const known = await writer.catch(() => undefined);
+    await known?.leave();
   }
 
   async untag(tag: string): Promise<boolean> {
@@ -245,9 +251,9 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     return file;
   }
 
-  async #putDocument(descriptor: Descriptor, bytes: Uint8Array): Promise<void> {
+  async #putDocument(descriptor: Descriptor, bytes: Uint8Array, parts: Parts): Promise<void> {
     const document = parseManifest(bytes, descriptor.mediaType, `the manifest ${descriptor.digest}`);
-    await this.#blobs.put(descriptor, () => Promise.resolve(Readable.from([bytes])), temporaryPath(this.root));
+    await this.#blobs.put(descriptor, (from = 0) => Promise.resolve(Readable.from([bytes.subarray(from)])), parts);
     // A layout has no list of referrers: as entries of index.json they are found by others, and kept by `gc`.
     if (document.subject !== undefined)
       this.#changes.push({ type: 'keep', descriptor: referrerDescriptor(descriptor, document) });
@@ -267,12 +273,12 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   }
 
   /** From the first write on, the garbage collector of another process keeps away. */
-  async #beWriter(): Promise<void> {
+  async #beWriter(): Promise<Writer> {
     this.#writer ??= this.#startWriting();
-    await this.#writer;
+    return await this.#writer;
   }
 
-  async #startWriting(): Promise<() => Promise<void>> {
+  async #startWriting(): Promise<Writer> {
     return await registerWriter(this.root, this.#lockOptions(), async () => await createLayout(this.root));
   }
 

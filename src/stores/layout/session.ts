@@ -1,18 +1,23 @@
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isCode, OclError, systemCode } from '../../core/errors.ts';
+import { isAbsent, isCode, OclError, systemCode } from '../../core/errors.ts';
 import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
 import { isAlive, readOwner, thisOwner, withLock, type LockOptions, type Owner } from '../../io/lock.ts';
+import { blobPath } from '../../io/verify.ts';
+import { isPartName, isUseful, Parts, partsAmong, release, removePart, type Part } from './parts.ts';
 
 /**
  * `.ocl/` in a layout: the lock, one marker for each process that writes, and unfinished files.
- * It is gone when nobody works on the layout; readers of layouts do not look at it.
+ * When nobody works on the layout it is gone, or holds only what transfers that broke off have left for the next one.
+ * Readers of layouts do not look at it.
  */
 const WORK = '.ocl';
 const LOCK = 'lock';
 const UNFINISHED = 'tmp';
 const WRITERS = 'writers';
 const DAY = 24 * 3_600_000;
+/** Milliseconds after the last byte: nobody comes back for it. */
+const FORGOTTEN = 7 * DAY;
 /** Milliseconds that tidying up waits for others: who holds the lock tidies up as well. */
 const TIDY_TIMEOUT = 2000;
 
@@ -50,40 +55,94 @@ async function refuseLinks(root: string): Promise<void> {
   }
 }
 
+export interface Writer {
+  readonly parts: Parts;
+  /** Says that writing is over, and tidies up. */
+  leave(): Promise<void>;
+}
+
 /**
- * Tells the garbage collector that blobs here may be on their way into a graph. Answers how to take it back.
+ * Tells the garbage collector that blobs here may be on their way into a graph.
  * @param prepare runs under the lock, before anything is written
  */
 export async function registerWriter(
   root: string,
   options: LockOptions,
   prepare: () => Promise<void>,
-): Promise<() => Promise<void>> {
+): Promise<Writer> {
   const owner = thisOwner();
-  const marker = workPath(root, WRITERS, `${owner.pid}-${owner.nonce}`);
+  const marker = workPath(root, WRITERS, markerOf(owner));
   await withLayoutLock(root, options, async () => {
     await prepare();
     await makeDirectory(workPath(root, WRITERS));
     await makeDirectory(temporaryPath(root));
     await writeFileAtomic(marker, new TextEncoder().encode(JSON.stringify(owner)));
+    await settleParts(root, options.clock.now());
   });
-  return async () => {
-    await rm(marker, { force: true });
-    await tidyUp(root, options);
+  return {
+    parts: new Parts(temporaryPath(root), markerOf(owner)),
+    async leave() {
+      await rm(marker, { force: true });
+      await tidyUp(root, options);
+    },
   };
+}
+
+function markerOf(owner: Owner): string {
+  return `${owner.pid}-${owner.nonce}`;
 }
 
 /** The writers that live, or may live: one on another host is believed for a day. Markers of the dead are removed. */
 export async function liveWriters(root: string, now: number): Promise<readonly Owner[]> {
+  const { live, dead } = await writersOf(root, now);
+  for (const path of dead) await rm(path, { force: true });
+  return live;
+}
+
+async function writersOf(root: string, now: number): Promise<{ live: readonly Owner[]; dead: readonly string[] }> {
   const live: Owner[] = [];
+  const dead: string[] = [];
   for (const name of await namesIn(workPath(root, WRITERS))) {
     const path = workPath(root, WRITERS, name);
     const owner = await readOwner(path);
     const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await timeOf(path)) < DAY);
     if (alive && owner !== undefined) live.push(owner);
-    else await rm(path, { force: true });
+    else dead.push(path);
   }
-  return live;
+  return { live, dead };
+}
+
+/** What came of contents whose transfer broke off, and that nobody is writing to. Changes nothing. */
+export async function brokenOff(root: string, now: number): Promise<readonly Part[]> {
+  const names = (await namesIn(temporaryPath(root))).filter(isPartName);
+  if (names.length === 0) return [];
+  const live = new Set((await writersOf(root, now)).live.map(markerOf));
+  const parts = await partsAmong(temporaryPath(root), names);
+  return parts.filter(({ writer }) => writer === undefined || !live.has(writer));
+}
+
+/**
+ * Makes what dead writers left free for the next one, and removes what nobody will go on with: what is too little or too old, what is
+ * no file, and what has come by another way. Only called under the lock.
+ */
+async function settleParts(root: string, now: number): Promise<void> {
+  const useful: Part[] = [];
+  for (const part of await brokenOff(root, now)) {
+    const wanted = isUseful(part) && now - part.stats.mtimeMs < FORGOTTEN && !(await hasBlob(root, part));
+    if (wanted) useful.push(part);
+    else await removePart(part.path);
+  }
+  for (const part of useful) if (part.writer !== undefined) await release(part);
+}
+
+async function hasBlob(root: string, { digest, stats }: Part): Promise<boolean> {
+  try {
+    const blob = await lstat(join(root, blobPath(digest)));
+    return blob.isFile() && blob.size >= stats.size;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
 }
 
 /** Milliseconds since the epoch; 0 for a marker that has just been taken back. */
@@ -96,10 +155,12 @@ async function timeOf(path: string): Promise<number> {
   }
 }
 
-/** What processes that died have left unfinished. Only called under the lock, while no writer lives. */
+/** What processes that died have left, and nobody can go on with. Only called under the lock, while no writer lives. */
 export async function unfinishedFiles(root: string): Promise<readonly string[]> {
   return [
-    ...(await namesIn(temporaryPath(root))).map((name) => join(temporaryPath(root), name)),
+    ...(await namesIn(temporaryPath(root)))
+      .filter((name) => !isPartName(name))
+      .map((name) => join(temporaryPath(root), name)),
     // `index.json` and `oci-layout` are only written under the lock.
     ...(await namesIn(root))
       .filter((name) => /^\.(?:index\.json|oci-layout)\..*\.tmp$/.test(name))
@@ -107,7 +168,7 @@ export async function unfinishedFiles(root: string): Promise<readonly string[]> 
   ];
 }
 
-/** Removes `.ocl` when nobody writes any more, with all that dead processes left in it. */
+/** Removes `.ocl` when nobody writes any more, with all that dead processes left in it but what can be gone on with. */
 export async function tidyUp(root: string, options: LockOptions): Promise<void> {
   if ((await namesIn(workPath(root))).length > 0) {
     try {
@@ -119,12 +180,18 @@ export async function tidyUp(root: string, options: LockOptions): Promise<void> 
       if (!isCode(error, 'OCL_LOCKED')) throw error;
     }
   }
+  await removeWorkDirectory(root);
+}
+
+/** Removes `.ocl` when nothing is in it. */
+export async function removeWorkDirectory(root: string): Promise<void> {
   await removeIfEmpty(workPath(root));
 }
 
 async function emptyWorkDirectory(root: string, now: number): Promise<void> {
   if ((await liveWriters(root, now)).length > 0) return;
   for (const path of await unfinishedFiles(root)) await rm(path, { force: true });
+  await settleParts(root, now);
   for (const name of await namesIn(workPath(root))) {
     // Also what a process left that died while it took the lock; one that waits for the lock tries again.
     if (name.startsWith(`${LOCK}.`)) await rm(workPath(root, name), { force: true });
@@ -146,7 +213,7 @@ async function namesIn(path: string): Promise<readonly string[]> {
   try {
     return await readdir(path);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
+    if (isAbsent(error)) return [];
     throw error;
   }
 }
