@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { YamlScalar, type YamlPath } from '../io/yaml.ts';
 import { regsyncNumber, regsyncText } from './scalars.ts';
+import { ScheduleError } from './schedule/cronText.ts';
+import { readSchedule } from './schedule/schedule.ts';
 import { type FileInput } from './schema.ts';
 import { lintRange } from './semver.ts';
 import { lintPattern } from './tagFilter.ts';
@@ -42,10 +44,12 @@ export function lintFile(raw: unknown, file: FileInput, schema: z.ZodType, warn:
   compareScalars(raw, file, [], warn);
   for (const [index, host] of (file.creds ?? []).entries()) nameUnused(host, ['creds', index], warn);
   nameUnused(file.defaults, ['defaults'], warn);
+  lintSchedule(file.defaults?.schedule, ['defaults', 'schedule'], warn);
   for (const [index, step] of (file.sync ?? []).entries()) {
     const path = ['sync', index];
     if (!step) continue;
     nameUnused(step, path, warn);
+    lintSchedule(step.schedule, [...path, 'schedule'], warn);
     if (!['image', 'repository', 'registry'].includes(step.type ?? ''))
       warn([...path, 'type'], 'the type must be image, repository or registry: this step will fail');
     if (step.type === 'repository' && hasTag(step.source))
@@ -71,6 +75,15 @@ function nameUnused(section: object | null | undefined, path: YamlPath, warn: Wa
 /** Whether a source names one image: what follows its last slash has a colon or an @. */
 function hasTag(source: string | null | undefined): boolean {
   return /[:@][^/]*$/.test((source ?? '').replace(/^[a-z-]+:\/\//, ''));
+}
+
+function lintSchedule(schedule: string | null | undefined, path: YamlPath, warn: Warn): void {
+  try {
+    readSchedule(schedule ?? '', 0);
+  } catch (error) {
+    if (!(error instanceof ScheduleError)) throw error;
+    warn(path, `the schedule ${JSON.stringify(schedule)} cannot be used: ${error.message}`);
+  }
 }
 
 type Patterns = {

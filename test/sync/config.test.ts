@@ -267,6 +267,19 @@ describe('loadConfig', () => {
       schedule: '',
     });
   });
+  it('warns of a schedule that cannot be used', () => {
+    const { warnings } = loadConfig(
+      'defaults: {schedule: "0 25 * * *"}\nsync: [{source: a, target: b, type: image, schedule: "@never"}]',
+      'f',
+      surroundings(),
+    );
+    expect(
+      warnings.map(({ line, message }) => [line, message]).filter(([, m]) => String(m).includes('cannot be used')),
+    ).toEqual([
+      [1, expect.stringContaining('it goes from 0 to 23')],
+      [2, expect.stringContaining('there is no "@never"')],
+    ]);
+  });
   it('shares the warning of a shared part', () => {
     const { warnings } = loadConfig(
       'x: &t {allow: [3.10]}\nsync:\n  - {source: a, target: b, type: repository, tags: *t}\n  - {source: a, target: c, type: repository, tags: *t}\n',
