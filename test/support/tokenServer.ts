@@ -25,6 +25,8 @@ export interface TokenServerOptions {
   /** Status for a scope that is not given. Absent: each is given. */
   readonly refuse?: ((scope: string, account: string | undefined) => number | undefined) | undefined;
   readonly service?: string | undefined;
+  /** Makes the token, for registries that read it; times are milliseconds since the epoch. Absent: it is any text. */
+  readonly mint?: ((scopes: readonly string[], issued: number, until: number) => string) | undefined;
 }
 
 /** One request to the token server, as it was understood. */
@@ -98,9 +100,10 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   }
 
   function give(scopes: readonly string[]): Record<string, unknown> {
-    const value = `t${++made}`;
     const issued = clock.now() - (options.age ?? 0) * 1000;
-    tokens.set(value, { scopes, until: issued + life * 1000 });
+    const until = issued + life * 1000;
+    const value = options.mint?.(scopes, issued, until) ?? `t${++made}`;
+    tokens.set(value, { scopes, until });
     return {
       [member]: value,
       ...(options.tellLife === false ? {} : { expires_in: life }),
