@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { parseDuration } from '../core/duration.ts';
 import { YamlScalar } from '../io/yaml.ts';
-import { parseDuration, regsyncNumber } from './scalars.ts';
+import { regsyncNumber } from './scalars.ts';
 
 /** A field read from one YAML scalar: `read` answers undefined when the scalar does not fit. */
 function scalarField<T>(expected: string, read: (value: string | YamlScalar) => T | undefined): z.ZodType<T> {

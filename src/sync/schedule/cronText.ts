@@ -84,7 +84,7 @@ export function everyOf(ms: number): number {
 
 function checkZone(zone: string): void {
   try {
-    if (zone !== 'Local') new Intl.DateTimeFormat('en', { timeZone: zone });
+    if (zone !== 'Local') Intl.DateTimeFormat('en', { timeZone: zone });
   } catch {
     throw new ScheduleError(`there is no time zone ${JSON.stringify(zone)}`);
   }

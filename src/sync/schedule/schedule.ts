@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { parseDuration } from '../scalars.ts';
+import { parseDuration } from '../../core/duration.ts';
 import { everyOf, readCronText } from './cronText.ts';
 import { instantsOf, wallClock } from './wallClock.ts';
 
