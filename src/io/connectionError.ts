@@ -1,4 +1,5 @@
 import { OclError, systemCode } from '../core/errors.ts';
+import { certificateFault } from './certificateError.ts';
 
 /** OCL_UNREACHABLE, with what a caller that tries again has to know. */
 export class ConnectionError extends OclError {
@@ -24,10 +25,19 @@ interface Reason {
   readonly permanent?: boolean;
 }
 
-const CA_HINT = 'hand in the certificate authority of this registry (regcert, or SSL_CERT_FILE)';
 const UNTRUSTED: Reason = {
   why: 'its certificate is signed by an authority that is not trusted here',
-  hint: CA_HINT,
+  hint: "put the authority's certificate into /etc/containers/certs.d/HOST/ca.crt, or give --cert-dir DIR; --insecure HOST takes any certificate",
+  permanent: true,
+};
+const CLIENT_WANTED: Reason = {
+  why: 'it wants a certificate of the client, and did not get one that it takes',
+  hint: 'put client.cert and client.key into /etc/containers/certs.d/HOST/, or give --cert-dir DIR',
+  permanent: true,
+};
+const NOT_TLS: Reason = {
+  why: 'it does not speak TLS',
+  hint: 'if it is meant to be reached by plain http: --plain-http HOST, or tls: disabled in a sync file',
   permanent: true,
 };
 const CLOSED: Reason = { why: 'the connection was closed by the other side' };
@@ -52,21 +62,35 @@ const REASONS: Readonly<Record<string, Reason>> = {
   ECONNABORTED: CLOSED,
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { why: 'the answer is not as long as it said' },
   UND_ERR_HEADERS_OVERFLOW: { why: 'the header of the answer is too large', permanent: true },
-  CERT_HAS_EXPIRED: { why: 'its certificate has expired', permanent: true },
+  CERT_HAS_EXPIRED: {
+    why: 'its certificate has expired',
+    hint: 'who runs it has to renew it (or the clock of this machine is wrong); --insecure HOST takes it all the same',
+    permanent: true,
+  },
   CERT_NOT_YET_VALID: {
     why: 'its certificate is not valid yet',
     hint: 'check the clock of this machine',
     permanent: true,
   },
-  ERR_TLS_CERT_ALTNAME_INVALID: { why: 'its certificate is for another host name', permanent: true },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    why: 'its certificate is for another host name',
+    hint: 'use one of the names that it is for; --insecure HOST takes any certificate',
+    permanent: true,
+  },
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  ERR_SSL_WRONG_VERSION_NUMBER: {
-    why: 'it does not speak TLS',
-    hint: 'set tls: disabled for this host if it is meant to be reached by plain http',
+  ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NOT_TLS,
+  ERR_SSL_HTTP_REQUEST: NOT_TLS,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: CLIENT_WANTED,
+  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: CLIENT_WANTED,
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: CLIENT_WANTED,
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: {
+    why: 'it refuses the TLS handshake',
+    hint: 'it may want a certificate of the client: put client.cert and client.key into /etc/containers/certs.d/HOST/, or give --cert-dir DIR',
     permanent: true,
   },
   EPROTO: { why: 'the TLS handshake failed', permanent: true },
@@ -74,19 +98,46 @@ const REASONS: Readonly<Record<string, Reason>> = {
 
 const UNANSWERED: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
-/** What went wrong on the way, in words. @param answered whether a part of the answer had come */
-export function connectionError(error: unknown, url: URL, answered: boolean): ConnectionError {
+const SPEAKS_TLS: Reason = {
+  why: 'it speaks TLS, and was spoken to in plain http',
+  hint: 'leave out --plain-http (tls: disabled in a sync file); a host of this machine needs tls: enabled in a sync file, or its authority in certs.d',
+  permanent: true,
+};
+const PROXY_HINT = 'check HTTPS_PROXY (HTTP_PROXY for http); hosts in NO_PROXY are reached without it';
+
+export interface Circumstances {
+  /** A part of the answer had come. */
+  readonly answered: boolean;
+  /** The proxy that was spoken to, when the connection was to it. Without credentials. */
+  readonly proxy?: URL | undefined;
+}
+
+/** What went wrong on the way to `url`, in words. */
+export function connectionError(error: unknown, url: URL, { answered, proxy }: Circumstances): ConnectionError {
   const code = codeOf(error) ?? '';
-  const garbled = error instanceof Error && error.name === 'HTTPParserError';
-  const reason: Reason | undefined = garbled ? { why: 'the answer is not valid HTTP', permanent: true } : REASONS[code];
+  const reason = garbledReason(error) ?? reasonOf(code);
   const tls = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS');
-  const why = reason?.why ?? (error instanceof Error ? error.message : String(error));
-  return new ConnectionError(`Cannot reach ${url.origin}: ${why}`, {
-    hint: reason?.hint,
+  const why = certificateFault(error) ?? reason?.why ?? (error instanceof Error ? error.message : String(error));
+  const where = proxy === undefined ? url.origin : `${url.origin} through the proxy ${proxy.origin}`;
+  return new ConnectionError(`Cannot reach ${where}: ${why}`, {
+    hint: proxy === undefined ? reason?.hint?.replaceAll('HOST', url.host) : PROXY_HINT,
     cause: error,
     temporary: reason?.permanent !== true && !tls,
     unanswered: !answered && UNANSWERED.has(code),
   });
+}
+
+function reasonOf(code: string): Reason | undefined {
+  // OpenSSL's names of alerts differ between its versions.
+  return REASONS[code.replace('ERR_SSL_SSL/TLS_ALERT_', 'ERR_SSL_SSLV3_ALERT_').replace('/', '_')];
+}
+
+/** What came is no HTTP: a server that speaks TLS answers with an alert, which begins with these two bytes (RFC 8446, 5.1). */
+function garbledReason(error: unknown): Reason | undefined {
+  if (!(error instanceof Error) || error.name !== 'HTTPParserError') return undefined;
+  const { data } = error as { data?: unknown };
+  if (typeof data === 'string' && data.startsWith('\u0015\u0003')) return SPEAKS_TLS;
+  return { why: 'the answer is not valid HTTP', permanent: true };
 }
 
 /** The code of an error; of the first one where several addresses of a host were tried. */

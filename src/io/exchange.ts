@@ -4,21 +4,30 @@ import { connectionError } from './connectionError.ts';
 import { header, type HttpHeaders, type HttpRequest, type HttpResponse } from './httpMessages.ts';
 import { SlabBody, type Flow } from './slabs.ts';
 
+export interface ExchangeOptions {
+  readonly spec: HttpRequest;
+  readonly resolve: (response: HttpResponse) => void;
+  readonly reject: (error: unknown) => void;
+  /** Called when the request has its connection. */
+  readonly connected: () => void;
+  /** That is asked in the target's place. */
+  readonly proxy: URL | undefined;
+}
+
 /** One request under way: turns the calls of undici into a promise and a stream. */
 export class Exchange {
+  readonly #options: ExchangeOptions;
   readonly #spec: HttpRequest;
-  readonly #resolve: (response: HttpResponse) => void;
-  readonly #reject: (error: unknown) => void;
   #controller: Flow | undefined;
   #body: SlabBody | undefined;
   #sent: Readable | undefined;
   #senderError: Error | undefined;
   readonly #abort = (): void => this.#stop(this.#spec.signal?.reason as Error);
 
-  constructor(spec: HttpRequest, resolve: (response: HttpResponse) => void, reject: (error: unknown) => void) {
+  constructor(options: ExchangeOptions) {
+    const { spec } = options;
+    this.#options = options;
     this.#spec = spec;
-    this.#resolve = resolve;
-    this.#reject = reject;
     spec.signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -31,6 +40,7 @@ export class Exchange {
 
   onRequestStart(controller: Flow): void {
     this.#controller = controller;
+    this.#options.connected();
     if (this.#spec.signal?.aborted === true) this.#abort();
   }
 
@@ -40,7 +50,7 @@ export class Exchange {
     const announced = Number(header(headers, 'content-length') ?? Number.NaN);
     const noBody = this.#spec.method === 'HEAD' || status === 204 || status === 304;
     this.#body = new SlabBody(controller, noBody ? 1 : Number.isSafeInteger(announced) ? announced : undefined);
-    this.#resolve({ status, headers, body: this.#body });
+    this.#options.resolve({ status, headers, body: this.#body });
   }
 
   onResponseData(_controller: Flow, chunk: Buffer): void {
@@ -55,7 +65,7 @@ export class Exchange {
   onResponseError(_controller: Flow | undefined, error: Error): void {
     this.#settle();
     const reason = this.#explain(error);
-    if (this.#body === undefined) this.#reject(reason);
+    if (this.#body === undefined) this.#options.reject(reason);
     else this.#body.destroy(reason);
   }
 
@@ -63,7 +73,7 @@ export class Exchange {
   #stop(reason: Error): void {
     if (this.#controller !== undefined) return this.#controller.abort(reason);
     this.#settle();
-    this.#reject(reason);
+    this.#options.reject(reason);
   }
 
   #explain(error: Error): Error {
@@ -71,7 +81,7 @@ export class Exchange {
     if (signal?.aborted === true) return signal.reason as Error;
     if (this.#senderError instanceof OclError) return this.#senderError;
     if (error instanceof OclError) return error;
-    return connectionError(error, url, this.#body !== undefined);
+    return connectionError(error, url, { answered: this.#body !== undefined, proxy: this.#options.proxy });
   }
 
   #settle(): void {

@@ -1,13 +1,16 @@
-import { type Socket } from 'node:net';
-import { Readable, type Duplex } from 'node:stream';
-import { rootCertificates } from 'node:tls';
-import { Agent, buildConnector, ProxyAgent, type Dispatcher } from 'undici';
+import { Readable } from 'node:stream';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { Agent, type Dispatcher } from 'undici';
 import { OclError } from '../core/errors.ts';
+import { isInternal } from './addresses.ts';
+import { Authorities, type AuthorityPlaces } from './authorities.ts';
+import { createConnector } from './connect.ts';
 import { ConnectionError } from './connectionError.ts';
+import { Connecting } from './connecting.ts';
 import { Exchange } from './exchange.ts';
-import { type Http, type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
-import { proxyFor, type ProxySettings } from './proxy.ts';
-import { WideSocket } from './wideSocket.ts';
+import { discard, header, type Http, type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
+import { parseProxy, proxyFor, type Proxy, type ProxySettings } from './proxy.ts';
+import { proxyRefusal } from './tunnel.ts';
 
 /** Milliseconds: to connect; until the answer's header is there; between two pieces of a body. */
 export interface HttpTimeouts {
@@ -24,43 +27,95 @@ export interface HttpOptions {
   /** For requests that bring no `tls` of their own. */
   readonly tls?: TlsSettings | undefined;
   readonly timeouts?: HttpTimeouts | undefined;
-  /** The authorities of the system where they are not those that Node brings. */
-  readonly systemCa?: readonly string[] | undefined;
+  /** Where the authorities of the machine are; absent: where they usually are. Read when the first TLS connection is made. */
+  readonly authorities?: AuthorityPlaces | undefined;
 }
 
 const KEEP_ALIVE = 15_000;
 
-/** An HTTP/1.1 client with one pool of kept connections per origin and TLS setting. */
+interface Pool {
+  readonly dispatcher: Dispatcher;
+  readonly connecting: Connecting;
+}
+
+/** How a request gets to its target. */
+interface Route {
+  readonly proxy: Proxy | undefined;
+  /** The proxy is asked for the target's whole URL, instead of for a tunnel: for http: targets. */
+  readonly forwarded: boolean;
+  readonly tls: TlsSettings | undefined;
+  readonly publicOnly: boolean;
+}
+
+/** An HTTP/1.1 client with one pool of kept connections per origin, TLS setting and proxy. */
 export function createHttp(options: HttpOptions): Http {
   const timeouts = options.timeouts ?? HTTP_TIMEOUTS;
-  const pools = new Map<TlsSettings | undefined, Map<string, Dispatcher>>();
-  /** Connections that are being made: undici lets go of them only when they are, or time out, and the process would wait for that. */
-  const connecting = new Set<Duplex>();
+  const authorities = new Authorities(options.authorities);
+  const pools = new Map<TlsSettings | undefined, Map<string, Pool>>();
+  const contexts = new Map<TlsSettings | undefined, Promise<SecureContext>>();
+  /** Origins that were found inside a private network. */
+  const internal = new Set<string>();
   let closed = false;
 
-  function dispatcherFor(url: URL, tls: TlsSettings | undefined): Dispatcher {
-    if (closed) throw new OclError('OCL_CANCELLED', `Cannot reach ${url.origin}: the client was closed`);
-    const proxy = proxyFor(url, options.proxy) ?? '';
-    let perProxy = pools.get(tls);
-    if (perProxy === undefined) pools.set(tls, (perProxy = new Map<string, Dispatcher>()));
-    let dispatcher = perProxy.get(proxy);
-    if (dispatcher === undefined)
-      perProxy.set(proxy, (dispatcher = createDispatcher(proxy, connectOptions(tls), connecting)));
-    return dispatcher;
+  function routeOf(spec: HttpRequest): Route {
+    const chosen = proxyFor(spec.url, options.proxy);
+    const proxy = chosen === undefined ? undefined : parseProxy(chosen, spec.url);
+    const forwarded = proxy !== undefined && spec.url.protocol === 'http:';
+    // What is trusted and shown is for the target, not for a proxy that is asked in its place.
+    const tls = forwarded ? undefined : (spec.tls ?? options.tls);
+    const insider = spec.askedBy !== undefined && internal.has(spec.askedBy.origin);
+    // A proxy finds the addresses by itself.
+    return { proxy, forwarded, tls, publicOnly: proxy === undefined && spec.publicOnly === true && !insider };
   }
 
-  function connectOptions(tls: TlsSettings | undefined): Record<string, unknown> {
-    const ca =
-      tls?.ca === undefined || tls.ca.length === 0
-        ? options.systemCa
-        : [...(options.systemCa ?? rootCertificates), ...tls.ca];
-    return {
-      timeout: timeouts.connect,
-      ...(ca === undefined ? {} : { ca }),
-      ...(tls?.verify === false ? { rejectUnauthorized: false } : {}),
-      ...(tls?.clientCert === undefined ? {} : { cert: tls.clientCert }),
-      ...(tls?.clientKey === undefined ? {} : { key: tls.clientKey }),
-    };
+  function poolFor(url: URL, { proxy, tls, publicOnly }: Route): Pool {
+    if (closed) throw new OclError('OCL_CANCELLED', `Cannot reach ${url.origin}: the client was closed`);
+    let perRoute = pools.get(tls);
+    if (perRoute === undefined) pools.set(tls, (perRoute = new Map<string, Pool>()));
+    const key = `${proxy?.url.origin ?? ''} ${url.protocol} ${publicOnly}`;
+    let pool = perRoute.get(key);
+    if (pool === undefined) {
+      const connecting = new Connecting();
+      const connect = createConnector({
+        timeout: timeouts.connect,
+        userAgent: options.userAgent,
+        verify: tls?.verify !== false,
+        context: () => contextOf(tls),
+        proxyContext: () => contextOf(undefined),
+        proxy: url.protocol === 'https:' ? proxy : undefined,
+        publicOnly,
+        connecting,
+        onConnected: (origin, address) => {
+          if (address !== undefined && isInternal(address)) internal.add(origin);
+        },
+      });
+      const kept = { keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE * 4 };
+      perRoute.set(key, (pool = { dispatcher: new Agent({ ...kept, connect }), connecting }));
+    }
+    return pool;
+  }
+
+  function contextOf(tls: TlsSettings | undefined): Promise<SecureContext> {
+    let context = contexts.get(tls);
+    if (context === undefined) contexts.set(tls, (context = readContext(tls)));
+    return context;
+  }
+
+  async function readContext(tls: TlsSettings | undefined): Promise<SecureContext> {
+    const ca = tls?.verify === false ? undefined : await authorities.with(tls?.ca ?? []);
+    try {
+      return createSecureContext({
+        ...(ca === undefined ? {} : { ca: [...ca] }),
+        ...(tls?.clientCert === undefined ? {} : { cert: tls.clientCert }),
+        ...(tls?.clientKey === undefined ? {} : { key: tls.clientKey }),
+      });
+    } catch (error) {
+      throw new OclError(
+        'OCL_CONFIG_INVALID',
+        `Cannot use the certificate of the client: ${error instanceof Error ? error.message : String(error)}`,
+        { hint: 'certificate and key must be PEM, belong together, and the key must have no password', cause: error },
+      );
+    }
   }
 
   async function request(spec: HttpRequest): Promise<HttpResponse> {
@@ -77,20 +132,33 @@ export function createHttp(options: HttpOptions): Http {
 
   async function exchange(spec: HttpRequest): Promise<HttpResponse> {
     spec.signal?.throwIfAborted();
-    const dispatcher = dispatcherFor(spec.url, spec.tls ?? options.tls);
+    const route = routeOf(spec);
+    const { proxy, forwarded } = route;
+    const { dispatcher, connecting } = poolFor(spec.url, route);
     const body = await openBody(spec.body);
-    return new Promise((resolve, reject) => {
-      const exchanged = new Exchange(spec, resolve, reject);
+    const origin = forwarded && proxy !== undefined ? proxy.url.origin : spec.url.origin;
+    const path = spec.url.pathname + spec.url.search;
+    const connected = connecting.wait(origin);
+    const answered = new Promise<HttpResponse>((resolve, reject) => {
+      const exchanged = new Exchange({
+        spec,
+        resolve,
+        reject,
+        connected,
+        proxy: forwarded ? proxy?.url : undefined,
+      });
       exchanged.watch(body);
       dispatcher.dispatch(
         {
-          origin: spec.url.origin,
-          path: spec.url.pathname + spec.url.search,
+          origin,
+          path: forwarded ? spec.url.origin + path : path,
           method: spec.method,
           headers: {
             'user-agent': options.userAgent,
             'accept-encoding': 'identity',
             ...spec.headers,
+            ...(forwarded ? { host: spec.url.host } : {}),
+            ...(forwarded && proxy?.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {}),
             ...(body instanceof Readable
               ? {
                   'content-length': String(
@@ -108,56 +176,32 @@ export function createHttp(options: HttpOptions): Http {
         exchanged,
       );
     });
+    const response = await answered.finally(connected);
+    if (forwarded && proxy !== undefined && isOfProxy(response)) {
+      await discard(response);
+      throw proxyRefusal(spec.url, proxy.url, response.status);
+    }
+    return response;
   }
 
   async function close(): Promise<void> {
     closed = true;
-    const all = [...pools.values()].flatMap((perProxy) => [...perProxy.values()]);
+    const all = [...pools.values()].flatMap((perRoute) => [...perRoute.values()]);
     pools.clear();
-    for (const socket of connecting) socket.destroy();
-    await Promise.all(all.map((dispatcher) => dispatcher.destroy()));
+    for (const { connecting } of all) connecting.close();
+    await Promise.all(all.map(({ dispatcher }) => dispatcher.destroy()));
   }
 
   return { request, close };
 }
 
-function createDispatcher(proxy: string, connect: Record<string, unknown>, connecting: Set<Duplex>): Dispatcher {
-  const common = { keepAliveTimeout: KEEP_ALIVE, keepAliveMaxTimeout: KEEP_ALIVE * 4 };
-  if (proxy === '') return new Agent({ ...common, connect: connector(connect, connecting) });
-  return new ProxyAgent({
-    ...common,
-    uri: proxy,
-    requestTls: connect,
-    proxyTls: { timeout: connect['timeout'] as number },
-    proxyTunnel: false,
-  });
-}
-
-/** Plain connections read in large pieces; TLS is Node's own. */
-function connector(options: Record<string, unknown>, connecting: Set<Duplex>): buildConnector.connector {
-  const secure = buildConnector(options);
-  const watch = (socket: Duplex, made: 'connect' | 'secureConnect'): void => {
-    const forget = (): void => void connecting.delete(socket);
-    connecting.add(socket.once(made, forget).once('close', forget));
-  };
-  return (target, done) => {
-    if (target.protocol !== 'http:') {
-      watch(secure(target, done) as unknown as Duplex, 'secureConnect');
-      return;
-    }
-    const socket = new WideSocket({
-      host: target.hostname.replace(/^\[|\]$/g, ''),
-      port: Number(target.port || 80),
-      timeout: options['timeout'] as number,
-    });
-    watch(socket, 'connect');
-    const fail = (error: Error): void => done(error, null);
-    socket.once('error', fail).once('connect', () => {
-      socket.off('error', fail);
-      // A Duplex with what undici asks of a socket.
-      done(null, socket as unknown as Socket);
-    });
-  };
+/** Whether a forwarded request was answered by the proxy: registries say no in JSON, and none asks for a login to a proxy. */
+function isOfProxy({ status, headers }: HttpResponse): boolean {
+  if (status === 407) return true;
+  const refused = [403, 502, 503, 504].includes(status);
+  const ofRegistry =
+    headers.has('docker-distribution-api-version') || /json/i.test(header(headers, 'content-type') ?? '');
+  return refused && !ofRegistry;
 }
 
 async function openBody(body: HttpRequest['body']): Promise<Uint8Array | Readable | null> {

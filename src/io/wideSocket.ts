@@ -1,14 +1,22 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 /** Bytes that one read of the system may bring. Node's own sockets ask for 64 KiB at a time, in fresh memory for each read. */
 const WIDTH = 512 << 10;
+
+/**
+ * How a name with several addresses is connected to: one after the other, and both families in turn (RFC 8305). A quarter of a second for
+ * each, as Node has it, is less than the way to the other side of the world and back takes on a busy line.
+ */
+export const ADDRESSING = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 500 } as const;
 
 export interface WideSocketOptions {
   readonly host: string;
   readonly port: number;
   /** Milliseconds. */
   readonly timeout: number;
+  /** Finds the addresses of the host; absent: as the system does. */
+  readonly lookup?: LookupFunction | undefined;
 }
 
 /**
@@ -28,6 +36,8 @@ export class WideSocket extends Duplex {
     this.#socket = connect({
       host: options.host,
       port: options.port,
+      ...ADDRESSING,
+      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 60_000,
@@ -45,6 +55,10 @@ export class WideSocket extends Duplex {
         clearTimeout(timer);
         this.destroy();
       });
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
   }
 
   /** What came last and was not taken yet. Stands in for the queue of streams, which could not be told that its memory is reused. */
