@@ -21,12 +21,25 @@ export const RETRY: RetryPolicy = {
   statuses: new Set([408, 425, 429, 500, 502, 503, 504]),
 };
 
+/** What requests to one host know together about when to try again. */
+export interface Pauses {
+  /**
+   * Milliseconds before the next try; undefined: none makes sense.
+   * @param tries made so far
+   * @param asked milliseconds that the server asked for
+   */
+  pause(tries: number, asked: number | undefined): number | undefined;
+  wait(ms: number, signal: AbortSignal | undefined): Promise<void>;
+}
+
 export interface RetryOptions {
   readonly clock: Clock;
   readonly policy?: RetryPolicy | undefined;
   /** From 0 up to 1. */
   readonly random?: (() => number) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Without it a request pauses by itself. */
+  readonly pauses?: Pauses | undefined;
 }
 
 /**
@@ -36,6 +49,7 @@ export interface RetryOptions {
  */
 export async function retrying(attempt: () => Promise<HttpResponse>, options: RetryOptions): Promise<HttpResponse> {
   const policy = options.policy ?? RETRY;
+  const { pauses, clock, signal } = options;
   let waited = 0;
   for (let tries = 1; ; tries++) {
     let asked: number | undefined;
@@ -45,19 +59,19 @@ export async function retrying(attempt: () => Promise<HttpResponse>, options: Re
       if (!policy.statuses.has(outcome.status)) return outcome;
       asked = retryAfter(
         header(outcome.headers, 'retry-after') ?? header(outcome.headers, 'x-retry-after'),
-        options.clock.now(),
+        clock.now(),
       );
     } catch (error) {
       if (!isTemporary(error)) throw error;
       outcome = error;
     }
-    const pause = asked ?? backoff(tries, policy, options.random);
-    if (tries >= policy.tries || waited + pause > policy.patience) {
+    const pause = pauses === undefined ? (asked ?? backoff(tries, policy, options.random)) : pauses.pause(tries, asked);
+    if (pause === undefined || tries >= policy.tries || waited + pause > policy.patience) {
       if (outcome instanceof ConnectionError) throw outcome;
       return outcome;
     }
     if (!(outcome instanceof ConnectionError)) await discard(outcome);
-    await options.clock.sleep(pause, options.signal);
+    await (pauses === undefined ? clock.sleep(pause, signal) : pauses.wait(pause, signal));
     waited += pause;
   }
 }

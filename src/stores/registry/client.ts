@@ -69,11 +69,11 @@ export class RegistryClient {
   readonly emit: Emit;
   readonly retry: RetryPolicy;
   readonly signal: AbortSignal | undefined;
+  readonly turns: Turns;
   readonly #http: Http;
   readonly #tls: TlsSettings | undefined;
   readonly #auth: Auth;
   readonly #warnings: Warnings;
-  readonly #turns: Turns;
   /** Lets one task at a time work on what has no lock of its own at the registry, such as a tag that is read, changed and written. */
   readonly exclusively = createExclusive();
   readonly #rateLimits: RateLimits;
@@ -93,7 +93,13 @@ export class RegistryClient {
     this.#tls = tls;
     const fetchToken = createFetchToken({ http, clock, tls, registryHost: base.host, retry: this.retry, signal });
     this.#auth = new Auth({ registry, base, clock, credentials, fetchToken });
-    this.#turns = new Turns({ clock, retry: this.retry, requestsPerSecond: settings.requestsPerSecond ?? 0 });
+    this.turns = new Turns({
+      host: registry,
+      clock,
+      retry: this.retry,
+      emit: options.emit,
+      requestsPerSecond: settings.requestsPerSecond ?? 0,
+    });
     this.#warnings = new Warnings(options.emit, registry);
     this.#rateLimits = new RateLimits(clock);
   }
@@ -109,10 +115,12 @@ export class RegistryClient {
    */
   async send(request: ApiRequest): Promise<Answer> {
     const repeatable = request.repeatable ?? ['GET', 'HEAD', 'DELETE'].includes(request.method);
+    const signal = request.signal ?? this.signal;
+    const turn = this.turns.turn();
     let answer: Answer | undefined;
-    const attempt = async (): Promise<Answer> => (answer = await this.#attempt({ ...request, repeatable }));
-    if (repeatable)
-      await retrying(attempt, { clock: this.clock, policy: this.retry, signal: request.signal ?? this.signal });
+    const once = async (): Promise<Answer> => (answer = await this.#attempt({ ...request, repeatable }));
+    const attempt = (): Promise<Answer> => turn.run(request.action, once, signal);
+    if (repeatable) await retrying(attempt, { clock: this.clock, policy: this.retry, signal, pauses: turn });
     else await attempt();
     if (answer === undefined) throw new OclError('OCL_INTERNAL', `Cannot ${request.action}: no try was made`);
     if (!request.ok.includes(answer.status)) throw await this.#failure(answer, request);
@@ -126,7 +134,6 @@ export class RegistryClient {
   }
 
   async #attempt(request: ApiRequest): Promise<Answer> {
-    await this.#turns.wait(request.signal ?? this.signal);
     const url = typeof request.to === 'string' ? new URL(`v2/${request.to}`, this.base) : request.to;
     const own = url.origin === this.base.origin;
     const refusal = own ? this.#auth.refusal(request.need) : undefined;
@@ -208,7 +215,6 @@ export class RegistryClient {
 
   #observe(answer: Answer): void {
     this.#warnings.read(answer.headers);
-    this.#turns.observe(answer);
   }
 }
 

@@ -90,7 +90,7 @@ describe('an answer that says no', () => {
   });
 
   it('is told with when to come back', async () => {
-    expect((await failure(reply(429, { 'retry-after': '86400' }))).hint).toContain('86400 seconds');
+    expect((await failure(reply(429, { 'retry-after': '86400' }))).hint).toContain('2026-01-02T00:00:00Z');
   });
 });
 
