@@ -1,15 +1,20 @@
 import { type Clock } from '../../core/clock.ts';
-import { isCode, OclError } from '../../core/errors.ts';
+import { discard } from '../../io/httpMessages.ts';
+import { Bearer } from './bearer.ts';
+import { remember } from './bounded.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import { type Credential, type Credentials } from './credentials.ts';
-import { checkRealm } from './realm.ts';
-import { type FetchToken, type Token } from './token.ts';
+import { type Answer } from './client.ts';
+import { type Credentials } from './credentials.ts';
+import { type AnswerError } from './errors.ts';
+import { explain } from './explain.ts';
+import { basic, loginKey, Proofs, type Login } from './login.ts';
+import { keyOf, rightOf, type Need, type Outgoing } from './outgoing.ts';
+import { Realms } from './realm.ts';
+import { Refusals } from './refusals.ts';
+import { wantedScopes } from './scopes.ts';
+import { type FetchToken } from './token.ts';
 
-/** What a request needs: the scopes of the token specification (`repository:app:pull`), and the repository that decides on the credential. */
-export interface Need {
-  readonly scopes: readonly string[];
-  readonly repository: string | undefined;
-}
+export type { Need } from './outgoing.ts';
 
 export interface AuthOptions {
   readonly registry: string;
@@ -23,132 +28,165 @@ type Mode =
   | { readonly kind: 'basic' }
   | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined };
 
-/** Milliseconds that a refusal is believed without asking again, so that a wrong password does not lock an account. */
-const REFUSAL = 5 * 60_000;
-/** Milliseconds that a credential is used before the files and helpers are asked again. */
+/** How a need is met. */
+interface Asking {
+  readonly mode: Mode;
+  readonly scopes: readonly string[];
+}
+
+/** Milliseconds that a credential is used before the files and helpers are asked again; no longer than a refusal is believed. */
 const CREDENTIAL = 5 * 60_000;
+/** Needs and repositories that are remembered. */
+const MAX_KEPT = 5000;
 
 /** Finds the `Authorization` of requests to one registry, and learns from its challenges. */
 export class Auth {
   readonly #options: AuthOptions;
-  readonly #tokens = new Map<string, Token>();
-  readonly #flights = new Map<string, Promise<Token>>();
-  readonly #refusals = new Map<string, { readonly error: OclError; readonly until: number }>();
-  readonly #credentials = new Map<
-    string,
-    { readonly found: Promise<Credential | undefined>; readonly until: number }
-  >();
-  readonly #accepted = new Set<string>();
+  readonly #refusals: Refusals;
+  readonly #proofs = new Proofs();
+  readonly #realms: Realms;
+  readonly #bearer: Bearer;
+  readonly #askings = new Map<string, Asking>();
+  readonly #logins = new Map<string, { readonly found: Promise<Login | undefined>; readonly until: number }>();
+  /** As the registry last asked for it. */
   #mode: Mode | undefined;
 
   constructor(options: AuthOptions) {
+    const { registry, base, clock } = options;
     this.#options = options;
-  }
-
-  /** Why a request of this kind need not be sent: the registry said no to it a short while ago. */
-  refusal(need: Need): OclError | undefined {
-    const refusal = this.#refusals.get(keyOf(need));
-    return refusal !== undefined && this.#options.clock.now() < refusal.until ? refusal.error : undefined;
-  }
-
-  /** What to send at first; undefined while the registry has not asked for anything. */
-  async authorization(need: Need): Promise<string | undefined> {
-    const credential = await this.#credential(need.repository);
-    if (credential?.kind === 'bearer') return `Bearer ${credential.token}`;
-    if (this.#mode === undefined) return undefined;
-    if (this.#mode.kind === 'basic') return credential?.kind === 'password' ? basic(credential) : undefined;
-    return this.#bearer(this.#mode, need, []);
+    this.#refusals = new Refusals(registry, clock);
+    this.#realms = new Realms(base);
+    this.#bearer = new Bearer({ ...options, refusals: this.#refusals, proofs: this.#proofs });
   }
 
   /**
-   * What to send after a 401; undefined: there is nothing better.
-   * @param used the value that was refused
+   * Sends a request with what is known, and once more when the registry asks for something better.
+   * @throws AnswerError for a 401 that stands; OclError when the same was refused a short while ago; see FetchToken
    */
-  async answer(values: readonly string[], need: Need, used: string | undefined): Promise<string | undefined> {
-    const credential = await this.#credential(need.repository);
-    if (credential?.kind === 'bearer') return undefined;
-    const chosen = this.#choose(parseChallenges(values), credential);
-    if (chosen === undefined) return undefined;
-    this.#mode = chosen.mode;
-    if (chosen.mode.kind === 'basic') {
-      const value = credential?.kind === 'password' ? basic(credential) : undefined;
-      return value === used ? undefined : value;
+  async send(out: Outgoing): Promise<Answer> {
+    const login = await this.#login(out.need.repository);
+    const right = rightOf(out.need, login);
+    this.#refusals.check(right, out.action);
+    const used = await this.#known(out, login);
+    let answer = await this.#try(out, login, used);
+    if (this.#asks(answer)) {
+      const better = await this.#better(out, login, used, answer);
+      if (better !== undefined) {
+        await discard(answer);
+        answer = await this.#try(out, login, better);
+      }
     }
-    const cached = this.#tokens.get(keyOf(need));
-    if (cached !== undefined && `Bearer ${cached.value}` === used) this.#tokens.delete(keyOf(need));
-    return this.#bearer(chosen.mode, need, chosen.scopes);
+    if (!this.#asks(answer)) {
+      if (answer.status < 400) this.#refusals.accept(right);
+      return answer;
+    }
+    if (out.wants401) return answer;
+    const error = await this.#failure(out, answer);
+    this.#refusals.add(right, error);
+    throw error;
   }
 
-  /** A request of this kind was let in: when another one is not, it is for its own sake. */
-  accept(need: Need): void {
-    this.#accepted.add(keyOf(need));
+  /** The same error in the words of the person who asked. */
+  async explain(error: AnswerError, need: Need, challenges: readonly Challenge[] = []): Promise<AnswerError> {
+    const { registry } = this.#options;
+    const login = await this.#login(need.repository);
+    return explain(error, { registry, login, challenges, asksLogin: this.#mode !== undefined });
   }
 
-  /** Keeps a refusal in mind, so that the requests that follow fail without being sent. */
-  refuse(need: Need, error: OclError): void {
-    if (this.#accepted.has(keyOf(need))) return;
-    this.#refusals.set(keyOf(need), { error, until: this.#options.clock.now() + REFUSAL });
-    this.#tokens.delete(keyOf(need));
-    this.#credentials.delete(need.repository ?? '');
+  /** What to send at first; undefined while the registry has not asked for anything. */
+  async #known(out: Outgoing, login: Login | undefined): Promise<string | undefined> {
+    if (login?.credential.kind === 'bearer') return `Bearer ${login.credential.token}`;
+    const { mode, scopes } = this.#askings.get(keyOf(out.need)) ?? { mode: this.#mode, scopes: out.need.scopes };
+    if (mode?.kind === 'bearer') return this.#bearer.authorization({ ...mode, scopes }, out, login);
+    return mode === undefined ? undefined : basicOf(login);
   }
 
-  #choose(
-    challenges: readonly Challenge[],
-    credential: Credential | undefined,
-  ): { mode: Mode; scopes: readonly string[] } | undefined {
+  /** What to send after a 401; undefined: there is nothing better than what was used. */
+  async #better(
+    out: Outgoing,
+    login: Login | undefined,
+    used: string | undefined,
+    answer: Answer,
+  ): Promise<string | undefined> {
+    if (login?.credential.kind === 'bearer') return undefined;
+    const asking = await this.#asking(out, login, answer.headers.get('www-authenticate'));
+    if (asking === undefined) return undefined;
+    const { mode, scopes } = asking;
+    this.#mode = mode;
+    remember(this.#askings, keyOf(out.need), asking, MAX_KEPT);
+    if (mode.kind === 'bearer') {
+      this.#bearer.drop(out.need, used);
+      return this.#bearer.authorization({ ...mode, scopes }, out, login);
+    }
+    const value = basicOf(login);
+    return value === used ? undefined : value;
+  }
+
+  /** GCR leaves the challenge out of real calls; that of `/v2/` says nothing of the scopes of a call (spec oci.md 8.2). */
+  async #asking(
+    out: Outgoing,
+    login: Login | undefined,
+    own: readonly string[] | undefined,
+  ): Promise<Asking | undefined> {
+    const challenges = parseChallenges(own ?? (await out.ping()));
     const bearer = challenges.find(({ scheme, params }) => scheme === 'bearer' && params.has('realm'));
     if (bearer !== undefined) {
-      const realm = checkRealm(bearer.params.get('realm') ?? '', this.#options.base);
-      const scopes = (bearer.params.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
-      return { mode: { kind: 'bearer', realm, service: bearer.params.get('service') }, scopes };
+      const service = bearer.params.get('service');
+      const realm = this.#realms.check(bearer.params.get('realm') ?? '', service);
+      const challenged = own === undefined ? [] : (bearer.params.get('scope') ?? '').split(' ');
+      return { mode: { kind: 'bearer', realm, service }, scopes: wantedScopes(out.need.scopes, challenged) };
     }
     const offersBasic = challenges.some(({ scheme }) => scheme === 'basic');
-    return offersBasic && credential !== undefined ? { mode: { kind: 'basic' }, scopes: [] } : undefined;
+    return offersBasic && login !== undefined ? { mode: { kind: 'basic' }, scopes: [] } : undefined;
   }
 
-  async #bearer(mode: Mode & { kind: 'bearer' }, need: Need, asked: readonly string[]): Promise<string> {
-    const key = keyOf(need);
-    const cached = this.#tokens.get(key);
-    if (cached !== undefined && this.#options.clock.now() < cached.renewAt) return `Bearer ${cached.value}`;
-    let flight = this.#flights.get(key);
-    if (flight === undefined) {
-      flight = this.#fetch(mode, need, asked).finally(() => this.#flights.delete(key));
-      this.#flights.set(key, flight);
-    }
-    return `Bearer ${(await flight).value}`;
-  }
-
-  async #fetch(mode: Mode & { kind: 'bearer' }, need: Need, asked: readonly string[]): Promise<Token> {
-    const { fetchToken, registry } = this.#options;
-    const credential = await this.#credential(need.repository);
-    // Scopes of the registry's own making count only where none is known: a token is for no more than the request needs.
-    const scopes = need.scopes.length > 0 ? need.scopes : asked;
-    try {
-      const token = await fetchToken({ registry, realm: mode.realm, service: mode.service, scopes, credential });
-      this.#tokens.set(keyOf(need), token);
-      return token;
-    } catch (error) {
-      if (error instanceof OclError && (isCode(error, 'OCL_UNAUTHORIZED') || isCode(error, 'OCL_DENIED')))
-        this.refuse(need, error);
+  /** One try. A name and password that nobody has let in yet are tried by one request alone. */
+  #try(out: Outgoing, login: Login | undefined, value: string | undefined): Promise<Answer> {
+    if (value === undefined || !value.startsWith('Basic ')) return out.send(value);
+    const whole = `basic ${loginKey(login)}`;
+    return this.#proofs.run(whole, async () => {
+      this.#refusals.check(whole, out.action);
+      const answer = await out.send(value);
+      if (answer.status < 400 || [403, 404].includes(answer.status)) this.#proofs.prove(whole);
+      if (!this.#asks(answer) || this.#proofs.has(whole) || out.wants401) return answer;
+      const error = await this.#failure(out, answer);
+      this.#refusals.add(error.code === 'OCL_DENIED' ? rightOf(out.need, login) : whole, error);
       throw error;
-    }
+    });
   }
 
-  async #credential(repository: string | undefined): Promise<Credential | undefined> {
+  #asks(answer: Answer): boolean {
+    return answer.status === 401 && answer.url.origin === this.#options.base.origin;
+  }
+
+  async #failure(out: Outgoing, answer: Answer): Promise<AnswerError> {
+    const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? []);
+    return this.explain(await out.failure(answer), out.need, challenges);
+  }
+
+  #login(repository: string | undefined): Promise<Login | undefined> {
+    const { clock, credentials, registry } = this.#options;
     const key = repository ?? '';
-    const now = this.#options.clock.now();
-    const known = this.#credentials.get(key);
+    const now = clock.now();
+    const known = this.#logins.get(key);
     if (known !== undefined && now < known.until) return known.found;
-    const found = this.#options.credentials.find(this.#options.registry, repository);
-    this.#credentials.set(key, { found, until: now + CREDENTIAL });
+    const found = findLogin(credentials, registry, repository);
+    remember(this.#logins, key, { found, until: now + CREDENTIAL }, MAX_KEPT);
     return found;
   }
 }
 
-function keyOf(need: Need): string {
-  return [need.repository ?? '', ...need.scopes].join(' ');
+async function findLogin(
+  credentials: Credentials,
+  registry: string,
+  repository: string | undefined,
+): Promise<Login | undefined> {
+  if (credentials.locate !== undefined) return credentials.locate(registry, repository);
+  const credential = await credentials.find(registry, repository);
+  return credential && { credential, source: undefined };
 }
 
-function basic(credential: Credential & { kind: 'password' }): string {
-  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`, 'utf8').toString('base64')}`;
+function basicOf(login: Login | undefined): string | undefined {
+  const credential = login?.credential;
+  return credential?.kind === 'password' ? basic(credential.username, credential.password) : undefined;
 }
