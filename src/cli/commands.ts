@@ -78,4 +78,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     describe: 'Print the bytes of a blob',
     load: async () => (await import('./commands/blob.ts')).blob,
   },
+  {
+    usage: 'login [host]',
+    describe: 'Keep the account for a registry, after it was tried there',
+    load: async () => (await import('./commands/login.ts')).login,
+  },
+  {
+    usage: 'logout [host]',
+    describe: 'Forget the account for a registry, or all',
+    load: async () => (await import('./commands/logout.ts')).logout,
+  },
+  {
+    usage: 'whoami [host]',
+    describe: 'Show which account a registry gets, and where it was found',
+    load: async () => (await import('./commands/whoami.ts')).whoami,
+  },
 ];

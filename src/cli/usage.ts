@@ -15,7 +15,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ...of(['verify', 'fsck'], 'ocl check PLACE'),
   ...of(['prune'], 'ocl gc PLACE'),
   ...of(['mirror', 'once'], 'ocl sync --config FILE'),
-  ...of(['login', 'logout'], 'not there yet: use docker login or podman login, whose logins are taken'),
 };
 
 /** What yargs has against a command line, as one line of ours. */

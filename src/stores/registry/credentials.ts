@@ -5,6 +5,7 @@ import { LIMITS } from '../../core/limits.ts';
 import {
   HUB_SERVER,
   longestMatch,
+  matchOf,
   normalKey,
   parseDockerConfig,
   type Credential,
@@ -75,7 +76,7 @@ export interface Credentials {
 
 export const anonymous: Credentials = { find: () => Promise.resolve(undefined) };
 
-/** The files and programs that keep logins. In each file: the helper of the host, the store, then what stands in the file itself. */
+/** The files and programs that keep logins. In each file: an entry for a part of the registry, the helper of the host, the store, then the entry of the host. */
 export function createCredentials(options: CredentialOptions): Required<Credentials> {
   const emit = options.emit ?? silent;
   const missing = new Set<string>();
@@ -113,10 +114,13 @@ export function createCredentials(options: CredentialOptions): Required<Credenti
     name: string,
     repository: string | undefined,
   ): Promise<FoundCredential | Credential | undefined> {
-    const own = longestMatch(config.helpers, name, repository);
-    if (own !== undefined) return askHelper(own, registry, file);
+    const helper = matchOf(config.helpers, name, repository);
+    const auth = matchOf(config.auths, name, repository);
+    // A login for a part of the registry is meant for it, whatever keeps the login of the whole.
+    if (auth !== undefined && auth.segments > (helper?.segments ?? 0)) return auth.value;
+    if (helper !== undefined) return askHelper(helper.value, registry, file);
     const stored = config.store === undefined ? undefined : await askStore(config.store, registry, file);
-    return stored ?? longestMatch(config.auths, name, repository);
+    return stored ?? auth?.value;
   }
 
   /** A store is for all hosts, and often that of another machine whose configuration was copied: public images need none. */

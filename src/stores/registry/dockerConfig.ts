@@ -41,22 +41,43 @@ export function parseDockerConfig(bytes: Uint8Array, file: string): DockerConfig
   return { auths, helpers, store: typeof store === 'string' && store !== '' ? store : undefined };
 }
 
+/** The names of a file's `auths` as they are written. @param text valid JSON */
+export function authKeys(text: string): readonly string[] {
+  const value: unknown = text.trim() === '' ? {} : JSON.parse(text);
+  const auths = isObject(value) ? value['auths'] : undefined;
+  return isObject(auths) ? Object.keys(auths) : [];
+}
+
+export interface Match<T> {
+  readonly value: T;
+  /** How many segments of the path the entry names; 0: the host alone. */
+  readonly segments: number;
+}
+
 /** The entry for `registry/repository`, the longest path first, then the host itself: exact, never a part of a name (spec oci.md C10). */
+export function matchOf<T>(
+  entries: ReadonlyMap<string, T>,
+  registry: string,
+  repository: string | undefined,
+): Match<T> | undefined {
+  const host = registry.toLowerCase();
+  const hosts = HUB.has(host) ? [...HUB] : [host];
+  const path = repository?.split('/') ?? [];
+  for (let segments = path.length; segments >= 0; segments--) {
+    for (const name of hosts) {
+      const value = entries.get([name, ...path.slice(0, segments)].join('/'));
+      if (value !== undefined) return { value, segments };
+    }
+  }
+  return undefined;
+}
+
 export function longestMatch<T>(
   entries: ReadonlyMap<string, T>,
   registry: string,
   repository: string | undefined,
 ): T | undefined {
-  const host = registry.toLowerCase();
-  const hosts = HUB.has(host) ? [...HUB] : [host];
-  const segments = repository?.split('/') ?? [];
-  for (let length = segments.length; length >= 0; length--) {
-    for (const name of hosts) {
-      const found = entries.get([name, ...segments.slice(0, length)].join('/'));
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
+  return matchOf(entries, registry, repository)?.value;
 }
 
 /** In the order in which they are looked for: Docker's own key first. */
@@ -83,10 +104,11 @@ export function normalKey(key: string): string | undefined {
 }
 
 /** A file of credentials as an object. @throws OCL_CONFIG_INVALID, which says where it is broken and quotes nothing */
-export function parseJsonFile(bytes: Uint8Array, file: string): JsonObject {
-  let value: unknown;
+function parseJsonFile(bytes: Uint8Array, file: string): JsonObject {
+  // An empty file is what mktemp makes for a login to come.
+  let value: unknown = {};
   try {
-    value = parseJson(bytes, 'it');
+    if (bytes.some((byte) => byte > 0x20)) value = parseJson(bytes, 'it');
   } catch (error) {
     // The parser quotes what it stumbles over, and that may be a password.
     throw new OclError('OCL_CONFIG_INVALID', `Cannot read the credentials in ${file}: ${whyBroken(error, bytes)}`, {

@@ -6,10 +6,11 @@ import { type Http } from '../../io/httpMessages.ts';
 import { type RetryPolicy } from '../../io/retry.ts';
 import { listRepositories } from './catalog.ts';
 import { RegistryClient } from './client.ts';
-import { type Credentials } from './credentials.ts';
+import { type Credential, type Credentials } from './credentials.ts';
 import { type HostSettings } from './hosts.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { RegistryStore } from './repository.ts';
+import { verifyLogin, type Verdict } from './verifyLogin.ts';
 
 export interface RegistriesOptions {
   readonly http: Http;
@@ -28,6 +29,8 @@ export interface Registries {
   /** All repositories that a registry is willing to list. */
   catalog(registry: string): AsyncIterable<string>;
   rateLimit(registry: string): RateLimit | undefined;
+  /** Tries a login at the registry's door, whatever credentials are kept. @throws OCL_UNAUTHORIZED, OCL_DENIED, OCL_UNREACHABLE */
+  verify(registry: string, credential: Credential): Promise<Verdict>;
 }
 
 /** The registries of a run: one client per host, so that doors, tokens and limits are shared. */
@@ -49,5 +52,7 @@ export function createRegistries(options: RegistriesOptions): Registries {
     repository: (reference) => new RegistryStore(clientOf(reference.registry), reference),
     catalog: (registry) => listRepositories(clientOf(registry)),
     rateLimit: (registry) => clients.get(registry)?.rateLimit,
+    verify: (registry, credential) =>
+      verifyLogin({ ...options, registry, settings: options.hosts?.get(registry) ?? {} }, credential),
   };
 }
