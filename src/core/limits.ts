@@ -24,6 +24,8 @@ export const LIMITS = {
   pageBytes: 16 << 20,
   /** Pages of one listing. */
   pages: 10_000,
+  /** Tags or repositories of one listing. */
+  names: 1_000_000,
   /** Hops of one redirected request. */
   redirects: 10,
   /** Entries of one archive. */

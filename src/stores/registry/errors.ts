@@ -3,6 +3,8 @@ import { isObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { printable } from '../../core/redact.ts';
 import { header, type HttpResponse } from '../../io/httpMessages.ts';
+import { adviceOn } from './hints.ts';
+import { type Quirks } from './quirks.ts';
 
 /** A registry said no. Callers in this room read the status and the codes. */
 export class AnswerError extends OclError {
@@ -22,9 +24,21 @@ export class AnswerError extends OclError {
   }
 }
 
+/** What a failed request was about. */
+export interface Failed {
+  /** Completes "Cannot …". */
+  readonly action: string;
+  readonly method: string;
+  /** As people know the registry. */
+  readonly host: string;
+  readonly repository?: string | undefined;
+  readonly quirks: Quirks;
+}
+
 interface Said {
   readonly codes: readonly string[];
   readonly text: string;
+  readonly isPage: boolean;
 }
 
 const MAX_TEXT = 300;
@@ -32,21 +46,43 @@ const MAX_ERRORS = 5;
 /** Characters of an answer that is no JSON that are searched for its gist. */
 const MAX_PAGE = 8 << 10;
 
-/**
- * The failure that an answer tells. Reads at most LIMITS.errorBody of its body.
- * @param action completes "Cannot …"
- * @param host as people know the registry
- */
-export async function failureOf(response: HttpResponse, action: string, host: string): Promise<AnswerError> {
+/** The codes of the specification that do not pass by waiting (spec oci.md 2.2). */
+const LASTING: ReadonlySet<string> = new Set([
+  'BLOB_UNKNOWN',
+  'BLOB_UPLOAD_INVALID',
+  'BLOB_UPLOAD_UNKNOWN',
+  'DIGEST_INVALID',
+  'MANIFEST_BLOB_UNKNOWN',
+  'MANIFEST_INVALID',
+  'MANIFEST_UNKNOWN',
+  'NAME_INVALID',
+  'NAME_UNKNOWN',
+  'SIZE_INVALID',
+  'UNAUTHORIZED',
+  'DENIED',
+  'UNSUPPORTED',
+]);
+
+/** The failure that an answer tells. Reads at most LIMITS.errorBody of its body. */
+export async function failureOf(response: HttpResponse, failed: Failed): Promise<AnswerError> {
   const said = readSaid(await readSome(response, LIMITS.errorBody));
   const { status } = response;
+  const { action, host } = failed;
   const code = errorCode(status, said.codes);
-  const why = `${host} answered ${status}${said.text === '' ? '' : ` (${said.text})`}`;
-  return new AnswerError(code, `Cannot ${action}: ${why}`, {
+  const retryAfter = header(response.headers, 'retry-after');
+  const advice = adviceOn({ repository: undefined, ...failed, ...said, status, retryAfter }, code);
+  const words = `${host} answered ${status}${said.text === '' ? '' : ` (${said.text})`}`;
+  const why = advice.why === undefined ? words : `${advice.why}; ${words}`;
+  return new AnswerError(advice.code ?? code, `Cannot ${action}: ${why}`, {
     status,
     codes: said.codes,
-    hint: hintFor(code, host, header(response.headers, 'retry-after')),
+    hint: advice.hint,
   });
+}
+
+/** docker-registry 2.8 answers 500 to a manifest whose layers it lacks: what a code of the specification explains is an answer, and no passing trouble. */
+export function isAnswer({ status, codes }: AnswerError): boolean {
+  return status === 500 && codes.some((code) => LASTING.has(code));
 }
 
 export function hasStatus(error: unknown, ...statuses: readonly number[]): error is AnswerError {
@@ -61,18 +97,6 @@ function errorCode(status: number, codes: readonly string[]): ErrorCode {
   if (status === 404) return 'OCL_NOT_FOUND';
   if (status === 405 || status === 501 || codes.includes('UNSUPPORTED')) return 'OCL_UNSUPPORTED';
   return 'OCL_REGISTRY';
-}
-
-function hintFor(code: ErrorCode, host: string, retryAfter: string | undefined): string | undefined {
-  if (code === 'OCL_UNAUTHORIZED') return `check the credentials for ${host} in docker's config.json`;
-  if (code === 'OCL_DENIED')
-    return `the account that is used for ${host} needs the right to do this; some registries also want the repository to be made first`;
-  if (code === 'OCL_RATE_LIMITED') {
-    if (retryAfter !== undefined)
-      return `try again after ${printable(retryAfter.slice(0, 40))}${/^\d+$/.test(retryAfter) ? ' seconds' : ''}`;
-    return `try again later, or give credentials for ${host}: limits are higher for known accounts`;
-  }
-  return undefined;
 }
 
 /** Up to `limit` bytes; a body that breaks gives what came. */
@@ -96,12 +120,12 @@ async function readSome(response: HttpResponse, limit: number): Promise<string> 
 /** The OCI error JSON, or the gist of what a proxy wrote instead. */
 function readSaid(body: string): Said {
   const errors = errorList(body);
-  if (errors === undefined) return { codes: [], text: plainText(body) };
+  if (errors === undefined) return { codes: [], text: plainText(body), isPage: /^\s*</.test(body) };
   const codes = errors.map(({ code }) => code).filter((code) => code !== '');
   const texts = errors
     .slice(0, MAX_ERRORS)
     .map(({ code, message }) => (message === '' ? code : code === '' ? message : `${code}: ${message}`));
-  return { codes, text: shorten(texts.filter((text) => text !== '').join('; ')) };
+  return { codes, text: shorten(texts.filter((text) => text !== '').join('; ')), isPage: false };
 }
 
 function errorList(body: string): { code: string; message: string }[] | undefined {

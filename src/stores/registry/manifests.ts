@@ -1,8 +1,15 @@
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
+import { children, isForeign } from '../../core/graph.ts';
 import { parseManifest } from '../../core/manifest.ts';
-import { documentLimit, isDocumentType, MANIFEST_ACCEPT, normalMediaType } from '../../core/mediaTypes.ts';
+import {
+  documentLimit,
+  isDocumentType,
+  isSchema1Type,
+  MANIFEST_ACCEPT,
+  normalMediaType,
+} from '../../core/mediaTypes.ts';
 import { discard, header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';
@@ -15,6 +22,12 @@ export interface Fetched {
   readonly bytes: Uint8Array;
   /** For `If-Match`. */
   readonly etag: string | undefined;
+}
+
+export interface WriteOptions {
+  /** Headers under which it is written alone: `if-match`, `if-none-match`. */
+  readonly condition?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Written {
@@ -92,9 +105,14 @@ export class Manifests {
 
   /**
    * Stores a document under a tag or its digest.
-   * @throws OCL_MISSING_BLOBS when the registry lacks something that it names; AnswerError with status 412 when `ifMatch` no longer holds
+   * @throws OCL_MISSING_BLOBS when the registry lacks something that it names; AnswerError with status 412 when the condition does not hold
    */
-  async write(name: string, descriptor: Descriptor, bytes: Uint8Array, ifMatch?: string): Promise<Written> {
+  async write(
+    name: string,
+    descriptor: Descriptor,
+    bytes: Uint8Array,
+    { condition, signal }: WriteOptions = {},
+  ): Promise<Written> {
     try {
       const answer = await this.#client.send({
         method: 'PUT',
@@ -102,15 +120,18 @@ export class Manifests {
         need: this.#paths.push,
         action: `store ${this.#shown(name)}`,
         ok: [200, 201, 202, 204],
-        headers: { 'content-type': descriptor.mediaType, ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }) },
+        headers: { 'content-type': descriptor.mediaType, ...condition },
         body: bytes,
         repeatable: true,
+        signal,
       });
       await discard(answer);
       checkAnsweredDigest(answer.headers, descriptor.digest, this.#paths.name);
       return { knowsSubject: header(answer.headers, 'oci-subject') !== undefined };
     } catch (error) {
-      throw lacksChildren(error) ? new OclError('OCL_MISSING_BLOBS', error.message, { cause: error }) : error;
+      if (!lacksChildren(error)) throw error;
+      const hint = hasLayersElsewhere(bytes, descriptor.mediaType) ? ELSEWHERE : undefined;
+      throw new OclError('OCL_MISSING_BLOBS', error.message, { hint, cause: error });
     }
   }
 
@@ -131,9 +152,19 @@ export class Manifests {
 }
 
 /** Codes by which registries say that a manifest names what they lack; distribution alone is exact about it. */
+const LACKING: ReadonlySet<string> = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
+
+const ELSEWHERE =
+  'it has layers that lie elsewhere (urls): copy with --foreign, or let the registry take such (docker-registry: validation.manifests.urls.allow)';
+
 function lacksChildren(error: unknown): error is AnswerError {
-  return (
-    error instanceof AnswerError && error.codes.some((code) => code === 'BLOB_UNKNOWN' || code === 'MANIFEST_UNKNOWN')
+  return error instanceof AnswerError && error.codes.some((code) => LACKING.has(code));
+}
+
+function hasLayersElsewhere(bytes: Uint8Array, mediaType: string): boolean {
+  if (isSchema1Type(mediaType)) return false;
+  return children(parseManifest(bytes, mediaType, 'the manifest')).some(
+    (child) => child.role === 'layer' && (isForeign(child) || (child.descriptor.urls ?? []).length > 0),
   );
 }
 

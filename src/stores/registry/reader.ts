@@ -9,7 +9,7 @@ import { type Answer, type RegistryClient } from './client.ts';
 import { download } from './download.ts';
 import { hasStatus } from './errors.ts';
 import { type Manifests } from './manifests.ts';
-import { namesOf, pages } from './paging.ts';
+import { names } from './paging.ts';
 import { type RepositoryPaths } from './paths.ts';
 import { type Referrers } from './referrers.ts';
 
@@ -52,17 +52,9 @@ export class RepositoryReader {
   }
 
   /** Names that are no tags, such as the digests that Artifactory lists, are left out. */
-  async *tags(): AsyncGenerator<string> {
-    const action = `list the tags of ${this.#paths.name}`;
-    for await (const page of pages(this.client, {
-      method: 'GET',
-      to: this.#paths.tags,
-      need: this.#paths.pull,
-      action,
-      ok: [200],
-    })) {
-      yield* namesOf(page, 'tags', action).filter(isTag);
-    }
+  tags(): AsyncIterable<string> {
+    const { tags: to, pull: need, name } = this.#paths;
+    return names(this.client, { to, need, action: `list the tags of ${name}`, member: 'tags', isName: isTag });
   }
 
   referrers(subject: Digest): AsyncIterable<Descriptor> {

@@ -1,10 +1,10 @@
 import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
-import { OclError } from '../../core/errors.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
-import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
-import { documentLimit, isDocumentType, isSchema1Type } from '../../core/mediaTypes.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { parseManifest } from '../../core/manifest.ts';
+import { documentLimit, isDocumentType, isManifestType, isSchema1Type } from '../../core/mediaTypes.ts';
 import { type RegistryReference } from '../../core/reference.ts';
 import {
   type ByteRange,
@@ -20,12 +20,15 @@ import {
 import { discard } from '../../io/httpMessages.ts';
 import { readVerified } from '../../io/verify.ts';
 import { type RegistryClient } from './client.ts';
-import { AnswerError, hasStatus } from './errors.ts';
+import { hasStatus } from './errors.ts';
+import { blobsOf, listening, type Holders } from './holders.ts';
 import { Manifests } from './manifests.ts';
+import { mountBlob } from './mount.ts';
 import { RepositoryPaths } from './paths.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { RepositoryReader } from './reader.ts';
 import { Referrers } from './referrers.ts';
+import { Removal } from './removal.ts';
 import { Uploader } from './upload.ts';
 
 /** One repository of a registry, to read from, to write to and to take back from. */
@@ -41,6 +44,8 @@ export class RegistryStore implements Source, Sink, Editor {
   readonly #referrers: Referrers;
   readonly #reader: RepositoryReader;
   readonly #uploader: Uploader;
+  readonly #removal: Removal;
+  readonly #holders: Holders;
   readonly #listed = new Set<Digest>();
 
   constructor(client: RegistryClient, reference: RegistryReference) {
@@ -51,6 +56,14 @@ export class RegistryStore implements Source, Sink, Editor {
     this.#referrers = new Referrers(client, this.#paths, this.#manifests);
     this.#reader = new RepositoryReader(client, this.#paths, this.#manifests, this.#referrers);
     this.#uploader = new Uploader(client, this.#paths);
+    this.#removal = new Removal({
+      client,
+      paths: this.#paths,
+      manifests: this.#manifests,
+      referrers: this.#referrers,
+      uploader: this.#uploader,
+    });
+    this.#holders = client.learned.holders;
     this.name = this.#paths.name;
     this.gates = [client.gate];
   }
@@ -64,8 +77,11 @@ export class RegistryStore implements Source, Sink, Editor {
     return this.#reader.resolve(tagOrDigest);
   }
 
-  open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
-    return this.#reader.open(descriptor, range);
+  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+    const stream = await this.#reader.open(descriptor, range);
+    const { mediaType, size } = descriptor;
+    if (range !== undefined || !isManifestType(mediaType) || size > LIMITS.manifestBytes) return stream;
+    return listening(stream, size, (bytes) => this.#learn(bytes, mediaType));
   }
 
   place(): Place {
@@ -101,19 +117,30 @@ export class RegistryStore implements Source, Sink, Editor {
       ok: [200, 404],
     });
     await discard(answer);
-    return answer.status === 200;
+    const has = answer.status === 200;
+    this.#holders[has ? 'add' : 'forget'](descriptor.digest, this.#repository);
+    return has;
   }
 
-  async adopt(descriptor: Descriptor, at: Place): Promise<Shortcut | undefined> {
-    if (at.kind !== 'repository' || at.registry !== this.#client.registry || at.repository === this.#repository)
-      return undefined;
-    if (isDocumentType(descriptor.mediaType)) return undefined;
-    return (await this.#uploader.mount(descriptor.digest, at.repository)) ? 'mounted' : undefined;
+  /** A mount from the place itself where that is a repository of this registry, else from one that is known to have it. */
+  async adopt({ digest, mediaType }: Descriptor, at: Place): Promise<Shortcut | undefined> {
+    if (isDocumentType(mediaType) || !this.#client.learned.quirks.mount || !this.#holders.worthAsking) return undefined;
+    const to = this.#repository;
+    const isHere = at.kind === 'repository' && at.registry === this.#client.registry && at.repository !== to;
+    const from = isHere ? at.repository : this.#holders.find(digest, to);
+    if (from === undefined) return undefined;
+    const outcome = await mountBlob({ client: this.#client, paths: this.#paths, digest, from });
+    const mounted = outcome === 'mounted';
+    this.#holders.tell(digest, { from, to, mounted });
+    if (mounted) return outcome;
+    if (outcome !== undefined) this.#uploader.takeOver(digest, outcome);
+    return undefined;
   }
 
   async put(descriptor: Descriptor, open: Open): Promise<void> {
-    if (!isDocumentType(descriptor.mediaType)) return this.#uploader.put(descriptor, open);
-    await this.#putDocument(descriptor, descriptor.digest, open);
+    if (isDocumentType(descriptor.mediaType)) return await this.#putDocument(descriptor, descriptor.digest, open);
+    await this.#uploader.put(descriptor, open);
+    this.#holders.add(descriptor.digest, this.#repository);
   }
 
   async tag(descriptor: Descriptor, name: RootName, open: Open): Promise<void> {
@@ -130,39 +157,26 @@ export class RegistryStore implements Source, Sink, Editor {
     return this.#uploader.close();
   }
 
-  async untag(tag: string): Promise<boolean> {
-    return this.#delete(
-      this.#paths.manifest(tag),
-      `take the tag ${tag} away from ${this.name}`,
-      'some registries delete by digest alone',
-    );
+  untag(tag: string): Promise<boolean> {
+    return this.#removal.untag(tag);
   }
 
-  async remove(digest: Digest): Promise<boolean> {
-    const found = await this.#documentAt(digest);
-    if (found === undefined) return false;
-    const gone = await this.#delete(
-      this.#paths.manifest(digest),
-      `remove ${this.name}@${digest}`,
-      'the registry may have deletion switched off',
-    );
-    if (gone && found.document?.subject !== undefined)
-      await this.#referrers.remove(found.document.subject.digest, digest);
+  remove(digest: Digest): Promise<boolean> {
+    return this.#removal.remove(digest);
+  }
+
+  async removeBlob(digest: Digest): Promise<boolean> {
+    const gone = await this.#removal.removeBlob(digest);
+    this.#holders.forget(digest, this.#repository);
     return gone;
-  }
-
-  removeBlob(digest: Digest): Promise<boolean> {
-    return this.#delete(
-      this.#paths.blob(digest),
-      `remove the blob ${this.name}@${digest}`,
-      'the registry may collect blobs that nothing names by itself',
-    );
   }
 
   async #putDocument(descriptor: Descriptor, name: string, open: Open): Promise<void> {
     const limit = documentLimit(descriptor.mediaType);
     const bytes = await readVerified(await open(), descriptor, limit);
     const { knowsSubject } = await this.#manifests.write(name, descriptor, bytes);
+    this.#learn(bytes, descriptor.mediaType);
+    if (knowsSubject) this.#client.learned.tellReferrersApi(this.name, true);
     if (knowsSubject || this.#listed.has(descriptor.digest) || isSchema1Type(descriptor.mediaType)) return;
     const document = parseManifest(bytes, descriptor.mediaType, `${this.name}@${descriptor.digest}`);
     if (document.subject === undefined) return;
@@ -170,34 +184,8 @@ export class RegistryStore implements Source, Sink, Editor {
     this.#listed.add(descriptor.digest);
   }
 
-  /** Undefined: it is not there. A document that cannot be read can be removed all the same. */
-  async #documentAt(digest: Digest): Promise<{ document: ManifestDocument | undefined } | undefined> {
-    try {
-      const { bytes, descriptor } = await this.#manifests.fetch(digest);
-      return { document: parseManifest(bytes, descriptor.mediaType, `${this.name}@${digest}`) };
-    } catch (error) {
-      if (hasStatus(error, 404)) return undefined;
-      if (
-        error instanceof OclError &&
-        ['OCL_DOCUMENT_INVALID', 'OCL_UNSUPPORTED', 'OCL_DIGEST_MISMATCH'].includes(error.code) &&
-        !(error instanceof AnswerError)
-      ) {
-        return { document: undefined };
-      }
-      throw error;
-    }
-  }
-
-  async #delete(to: string, action: string, hint: string): Promise<boolean> {
-    try {
-      await discard(
-        await this.#client.send({ method: 'DELETE', to, need: this.#paths.remove, action, ok: [200, 202, 204] }),
-      );
-      return true;
-    } catch (error) {
-      if (hasStatus(error, 404)) return false;
-      if (hasStatus(error, 400, 405, 501)) throw new OclError('OCL_UNSUPPORTED', error.message, { hint, cause: error });
-      throw error;
-    }
+  /** The blobs of a manifest that the registry has let in are there; a foreign layer may not be. */
+  #learn(bytes: Uint8Array, mediaType: string): void {
+    for (const child of blobsOf(bytes, mediaType)) this.#holders.add(child.digest, this.#repository);
   }
 }

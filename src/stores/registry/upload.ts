@@ -1,13 +1,12 @@
 import { Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
-import { isCode, OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { discard } from '../../io/httpMessages.ts';
 import { isTemporary } from '../../io/retry.ts';
 import { verifyInto, verifying } from '../../io/verify.ts';
 import { sendChunks } from './chunks.ts';
-import { type Answer, type RegistryClient } from './client.ts';
+import { type RegistryClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { checkAnsweredDigest, sessionOf, withDigest, type Session } from './session.ts';
 import { type RepositoryPaths } from './paths.ts';
@@ -27,30 +26,9 @@ export class Uploader {
     this.#paths = paths;
   }
 
-  /** Asks the registry to take a blob from another of its repositories. False: it has to be sent. */
-  async mount(digest: Digest, from: string): Promise<boolean> {
-    const action = `mount ${digest} from ${from} into ${this.#paths.name}`;
-    const to = `${this.#paths.uploads}?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(this.#paths.wireName(from))}`;
-    let answer: Answer;
-    try {
-      answer = await this.#client.send({
-        method: 'POST',
-        to,
-        need: this.#paths.mountNeed(from),
-        action,
-        ok: [201, 202],
-        repeatable: true,
-      });
-    } catch (error) {
-      // A mount is a favour: without it the blob is sent (ggcr#1679), and what is really wrong shows there.
-      if (error instanceof OclError && !isCode(error, 'OCL_UNREACHABLE') && !isCode(error, 'OCL_RATE_LIMITED'))
-        return false;
-      throw error;
-    }
-    await discard(answer);
-    if (answer.status === 201) return true;
-    this.#opened.set(digest, sessionOf(answer, action));
-    return false;
+  /** A session that is open already, as a declined mount leaves it, for the upload that follows. */
+  takeOver(digest: Digest, session: Session): void {
+    this.#opened.set(digest, session);
   }
 
   /**

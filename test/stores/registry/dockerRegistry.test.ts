@@ -148,11 +148,21 @@ describe.skipIf(why !== undefined)(`against Debian's docker-registry${why === un
     expect(await app.remove(first.image.digest)).toBe(false);
   });
 
-  it('what it cannot take back is told', async () => {
+  it('a tag is taken away, although it deletes by digest alone, and its siblings stay', async () => {
+    const app = store('untagged');
+    const { image, bytes } = await pushImage(app, randomBytes(1000));
+    for (const tag of ['v1', 'v2']) await app.tag(image, { tag }, openBytes(bytes));
+    expect(await app.untag('v1')).toBe(true);
+    expect(await app.find('v1')).toBeUndefined();
+    expect(await app.find('v2')).toEqual(image);
+    expect(await listAll(app.tags())).toEqual(['v2']);
+    expect(await app.untag('v1')).toBe(false);
+  });
+
+  it('manifests and blobs are taken back', async () => {
     const app = store('taken/back');
     const { image, bytes, layers } = await pushImage(app, randomBytes(1000));
     await app.tag(image, { tag: 'v1' }, openBytes(bytes));
-    await expect(app.untag('v1')).rejects.toMatchObject({ code: 'OCL_UNSUPPORTED' });
     expect(await app.remove(image.digest)).toBe(true);
     expect(await app.find('v1')).toBeUndefined();
     const [blob] = layers as [Descriptor];

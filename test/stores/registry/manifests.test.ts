@@ -3,7 +3,7 @@ import { EMPTY_BLOB } from '../../../src/core/descriptor.ts';
 import { referrersTag } from '../../../src/core/digest.ts';
 import { MEDIA } from '../../../src/core/mediaTypes.ts';
 import { describe as describeBytes, digestOf } from '../../../src/io/verify.ts';
-import { reply, replyJson, type Handler, type Seen } from '../../support/scriptedServer.ts';
+import { reply, replyJson, type Handler, type ScriptedServer } from '../../support/scriptedServer.ts';
 import { bare, cleanUp, connectTo, listAll, openBytes, readAll, repository, scripted, serve } from './harness.ts';
 
 afterEach(cleanUp);
@@ -250,7 +250,9 @@ describe('referrers', () => {
 
 describe('the fallback tag', () => {
   const put = `PUT /v2/app/manifests/${signature.digest}`;
-  const written = (request: Seen | undefined): unknown => JSON.parse(request?.body.toString() ?? '');
+  /** What was stored last. */
+  const written = ({ seen }: ScriptedServer): unknown =>
+    JSON.parse(seen.findLast(({ method }) => method === 'PUT')?.body.toString() ?? '');
 
   it('is left alone where the registry knows subjects', async () => {
     const { app, server } = await scripted({ [put]: reply(201, { 'oci-subject': image.digest }) });
@@ -261,8 +263,9 @@ describe('the fallback tag', () => {
   it('is made', async () => {
     const { app, server } = await scripted({ [put]: reply(201), [`PUT ${fallback}`]: reply(201) });
     await app.put(signature, openBytes(signatureBytes));
-    expect(server.calls()).toEqual([put, `GET ${fallback}`, `PUT ${fallback}`]);
-    expect(written(server.seen[2])).toEqual({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [entry] });
+    expect(server.calls()).toEqual([put, `GET ${fallback}`, `PUT ${fallback}`, `HEAD ${fallback}`]);
+    expect(server.seen[2]?.headers['if-none-match']).toBe('*');
+    expect(written(server)).toEqual({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [entry] });
     expect(server.seen[2]?.headers['content-type']).toBe(MEDIA.ociIndex);
   });
 
@@ -280,13 +283,13 @@ describe('the fallback tag', () => {
       [`PUT ${fallback}`]: reply(201),
     });
     await app.put(signature, openBytes(signatureBytes));
-    expect(written(server.seen.at(-1))).toEqual({
+    expect(written(server)).toEqual({
       schemaVersion: 2,
       mediaType: MEDIA.ociIndex,
       manifests: [old, entry],
       annotations: { kept: 'yes' },
     });
-    expect(server.seen.at(-1)?.headers['if-match']).toBe('"e1"');
+    expect(server.seen.findLast(({ method }) => method === 'PUT')?.headers['if-match']).toBe('"e1"');
   });
 
   it('does not list anything twice', async () => {
@@ -308,7 +311,7 @@ describe('the fallback tag', () => {
       [`PUT ${fallback}`]: [reply(412), reply(201)],
     });
     await app.put(signature, openBytes(signatureBytes));
-    expect(written(server.seen.at(-1))).toMatchObject({ manifests: [other, entry] });
+    expect(written(server)).toMatchObject({ manifests: [other, entry] });
   });
 
   it('holds all that are put at the same time', async () => {
@@ -333,7 +336,7 @@ describe('the fallback tag', () => {
       [`PUT ${fallback}`]: reply(201),
     });
     expect(await app.remove(signature.digest)).toBe(true);
-    expect(written(server.seen.at(-1))).toMatchObject({ manifests: [] });
+    expect(written(server)).toMatchObject({ manifests: [] });
   });
 
   it('is not asked for where the API is', async () => {
@@ -349,16 +352,9 @@ describe('the fallback tag', () => {
 
 describe('taking back', () => {
   it('a tag', async () => {
-    const { app } = await scripted({
-      [`DELETE ${byTag}`]: [reply(202), reply(404), reply(405), reply(400), reply(403)],
-    });
+    const { app } = await scripted({ [`DELETE ${byTag}`]: [reply(202), reply(404), reply(403)] });
     expect(await app.untag('v1')).toBe(true);
     expect(await app.untag('v1')).toBe(false);
-    await expect(app.untag('v1')).rejects.toMatchObject({
-      code: 'OCL_UNSUPPORTED',
-      hint: expect.stringContaining('digest'),
-    });
-    await expect(app.untag('v1')).rejects.toMatchObject({ code: 'OCL_UNSUPPORTED' });
     await expect(app.untag('v1')).rejects.toMatchObject({ code: 'OCL_DENIED' });
   });
 
