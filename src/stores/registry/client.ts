@@ -18,9 +18,10 @@ import { RETRY, retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
 import { Auth, type Need } from './auth.ts';
 import { type Credentials } from './credentials.ts';
-import { failureOf, type AnswerError } from './errors.ts';
+import { failureOf, isAnswer, type AnswerError } from './errors.ts';
 import { createExclusive } from './exclusive.ts';
 import { DEFAULT_CONCURRENCY, endpointOf, type HostSettings } from './hosts.ts';
+import { Learned } from './learned.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { RateLimits } from './rateLimits.ts';
 import { createFetchToken } from './token.ts';
@@ -76,6 +77,8 @@ export class RegistryClient {
   readonly #warnings: Warnings;
   /** Lets one task at a time work on what has no lock of its own at the registry, such as a tag that is read, changed and written. */
   readonly exclusively = createExclusive();
+  /** What its answers have told so far: habits, and who has which blob. */
+  readonly learned: Learned;
   readonly #rateLimits: RateLimits;
 
   constructor(options: ClientOptions) {
@@ -91,7 +94,7 @@ export class RegistryClient {
     this.gate = createGate(registry, settings.concurrency ?? DEFAULT_CONCURRENCY);
     this.#http = http;
     this.#tls = tls;
-    const fetchToken = createFetchToken({ http, clock, tls, registryHost: base.host, retry: this.retry, signal });
+    const fetchToken = createFetchToken({ http, clock, tls, base, retry: this.retry, signal });
     this.#auth = new Auth({ registry, base, clock, credentials, fetchToken });
     this.turns = new Turns({
       host: registry,
@@ -102,6 +105,7 @@ export class RegistryClient {
     });
     this.#warnings = new Warnings(options.emit, registry);
     this.#rateLimits = new RateLimits(clock);
+    this.learned = new Learned(settings.hostname ?? registry, clock);
   }
 
   /** What is known of the registry's limits now. */
@@ -118,12 +122,18 @@ export class RegistryClient {
     const signal = request.signal ?? this.signal;
     const turn = this.turns.turn();
     let answer: Answer | undefined;
-    const once = async (): Promise<Answer> => (answer = await this.#attempt({ ...request, repeatable }));
+    let failure: AnswerError | undefined;
+    const once = async (): Promise<Answer> => {
+      answer = await this.#attempt({ ...request, repeatable });
+      failure = answer.status === 500 ? await this.#failure(answer, request) : undefined;
+      if (failure !== undefined && isAnswer(failure)) throw failure;
+      return answer;
+    };
     const attempt = (): Promise<Answer> => turn.run(request.action, once, signal);
     if (repeatable) await retrying(attempt, { clock: this.clock, policy: this.retry, signal, pauses: turn });
     else await attempt();
     if (answer === undefined) throw new OclError('OCL_INTERNAL', `Cannot ${request.action}: no try was made`);
-    if (!request.ok.includes(answer.status)) throw await this.#failure(answer, request);
+    if (!request.ok.includes(answer.status)) throw failure ?? (await this.#failure(answer, request));
     refuseEncoding(answer, request);
     return answer;
   }
@@ -133,42 +143,31 @@ export class RegistryClient {
     return parseJson(await readBounded(answer.body, limit, what), what);
   }
 
-  async #attempt(request: ApiRequest): Promise<Answer> {
+  #attempt(request: ApiRequest): Promise<Answer> {
     const url = typeof request.to === 'string' ? new URL(`v2/${request.to}`, this.base) : request.to;
-    const own = url.origin === this.base.origin;
-    const refusal = own ? this.#auth.refusal(request.need) : undefined;
-    if (refusal !== undefined) {
-      throw new OclError(
-        refusal.code,
-        `Cannot ${request.action}: ${this.registry} refused the same right a short while ago`,
-        { hint: refusal.hint, cause: refusal },
-      );
-    }
-    const used = own ? await this.#auth.authorization(request.need) : undefined;
-    let answer = await this.#follow(request, url, used);
-    this.#observe(answer);
-    if (answer.url.origin !== this.base.origin) return answer;
-    if (answer.status !== 401) {
-      if (answer.status < 400) this.#auth.accept(request.need);
+    const send = async (authorization: string | undefined): Promise<Answer> => {
+      const answer = await this.#follow(request, url, authorization);
+      this.#warnings.read(answer.headers);
       return answer;
-    }
-    const better = await this.#auth.answer(await this.#challenges(answer), request.need, used);
-    if (better !== undefined) {
-      await discard(answer);
-      answer = await this.#follow(request, url, better);
-      this.#observe(answer);
-      if (answer.status < 400) this.#auth.accept(request.need);
-    }
-    return answer;
+    };
+    if (url.origin !== this.base.origin) return send(undefined);
+    const { need, action, body, ok } = request;
+    return this.#auth.send({
+      need,
+      action,
+      streams: body !== undefined && !(body instanceof Uint8Array),
+      wants401: ok.includes(401),
+      send,
+      failure: (answer) => this.#read(answer, request),
+      ping: () => this.#ping(),
+    });
   }
 
-  /** GCR leaves the challenge out of real calls; `/v2/` has it (spec oci.md 8.2). */
-  async #challenges(answer: Answer): Promise<readonly string[]> {
-    const values = answer.headers.get('www-authenticate');
-    if (values !== undefined) return values;
-    const ping = await this.#request({ method: 'GET', url: new URL('v2/', this.base), tls: this.#tls });
-    await discard(ping);
-    return ping.status === 401 ? (ping.headers.get('www-authenticate') ?? []) : [];
+  /** The challenges of `/v2/`. */
+  async #ping(): Promise<readonly string[]> {
+    const answer = await this.#request({ method: 'GET', url: new URL('v2/', this.base), tls: this.#tls });
+    await discard(answer);
+    return answer.status === 401 ? (answer.headers.get('www-authenticate') ?? []) : [];
   }
 
   async #follow(request: ApiRequest, start: URL, authorization: string | undefined): Promise<Answer> {
@@ -203,18 +202,21 @@ export class RegistryClient {
 
   async #request(request: HttpRequest): Promise<HttpResponse> {
     const response = await this.#http.request({ ...request, signal: request.signal ?? this.signal });
-    if (request.url.origin === this.base.origin) this.#rateLimits.observe(response);
+    if (request.url.origin === this.base.origin) {
+      this.#rateLimits.observe(response);
+      this.learned.observe(response.headers);
+    }
     return response;
   }
 
   async #failure(answer: Answer, request: ApiRequest): Promise<AnswerError> {
-    const error = await failureOf(answer, request.action, this.registry);
-    if (error.status === 401 && answer.url.origin === this.base.origin) this.#auth.refuse(request.need, error);
-    return error;
+    const error = await this.#read(answer, request);
+    return answer.url.origin === this.base.origin ? this.#auth.explain(error, request.need) : error;
   }
 
-  #observe(answer: Answer): void {
-    this.#warnings.read(answer.headers);
+  #read(answer: Answer, { action, method, need }: ApiRequest): Promise<AnswerError> {
+    const about = { action, method, repository: need.repository, host: this.registry, quirks: this.learned.quirks };
+    return failureOf(answer, about);
   }
 }
 
