@@ -93,4 +93,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     describe: 'Show which account a registry gets, and where it was found',
     load: async () => (await import('./commands/whoami.ts')).whoami,
   },
+  {
+    usage: 'ping <registry>',
+    describe: 'Find out why a registry does not work, step by step',
+    load: async () => (await import('./commands/ping.ts')).ping,
+  },
+  {
+    usage: 'ratelimit [registry]',
+    describe: 'Show what a registry still allows, without spending any of it',
+    load: async () => (await import('./commands/ratelimit.ts')).ratelimit,
+  },
 ];

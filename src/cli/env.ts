@@ -3,7 +3,9 @@ import { type Clock } from '../core/clock.ts';
 import { type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { parsePlatform } from '../core/platform.ts';
+import { type AuthorityPlaces } from '../io/authorities.ts';
 import { type Http } from '../io/httpMessages.ts';
+import { proxySettings } from '../io/proxy.ts';
 import { systemClock } from '../io/systemClock.ts';
 import {
   createCredentials,
@@ -11,6 +13,7 @@ import {
   type ExplicitCredential,
   type KeptAs,
 } from '../stores/registry/credentials.ts';
+import { type Reach } from '../stores/registry/diagnose.ts';
 import { rememberHelper } from '../stores/registry/helperCache.ts';
 import { type HostSettings } from '../stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../stores/registry/registries.ts';
@@ -54,6 +57,8 @@ export interface Env {
   readonly stores: AllStores;
   readonly registries: Registries;
   readonly credentials: Required<Credentials>;
+  /** For questions about the way to a registry itself. */
+  reach(registry: string): Reach;
   readonly tmpDir: string;
   readonly json: boolean;
   readonly renderer: Renderer;
@@ -85,7 +90,14 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     stderr.write(`${failedLine(image, error)}\n`);
   };
   const renderer = createRenderer(args, print);
+  const proxies = proxySettings(env);
+  const authorities: AuthorityPlaces = {
+    file: env['SSL_CERT_FILE'],
+    directories: env['SSL_CERT_DIR'],
+    extra: env['NODE_EXTRA_CA_CERTS'],
+  };
   const http = openHttp();
+  const hosts = mergeHosts(args, options.hosts);
   const { explicit, files, helpers } = loginSources();
   const credentials = createCredentials({
     files: options.skipDockerConfig === true ? [] : files,
@@ -99,7 +111,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     clock: systemClock,
     emit: renderer.emit,
     signal,
-    hosts: mergeHosts(args, options.hosts),
+    hosts,
     credentials,
   });
   const tmpDir = args.tmpdir ?? tmpdir();
@@ -120,6 +132,16 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     stores,
     registries,
     credentials,
+    reach: (registry) => ({
+      settings: hosts.get(registry) ?? {},
+      http,
+      clock: systemClock,
+      emit: renderer.emit,
+      signal,
+      credentials,
+      proxies,
+      authorities: async (own) => new (await import('../io/authorities.ts')).Authorities(authorities).with(own),
+    }),
     tmpDir,
     json: args.json,
     renderer,
@@ -138,11 +160,8 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
       const { createHttp } = await import('../io/http.ts');
       return createHttp({
         userAgent: `ocl/${version}`,
-        proxy: {
-          http: env['http_proxy'] ?? env['HTTP_PROXY'],
-          https: env['https_proxy'] ?? env['HTTPS_PROXY'],
-          except: env['no_proxy'] ?? env['NO_PROXY'],
-        },
+        proxy: proxies,
+        authorities,
       });
     });
   }

@@ -1,6 +1,7 @@
 import { OclError } from '../../core/errors.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { defineCommand } from '../command.ts';
+import { toMilliseconds } from '../duration.ts';
 import { formatBytes, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 
@@ -41,14 +42,3 @@ export const gc = defineCommand(
     });
   },
 );
-
-const UNIT_MS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function toMilliseconds(text: string): number {
-  const match = /^(\d+)([smhd]?)$/.exec(text);
-  if (match === null)
-    throw new OclError('OCL_USAGE', `Cannot read the duration ${JSON.stringify(text)}`, {
-      hint: 'write it like 90s, 30m, 1h or 7d',
-    });
-  return Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? 1000);
-}
