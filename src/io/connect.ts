@@ -75,9 +75,11 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
       }
       const socket = connect({ ...target, ...(tunnel === undefined ? {} : { httpSocket: tunnel }) }, (error, made) => {
         if (error === null) {
+          // An alert is told first and the end after it: undici would remember the end.
+          made.once('error', () => made.destroy());
           if (tunnel === undefined) options.onConnected(originOf(target), made.remoteAddress);
           done(null, made);
-        } else void fail(target, error, done);
+        } else void failExplained(target, error, done);
       }) as unknown as Duplex;
       if (tunnel !== undefined) socket.once('close', () => tunnel.destroy());
       connecting.add(originOf(target), socket, 'secureConnect');
@@ -86,7 +88,7 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
     }
   }
 
-  async function fail(target: Target, error: Error, done: Done): Promise<void> {
+  async function failExplained(target: Target, error: Error, done: Done): Promise<void> {
     done(await explain(target, error), null);
   }
 

@@ -30,6 +30,11 @@ const UNTRUSTED: Reason = {
   hint: "put the authority's certificate into /etc/containers/certs.d/HOST/ca.crt, or give --cert-dir DIR; --insecure HOST takes any certificate",
   permanent: true,
 };
+const UNUSABLE: Reason = {
+  why: 'its certificate cannot be used: one in its chain is weak, revoked, or not meant for this',
+  hint: 'who runs it has to replace it; --insecure HOST takes any certificate',
+  permanent: true,
+};
 const CLIENT_WANTED: Reason = {
   why: 'it wants a certificate of the client, and did not get one that it takes',
   hint: 'put client.cert and client.key into /etc/containers/certs.d/HOST/, or give --cert-dir DIR',
@@ -82,6 +87,15 @@ const REASONS: Readonly<Record<string, Reason>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  INVALID_PURPOSE: UNUSABLE,
+  INVALID_CA: UNUSABLE,
+  CERT_SIGNATURE_FAILURE: UNUSABLE,
+  CERT_REVOKED: UNUSABLE,
+  CERT_CHAIN_TOO_LONG: UNUSABLE,
+  PATH_LENGTH_EXCEEDED: UNUSABLE,
+  EE_KEY_TOO_SMALL: UNUSABLE,
+  CA_KEY_TOO_SMALL: UNUSABLE,
+  CA_MD_TOO_WEAK: UNUSABLE,
   ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NOT_TLS,
   ERR_SSL_HTTP_REQUEST: NOT_TLS,

@@ -66,7 +66,7 @@ export function parseProxy(text: string, target: URL): Proxy {
 }
 
 const HINT = {
-  hint: 'set HTTPS_PROXY (HTTP_PROXY for http) to http://[USER:PASSWORD@]HOST:PORT, or name the host in NO_PROXY',
+  hint: 'set HTTPS_PROXY (HTTP_PROXY for http) to http://HOST:PORT, or name the host in NO_PROXY',
 };
 
 /** A percent sign that encodes nothing stands for itself. */

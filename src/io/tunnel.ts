@@ -74,7 +74,7 @@ export function proxyRefusal(target: URL, proxy: URL, status: number, reason = '
   return new ConnectionError(`Cannot reach ${target.origin}: the proxy ${proxy.origin} answered ${status}${said}`, {
     hint:
       status === 407
-        ? `give a user and password: HTTPS_PROXY=${proxy.protocol}//USER:PASSWORD@${proxy.host} (HTTP_PROXY for http)`
+        ? `the proxy wants a login: write USER:PASSWORD@ before its host in HTTPS_PROXY (HTTP_PROXY for http)`
         : `this is the proxy's answer, not the registry's: ask who runs it to let ${target.host} pass, or name the host in NO_PROXY`,
     cause: undefined,
     temporary: [408, 429, 500, 502, 503, 504].includes(status),

@@ -1,16 +1,10 @@
-import { createServer as createTcpServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:https';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OclError } from '../../src/core/errors.ts';
 import { ConnectionError } from '../../src/io/connectionError.ts';
 import { createHttp, type HttpOptions } from '../../src/io/http.ts';
 import { discard, header, type Http } from '../../src/io/httpMessages.ts';
-import { readBounded } from '../../src/io/verify.ts';
 import { breakOff, reply, startScriptedServer, type ScriptedServer } from '../support/scriptedServer.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -283,99 +277,5 @@ describe('a connection', () => {
     const http = createHttp({ userAgent: 'x' });
     await http.close();
     await expect(http.request({ method: 'GET', url: new URL('http://127.0.0.1:1/') })).rejects.toThrow(/closed/);
-  });
-});
-
-describe('TLS', () => {
-  async function tlsServer(): Promise<{ url: URL; ca: string }> {
-    const directory = mkdtempSync(join(tmpdir(), 'ocl-tls-'));
-    cleanups.push(() => rmSync(directory, { recursive: true }));
-    const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        keyFile,
-        '-out',
-        certFile,
-        '-days',
-        '2',
-        '-subj',
-        '/CN=localhost',
-        '-addext',
-        'subjectAltName=DNS:localhost',
-      ],
-      { stdio: 'ignore' },
-    );
-    const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(certFile, 'utf8')];
-    const server = createTlsServer({ key, cert }, (_request, response) => response.end('secret'));
-    server.on('tlsClientError', () => {});
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    cleanups.push(() => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve))));
-    return { url: new URL(`https://localhost:${(server.address() as AddressInfo).port}/`), ca: cert };
-  }
-
-  it('refuses strangers with a hint, and takes those whose authority is handed in', async () => {
-    const { url, ca } = await tlsServer();
-    const http = client();
-    await expect(http.request({ method: 'GET', url })).rejects.toMatchObject({
-      temporary: false,
-      message: expect.stringContaining('not trusted'),
-      hint: expect.stringContaining('authority'),
-    });
-    const trusted = await http.request({ method: 'GET', url, tls: { ca: [ca] } });
-    expect((await collect(trusted.body)).bytes.toString()).toBe('secret');
-    const insecure = await http.request({ method: 'GET', url, tls: { verify: false } });
-    await discard(insecure);
-    await expect(http.request({ method: 'GET', url })).rejects.toThrow(/not trusted/);
-    const other = new URL(url);
-    other.hostname = '127.0.0.1';
-    await expect(http.request({ method: 'GET', url: other, tls: { ca: [ca] } })).rejects.toThrow(/another host name/);
-  });
-
-  it('says so when the other end speaks plain http', async () => {
-    const server = await script({});
-    const failed = client().request({ method: 'GET', url: new URL(server.url.replace('http:', 'https:')) });
-    await expect(failed).rejects.toMatchObject({ temporary: false, hint: expect.stringContaining('tls: disabled') });
-  });
-});
-
-describe('proxies', () => {
-  async function proxy(): Promise<{ url: string; lines: string[] }> {
-    const lines: string[] = [];
-    const url = await rawServer((socket) => {
-      socket.once('data', (head) => {
-        const line = head.toString().split('\r\n')[0] ?? '';
-        lines.push(line);
-        const connected = /^CONNECT ([^ ]+):(\d+) /.exec(line);
-        if (connected === null)
-          return void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nproxy');
-        const upstream = connect(Number(connected[2]), '127.0.0.1', () => {
-          socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-          socket.pipe(upstream).pipe(socket);
-        });
-        upstream.on('error', () => socket.destroy());
-        socket.on('close', () => upstream.destroy());
-      });
-    });
-    return { url, lines };
-  }
-
-  it('get plain requests as they are, and those to exceptions not at all', async () => {
-    const through = await proxy();
-    const http = client({ proxy: { http: through.url, except: '.internal.example' } });
-    const answer = await http.request({ method: 'GET', url: new URL('http://registry.example/v2/') });
-    expect((await readBounded(answer.body, 100, 'x')).toString()).toBe('proxy');
-    expect(through.lines).toEqual(['GET http://registry.example/v2/ HTTP/1.1']);
-    const server = await script({ 'GET /a': reply(200) });
-    await discard(await http.request({ method: 'GET', url: new URL(`${server.url}/a`) }));
-    expect(through.lines).toHaveLength(1);
   });
 });

@@ -59,4 +59,24 @@ describe('a wide socket', () => {
     await done;
     expect(Buffer.concat(taken).equals(sent)).toBe(true);
   });
+
+  it('goes on to the next address of a name when one does not answer', async () => {
+    const server = createServer((socket) => socket.on('error', () => {}).end('here'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => server.close());
+    const socket = new WideSocket({
+      host: 'registry.example',
+      port: (server.address() as AddressInfo).port,
+      timeout: 5000,
+      lookup: (_name, _options, done) =>
+        done(null, [
+          // Nothing listens there.
+          { address: '::1', family: 6 },
+          { address: '127.0.0.1', family: 4 },
+        ]),
+    });
+    cleanups.push(() => socket.destroy());
+    await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    expect(socket.remoteAddress).toBe('127.0.0.1');
+  });
 });

@@ -10,6 +10,8 @@ export interface Pair {
 export interface Authority {
   /** Its own certificate, PEM. */
   readonly cert: string;
+  /** PEM. */
+  readonly key: string;
   /** The common name that errors show as the issuer. */
   readonly name: string;
   /**
@@ -36,13 +38,15 @@ export function createAuthority(name = 'ocl test authority'): Authority {
       extension(OID.extendedKeyUsage, false, sequence(oid(purpose))),
       ...more,
     ]);
-    return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string };
+    return { cert, key: pemOf(privateKey) };
   };
   return {
     name,
+    key: pemOf(own.privateKey),
     cert: issue(name, own.publicKey, today, [
       extension(OID.basicConstraints, true, sequence(tlv(0x01, Buffer.from([0xff])))),
-      extension(OID.keyUsage, true, bits(0x06, 1)),
+      // For signing certificates, and for being shown itself.
+      extension(OID.keyUsage, true, bits(0x86, 1)),
     ]),
     server: (names, { from = today[0], until = today[1] } = {}) =>
       leaf(names[0] ?? 'localhost', [from, until], OID.serverAuth, [
@@ -85,12 +89,16 @@ function certificate({ issuer, subject, span, publicKey, signer, extensions }: P
     tlv(0xa3, sequence(...extensions)),
   );
   const signed = sequence(body, algorithm, tlv(0x03, Buffer.from([0]), sign('sha256', body, signer)));
-  const lines = signed.toString('base64').replaceAll(/.{64}/g, '$&\n');
+  const lines = signed.toString('base64').replaceAll(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
 function makeKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }) as string;
 }
 
 function tlv(tag: number, ...parts: readonly Uint8Array[]): Buffer {

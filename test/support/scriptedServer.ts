@@ -27,6 +27,7 @@ export interface ScriptedServer {
  */
 export async function startScriptedServer(
   script: Readonly<Record<string, Handler | readonly Handler[]>>,
+  address = '127.0.0.1',
 ): Promise<ScriptedServer> {
   const queues = new Map(
     Object.entries(script).map(([call, handlers]) => [
@@ -50,8 +51,8 @@ export async function startScriptedServer(
       void handler(response, record);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const host = `${address.includes(':') ? `[${address}]` : address}:${(server.address() as AddressInfo).port}`;
   return {
     host,
     url: `http://${host}`,
