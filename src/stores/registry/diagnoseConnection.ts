@@ -138,14 +138,15 @@ async function connect(on: Case, signal: AbortSignal): Promise<Finding> {
   const results = new Set(attempts.map(({ result }) => result));
   const [only] = results.size === 1 ? results : [];
   const place = `${bareHost(target.hostname)} port ${port}${on.proxy === undefined ? '' : ', the proxy'}`;
-  return { ok: false, says: `${reasonOfFailure(only)} ${place}`, facts, details, hint: tcpHint(on, only) };
+  return { ok: false, says: reasonOfFailure(only, place), facts, details, hint: tcpHint(on, only) };
 }
 
-function reasonOfFailure(result: Attempt['result'] | undefined): string {
-  if (result === 'refused') return 'nothing listens at';
-  if (result === 'timeout') return 'a firewall or a host that is down leaves without an answer who connects to';
-  if (result === 'unreachable') return 'this machine has no way to';
-  return 'none of the addresses takes connections of';
+function reasonOfFailure(result: Attempt['result'] | undefined, place: string): string {
+  if (result === 'refused') return `nothing listens at ${place}`;
+  if (result === 'timeout')
+    return `there is no answer from ${place}: a firewall drops what is sent, or the host is down`;
+  if (result === 'unreachable') return `this machine has no way to ${place}`;
+  return `none of its addresses takes connections, at ${place}`;
 }
 
 function tcpHint({ base, registry, proxy }: Case, result: Attempt['result'] | undefined): string {
