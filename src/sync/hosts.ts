@@ -47,6 +47,8 @@ function readHost(
     pass: entry.pass || undefined,
     token: entry.token || undefined,
     credHelper: entry.credHelper || undefined,
+    credExpire: entry.credExpire && entry.credExpire > 0 ? entry.credExpire : undefined,
+    credHost: entry.credHost || undefined,
     repoAuth: entry.repoAuth ?? false,
     pathPrefix: pathPrefix || undefined,
     reqConcurrent: entry.reqConcurrent && entry.reqConcurrent > 0 ? entry.reqConcurrent : undefined,

@@ -24,8 +24,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   cacheCount: 'it is ignored',
   cacheTime: 'it is ignored',
   userAgent: 'requests name ocl',
-  credExpire: 'it is ignored',
-  credHost: 'the helper is asked for the registry',
   mirrors: 'the registry itself is asked',
   priority: 'it is ignored',
   api: 'it is ignored, as in regsync',

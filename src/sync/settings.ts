@@ -32,6 +32,10 @@ export interface HostSettings {
   readonly token?: string | undefined;
   /** The whole name of a program, such as `docker-credential-ecr-login`. */
   readonly credHelper?: string | undefined;
+  /** Milliseconds that a helper's answer is used. */
+  readonly credExpire?: number | undefined;
+  /** The name under which helpers and files keep the login, when it is another. */
+  readonly credHost?: string | undefined;
   /** Tokens are kept apart for each repository. */
   readonly repoAuth: boolean;
   /** Stands between `/v2/` and the repository, without slashes at its ends. */

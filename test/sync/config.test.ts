@@ -157,14 +157,12 @@ describe('everything.yaml', () => {
   });
   it('merges the hosts of one registry', () => {
     expect(loaded.config.creds).toEqual([
-      { registry: 'plain.test:5000', tls: 'disabled', repoAuth: false },
+      { registry: 'plain.test:5000', tls: 'disabled', credExpire: 3_600_000, credHost: 'other', repoAuth: false },
       { registry: 'docker.io', credHelper: 'docker-credential-example', repoAuth: false },
     ]);
   });
   it.each([
-    [5, 'credExpire is not acted upon yet'],
-    [6, 'credHost is'],
-    [7, 'mirrors is'],
+    [7, 'mirrors is not acted upon yet'],
     [8, 'priority is'],
     [9, 'api is'],
     [10, 'apiOpts is'],

@@ -123,6 +123,9 @@ function envOptions(config: LoadedConfig['config']): EnvOptions {
     skipDockerConfig: config.skipDockerConfig,
     hosts: new Map(config.creds.map((host) => [host.registry, settingsOf(host)])),
     explicit: config.creds.flatMap(credentialOf),
+    keptAs: new Map(
+      config.creds.map(({ registry, credHost, credExpire }) => [registry, { server: credHost, keep: credExpire }]),
+    ),
   };
 }
 
@@ -141,10 +144,11 @@ function settingsOf(host: HostSettings): RegistrySettings {
 
 function credentialOf(host: HostSettings): ExplicitCredential[] {
   const { registry, user, pass, token, credHelper } = host;
-  if (token !== undefined) return [{ registry, credential: { kind: 'identity', token } }];
-  if (user !== undefined && pass !== undefined)
-    return [{ registry, credential: { kind: 'password', username: user, password: pass } }];
-  return credHelper === undefined ? [] : [{ registry, credential: { kind: 'helper', helper: credHelper } }];
+  const source = { kind: 'settings', where: 'creds of the sync file' } as const;
+  const of = (credential: ExplicitCredential['credential']): ExplicitCredential[] => [{ registry, credential, source }];
+  if (token !== undefined) return of({ kind: 'identity', token });
+  if (user !== undefined && pass !== undefined) return of({ kind: 'password', username: user, password: pass });
+  return credHelper === undefined ? [] : of({ kind: 'helper', helper: credHelper });
 }
 
 function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): number {
