@@ -1,32 +1,15 @@
+import { createServer } from 'node:https';
+import { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isCode } from '../../../src/core/errors.ts';
-import { type Credential, type Credentials } from '../../../src/stores/registry/credentials.ts';
+import { createHttp } from '../../../src/io/http.ts';
 import { describe as describeBytes } from '../../../src/io/verify.ts';
+import { createAuthority } from '../../support/certificates.ts';
 import { reply, replyJson, type Handler, type Seen } from '../../support/scriptedServer.ts';
-import { cleanUp, listAll, openBytes, readAll, repository, scripted, serve } from './harness.ts';
+import { guarded, known, password, tags } from './authHarness.ts';
+import { cleanUp, listAll, openBytes, readAll, scripted, serve } from './harness.ts';
 
 afterEach(cleanUp);
-
-const tags = replyJson(200, { name: 'app', tags: ['v1'] });
-
-function known(credential: Credential | undefined): Credentials & { asked: string[] } {
-  const asked: string[] = [];
-  return { asked, find: (registry, name) => (asked.push(`${registry}/${name}`), Promise.resolve(credential)) };
-}
-
-const password: Credential = { kind: 'password', username: 'me', password: 'söcret:x' };
-
-/** Answers 401 with a challenge until the right value comes. */
-function guarded(
-  challenge: string | string[] | undefined,
-  allowed: (authorization: string) => boolean,
-  then: Handler,
-): Handler {
-  return (response, request) => {
-    if (allowed(request.headers.authorization ?? '')) return then(response, request);
-    return reply(401, challenge === undefined ? {} : { 'www-authenticate': challenge })(response, request);
-  };
-}
 
 function bearerTo(path = '/token'): string {
   return `Bearer realm="${path}",service="test",scope="repository:app:pull"`;
@@ -215,49 +198,6 @@ describe('a token', () => {
   });
 });
 
-describe('a refusal', () => {
-  it('is remembered, so that a wrong password is sent once', async () => {
-    const { app, server, clock } = await scripted(
-      { 'GET /v2/app/tags/list': reply(401, { 'www-authenticate': 'Basic realm="x"' }) },
-      { credentials: known(password) },
-    );
-    await expect(listAll(app.tags())).rejects.toMatchObject({
-      code: 'OCL_UNAUTHORIZED',
-      hint: expect.stringContaining("docker's config.json"),
-    });
-    await expect(listAll(app.tags())).rejects.toMatchObject({
-      code: 'OCL_UNAUTHORIZED',
-      message: expect.stringContaining('a short while ago'),
-    });
-    expect(server.seen).toHaveLength(2);
-    clock.advance(6 * 60_000);
-    await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
-    expect(server.seen.length).toBeGreaterThan(2);
-  });
-
-  it('by the token server is remembered for its repository alone', async () => {
-    const side = await scripted(
-      {
-        'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
-        'GET /v2/open/tags/list': guarded(bearerTo(), (value) => value === 'Bearer ok', tags),
-        'GET /token': [replyJson(401, { details: 'incorrect username or password' }), replyJson(200, { token: 'ok' })],
-      },
-      { credentials: known(password) },
-    );
-    await expect(listAll(side.app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
-    await expect(listAll(side.app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
-    expect(side.server.calls().filter((call) => call === 'GET /token')).toHaveLength(1);
-    expect(await listAll(repository(side, side.server.host, 'open').tags())).toEqual(['v1']);
-  });
-
-  it('of one call does not shut out those that are let in', async () => {
-    const { app } = await scripted({ 'GET /v2/app/tags/list': [tags, reply(401), tags], 'GET /v2/': reply(200) });
-    await listAll(app.tags());
-    await expect(listAll(app.tags())).rejects.toThrow(/401/);
-    expect(await listAll(app.tags())).toEqual(['v1']);
-  });
-});
-
 describe('credentials stay where they belong', () => {
   it('a token server inside a private network gets nothing', async () => {
     const { app } = await scripted(
@@ -298,5 +238,92 @@ describe('credentials stay where they belong', () => {
     expect((await readAll(await app.open(blob))).toString()).toBe('content');
     await expect(app.open(blob)).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
     expect(cdn.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    ['another host', (host: string) => `http://localhost:${host.split(':')[1]}/blob`],
+    ['another port', undefined],
+  ])('%s is another origin', async (_name, elsewhere) => {
+    const bytes = Buffer.from('content');
+    const blob = describeBytes(bytes, 'a/b');
+    const other = await serve({ 'GET /blob': reply(200, {}, bytes) });
+    const { app, server } = await scripted(
+      {
+        [`GET /v2/app/blobs/${blob.digest}`]: guarded(
+          'Basic realm="x"',
+          (value) => value !== '',
+          (response, request) => {
+            const location = elsewhere?.(request.headers.host ?? '') ?? `${other.url}/blob`;
+            return reply(307, { location })(response, request);
+          },
+        ),
+        'GET /blob': reply(200, {}, bytes),
+      },
+      { credentials: known(password) },
+    );
+    expect((await readAll(await app.open(blob))).toString()).toBe('content');
+    const all = [...server.seen, ...other.seen];
+    expect(all.filter(({ path }) => path === '/blob').map(({ headers }) => headers.authorization)).toEqual([undefined]);
+    expect(all.filter(({ headers }) => headers.authorization !== undefined)).toHaveLength(1);
+  });
+
+  it('another scheme is another origin', async () => {
+    const authority = createAuthority();
+    const bytes = Buffer.from('content');
+    const blob = describeBytes(bytes, 'a/b');
+    let seen: unknown = 'nothing';
+    const secure = createServer(authority.server(['127.0.0.1']), (request, response) => {
+      seen = request.headers.authorization;
+      response.end(bytes);
+    });
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+    const http = createHttp({ userAgent: 'test', tls: { ca: [authority.cert] } });
+    const to = `https://127.0.0.1:${(secure.address() as AddressInfo).port}/blob`;
+    const { app } = await scripted(
+      { [`GET /v2/app/blobs/${blob.digest}`]: guarded('Basic realm="x"', Boolean, reply(307, { location: to })) },
+      { credentials: known(password), http },
+    );
+    expect((await readAll(await app.open(blob))).toString()).toBe('content');
+    expect(seen).toBeUndefined();
+    await http.close();
+    secure.closeAllConnections();
+    secure.close();
+  });
+
+  it('an upload that goes on elsewhere takes none along', async () => {
+    const bytes = Buffer.from('content');
+    const blob = describeBytes(bytes, 'a/b');
+    const store = await serve({ 'PUT /up': reply(201) });
+    const { app, server } = await scripted(
+      {
+        'POST /v2/app/blobs/uploads/': guarded('Basic realm="x"', Boolean, reply(202, { location: `${store.url}/up` })),
+      },
+      { credentials: known(password) },
+    );
+    await app.put(blob, openBytes(bytes));
+    expect(server.seen.at(-1)?.headers.authorization).toBeDefined();
+    expect(store.seen.map(({ method, headers }) => [method, headers.authorization])).toEqual([['PUT', undefined]]);
+  });
+
+  it('a token server that changes gets nothing, and the first one keeps what it has', async () => {
+    const thief = await serve({ 'GET /token': replyJson(200, { token: 'stolen' }) });
+    const { app, server } = await scripted(
+      {
+        'GET /v2/app/tags/list': [
+          guarded(bearerTo(), Boolean, tags),
+          tags,
+          reply(401, { 'www-authenticate': bearerTo(`${thief.url}/token`) }),
+        ],
+        'GET /token': replyJson(200, { token: 't1', expires_in: 300 }),
+      },
+      { credentials: known(password) },
+    );
+    expect(await listAll(app.tags())).toEqual(['v1']);
+    await expect(listAll(app.tags())).rejects.toMatchObject({
+      code: 'OCL_UNSAFE',
+      message: expect.stringMatching(/its token server was .* and now it names/),
+    });
+    expect(thief.seen).toEqual([]);
+    expect(server.calls().filter((call) => call === 'GET /token')).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isCode } from '../../../src/core/errors.ts';
 import { isInternal, isLoopback } from '../../../src/io/addresses.ts';
-import { checkRealm } from '../../../src/stores/registry/realm.ts';
+import { checkRealm, Realms } from '../../../src/stores/registry/realm.ts';
 
 const overTls = new URL('https://registry.example/');
 const plain = new URL('http://127.0.0.1:5000/');
@@ -62,6 +62,42 @@ describe('token servers', () => {
   it('nonsense is told as such', () => {
     expect(() => checkRealm('https://[', overTls)).toThrow(/is no URL/);
     expect(() => checkRealm('https://\u001b[2J/', overTls)).toThrow(/u\{1b\}/);
+  });
+});
+
+describe('the token server of a service', () => {
+  const first = 'https://auth.example/token';
+  it.each([
+    ['may be named again', first, 's', undefined],
+    ['may have another query', `${first}?x=1`, 's', undefined],
+    ['may not be another host', 'https://auth.other/token', 's', 'OCL_UNSAFE'],
+    ['may not have another port', 'https://auth.example:8443/token', 's', 'OCL_UNSAFE'],
+    ['may not have another path', 'https://auth.example/other', 's', 'OCL_UNSAFE'],
+    ['may not move to the registry', '/token', 's', 'OCL_UNSAFE'],
+    ['is not that of another service', 'https://auth.other/token', 'other', undefined],
+    ['is not that of none', 'https://auth.other/token', undefined, undefined],
+  ])('%s', (_name, realm, service, code) => {
+    const realms = new Realms(overTls);
+    realms.check(first, 's');
+    const again = (): URL => realms.check(realm, service);
+    if (code === undefined) expect(again().href).toBe(new URL(realm, overTls).href);
+    else expect(again).toThrow(expect.toSatisfy((error) => isCode(error, 'OCL_UNSAFE')));
+  });
+
+  it('may have a path for each repository on the host of the registry itself', () => {
+    const realms = new Realms(overTls);
+    for (const repository of ['a', 'b']) {
+      const path = `/artifactory/api/docker/${repository}/v2/token`;
+      expect(realms.check(path, 's').pathname).toBe(path);
+    }
+  });
+
+  it('is one of few', () => {
+    const realms = new Realms(overTls);
+    const nameMany = (): void => {
+      for (let n = 0; n < 1000; n++) realms.check(first, `s${n}`);
+    };
+    expect(nameMany).toThrow(expect.toSatisfy((error) => isCode(error, 'OCL_LIMIT')));
   });
 });
 
