@@ -31,6 +31,8 @@ const POLL = 25;
 const DEFAULT_TIMEOUT = 60_000;
 /** A take-over lasts a few system calls; one that is older was left by a process that died in it. */
 const TAKEOVER_AGE = 10_000;
+/** Where links do not exist, a lock is empty for the moment between two system calls. */
+const EMPTY_AGE = 10_000;
 
 function startOf(pid: number): string {
   try {
@@ -124,11 +126,13 @@ async function acquire(path: string, owner: Owner, options: LockOptions): Promis
       continue;
     }
     const holder = await readOwner(path);
-    if (holder !== undefined && isAlive(holder) === false && (await takeOver(path, holder))) {
+    const dead = holder === undefined ? await isAbandoned(path) : isAlive(holder) === false;
+    if (dead && (await takeOver(path, holder))) {
+      const whose = holder === undefined ? 'a process that' : `process ${holder.pid}, which`;
       options.emit({
         type: 'notice',
         level: 'warning',
-        message: `took over the lock of process ${holder.pid}, which is no longer running (${path})`,
+        message: `took over the lock of ${whose} is no longer running (${path})`,
       });
       continue;
     }
@@ -177,15 +181,27 @@ async function createWithoutLinks(path: string, owner: Owner): Promise<boolean> 
     } finally {
       await handle.close();
     }
-    return true;
+    // Who was held up for long between the two may have been taken for dead.
+    return (await readOwner(path))?.nonce === owner.nonce;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
     throw error;
   }
 }
 
+/** Whether a lock is still empty so long after it was made that its maker cannot be about to write to it. */
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    return size === 0 && Date.now() - mtimeMs > EMPTY_AGE;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 /** Removes a dead holder's lock. Only one process at a time may, and only while the lock is still that holder's. */
-async function takeOver(path: string, dead: Owner): Promise<boolean> {
+async function takeOver(path: string, dead: Owner | undefined): Promise<boolean> {
   const guard = `${path}.takeover`;
   try {
     await (await open(guard, 'wx')).close();
@@ -202,10 +218,15 @@ async function takeOver(path: string, dead: Owner): Promise<boolean> {
   }
   try {
     const now = await readOwner(path);
-    if (now === undefined || now.nonce !== dead.nonce || now.pid !== dead.pid) return false;
+    const same = dead === undefined ? now === undefined && (await isAbandoned(path)) : isOf(now, dead);
+    if (!same) return false;
     await rm(path, { force: true });
     return true;
   } finally {
     await rm(guard, { force: true });
   }
+}
+
+function isOf(owner: Owner | undefined, other: Owner): boolean {
+  return owner?.nonce === other.nonce && owner.pid === other.pid;
 }

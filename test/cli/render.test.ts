@@ -29,6 +29,18 @@ describe('the state of a run', () => {
     expect(state.active.size).toBe(0);
   });
 
+  it('counts what lay there already as done, and not as transferred', () => {
+    const resumed: readonly OclEvent[] = [
+      { type: 'image.plan', image: 'app:1', nodes: 1, bytes: 1000 },
+      { type: 'blob.resume', blob, bytes: 700 },
+      { type: 'blob.bytes', blob, bytes: 300 },
+    ];
+    const state = resumed.reduce(reduce, INITIAL);
+    expect(state).toMatchObject({ moved: 1000, streamed: 300 });
+    const done = reduce(state, { type: 'blob.done', blob, outcome: 'streamed' });
+    expect([done.moved, fraction(done)]).toEqual([1000, 1]);
+  });
+
   it('is drawn with totals, speed and the time that is left', () => {
     const half = events.slice(0, 3).reduce(reduce, INITIAL);
     expect(barText(half, 2000)).toBe('26 % · 400 B of 1.5 kB · 200 B/s · 5.5 s left');

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeDirectory, syncDirectory, TemporaryFile, writeFileAtomic } from '../../src/io/atomicFile.ts';
@@ -54,6 +55,57 @@ describe('a temporary file', () => {
     const bytes = await readFile(join(directory, 'final'));
     expect(bytes.length).toBe(70 << 20);
     expect(Array.from({ length: 70 }, (_, i) => bytes[i << 20])).toEqual(Array.from({ length: 70 }, (_, i) => i));
+  });
+});
+
+describe('a temporary file of an earlier process', () => {
+  const bytes = noise(3_000_000, 4);
+
+  async function left(directory: string, mode: number): Promise<string> {
+    const file = await TemporaryFile.create(directory, mode, 'mine.part');
+    await file.write(bytes.subarray(0, 1_800_000));
+    await file.leaveAs(join(directory, 'left.part'));
+    await chmod(join(directory, 'left.part'), mode);
+    return join(directory, 'left.part');
+  }
+
+  it.each([0o444, 0o644, 0o400])(
+    'is read and gone on with, and has no right to write in the end (%o)',
+    async (mode) => {
+      const directory = await temporary();
+      const file = await TemporaryFile.resume(await left(directory, mode));
+      expect(file.size).toBe(1_800_000);
+      expect((await buffer(file.read())).equals(bytes.subarray(0, 1_800_000))).toBe(true);
+      await file.write(bytes.subarray(1_800_000));
+      await file.moveTo(join(directory, 'final'));
+      expect(await readdir(directory)).toEqual(['final']);
+      expect((await readFile(join(directory, 'final'))).equals(bytes)).toBe(true);
+      expect((await stat(join(directory, 'final'))).mode & 0o777).toBe(mode & 0o444);
+    },
+  );
+
+  it('is left once more with what came', async () => {
+    const directory = await temporary();
+    const path = await left(directory, 0o444);
+    const file = await TemporaryFile.resume(path);
+    await file.write(bytes.subarray(1_800_000, 2_000_000));
+    await file.leaveAs(path);
+    const again = await TemporaryFile.resume(path);
+    expect(again.size).toBe(2_000_000);
+    await again.discard();
+  });
+
+  it.each<readonly [string, (path: string, other: string) => Promise<unknown>]>([
+    ['a link', (path, other) => symlink(other, path)],
+    ['a further name', (path, other) => link(other, path)],
+    ['a directory', (path) => mkdir(path)],
+  ])('is not touched where it is %s', async (_, make) => {
+    const directory = await temporary();
+    const other = await left(directory, 0o444);
+    await make(join(directory, 'planted'), other);
+    const before = await treeOf(directory);
+    await expect(TemporaryFile.resume(join(directory, 'planted'))).rejects.toThrow();
+    expect(await treeOf(directory)).toEqual(before);
   });
 });
 

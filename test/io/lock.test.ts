@@ -103,6 +103,20 @@ describe('a lock', () => {
     expect(await readdir(join(path, '..'))).toEqual(['lock']);
   });
 
+  it('that stayed empty is taken over after a while, and not before', async () => {
+    const path = await lockHeldBy('');
+    expect(await codeOf(() => withLock(path, { ...options, timeout: 60 }, () => Promise.resolve()))).toBe('OCL_LOCKED');
+    const old = new Date(Date.now() - 60_000);
+    await utimes(path, old, old);
+    const events: OclEvent[] = [];
+    const emit = (event: OclEvent): void => void events.push(event);
+    expect(await withLock(path, { ...options, emit }, () => Promise.resolve('in'))).toBe('in');
+    expect(events).toMatchObject([
+      { level: 'warning', message: expect.stringContaining('a process that is no longer') },
+    ]);
+    expect(await readdir(join(path, '..'))).toEqual([]);
+  });
+
   it('survives one that died while it took over', async () => {
     const path = await lockHeldBy(deadOwner());
     await writeFile(`${path}.takeover`, '');

@@ -15,6 +15,7 @@ import {
   readVerified,
   verifying,
   verifyInto,
+  verifyRest,
 } from '../../src/io/verify.ts';
 import { bytesOf, codeOf, noise, piece } from '../support/graphs.ts';
 
@@ -131,6 +132,59 @@ describe('verified streams', () => {
   it('pass on the failure of their source as it is', async () => {
     const broken = new Readable({ read: () => void broken.destroy(new Error('the line is dead')) });
     await expect(verifyInto(broken, piece('x', 'x/y').descriptor)).rejects.toThrow('the line is dead');
+  });
+});
+
+describe('a content whose beginning is here', () => {
+  const large = { size: 9_000_000, algorithm: 'sha256' } as const;
+  it.each([...ALGORITHMS.map((algorithm) => ({ size: 20_000, algorithm })), large])(
+    'is verified as one of $size bytes with $algorithm, and only the rest is handed on',
+    async ({ size, algorithm }) => {
+      const { descriptor, bytes } = piece(noise(size, 3), 'x/y', algorithm);
+      for (const at of [1, size >> 1, size]) {
+        const written: Uint8Array[] = [];
+        const rest = async (): Promise<Readable> => streamOf(bytes.subarray(at), [100_000]);
+        const write = (chunk: Uint8Array): void => void written.push(Buffer.from(chunk));
+        await verifyRest(streamOf(bytes.subarray(0, at), [300_000]), rest, descriptor, write);
+        expect(Buffer.concat(written).equals(bytes.subarray(at))).toBe(true);
+      }
+    },
+  );
+
+  const { descriptor, bytes } = piece(noise(5000, 4), 'x/y');
+  const wrong = noise(5000, 5);
+  it.each([
+    ['the beginning is wrong', wrong.subarray(0, 2000), bytes.subarray(2000), 'OCL_DIGEST_MISMATCH'],
+    ['the rest is wrong', bytes.subarray(0, 2000), wrong.subarray(2000), 'OCL_DIGEST_MISMATCH'],
+    ['the rest is short', bytes.subarray(0, 2000), bytes.subarray(2001), 'OCL_SIZE_MISMATCH'],
+    ['the rest is the whole', bytes.subarray(0, 2000), bytes, 'OCL_SIZE_MISMATCH'],
+  ])('is refused when %s', async (_, start, rest, code) => {
+    const streams = [streamOf(start), streamOf(rest)] as const;
+    expect(
+      await codeOf(() =>
+        verifyRest(
+          streams[0],
+          async () => streams[1],
+          descriptor,
+          () => {},
+        ),
+      ),
+    ).toBe(code);
+    expect(streams.map(({ destroyed }) => destroyed)).toEqual([true, true]);
+  });
+
+  it('is not asked for while its beginning is too long or cannot be read', async () => {
+    let asked = 0;
+    const rest = async (): Promise<Readable> => {
+      asked++;
+      return streamOf(bytes);
+    };
+    const broken = new Readable({ read: () => void broken.destroy(new Error('the disk is dead')) });
+    await expect(verifyRest(broken, rest, descriptor, () => {})).rejects.toThrow('the disk is dead');
+    expect(await codeOf(() => verifyRest(streamOf(Buffer.concat([bytes, bytes])), rest, descriptor, () => {}))).toBe(
+      'OCL_SIZE_MISMATCH',
+    );
+    expect(asked).toBe(0);
   });
 });
 
