@@ -226,7 +226,6 @@ describe('two clients that list referrers at the same time', () => {
     });
     await app.put(mine.descriptor, openBytes(mine.bytes));
     expect(listed().toSorted()).toEqual([mine.descriptor.digest, theirs.descriptor.digest].toSorted());
-    await them.close();
   });
 
   it('give up where others never stop', async () => {
