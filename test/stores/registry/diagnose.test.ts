@@ -171,8 +171,8 @@ describe('TLS', () => {
   const DAY = 86_400_000;
 
   it('shows who signed what it does not trust, and where to put that', async () => {
-    const authority = await createAuthority('Corporate Interception');
-    const port = await startTls(await authority.server(['localhost', '127.0.0.1']));
+    const authority = createAuthority('Corporate Interception');
+    const port = await startTls(authority.server(['localhost', '127.0.0.1']));
     const last = failed(await ask(`127.0.0.1:${port}`, { settings: { tls: 'enabled' } }));
     expect(last.says).toContain('"CN=Corporate Interception", which is not trusted here');
     expect(last.hint).toContain(`/etc/docker/certs.d/127.0.0.1:${port}/ca.crt`);
@@ -196,8 +196,8 @@ describe('TLS', () => {
   });
 
   it('is verified by an authority that the settings or the machine have, and taken as it is where that is asked for', async () => {
-    const authority = await createAuthority();
-    const port = await startTls(await authority.server(['127.0.0.1']));
+    const authority = createAuthority();
+    const port = await startTls(authority.server(['127.0.0.1']));
     const host = `127.0.0.1:${port}`;
     const own = await ask(host, { settings: { tls: 'enabled', ca: [authority.cert] } });
     expect(passed(own, 'tls').facts).toMatchObject({
@@ -243,8 +243,8 @@ describe('TLS', () => {
       'ocl ping other.example',
     ],
   ])('a certificate that %s', async (text, validity, hosts, problem, hint) => {
-    const authority = await createAuthority();
-    const port = await startTls(await authority.server(hosts, validity));
+    const authority = createAuthority();
+    const port = await startTls(authority.server(hosts, validity));
     const last = failed(await ask(`127.0.0.1:${port}`, { settings: { tls: 'enabled', ca: [authority.cert] } }));
     expect(last).toMatchObject({ step: 'tls', says: expect.stringContaining(text), facts: { problem } });
     expect(last.hint).toContain(hint);
@@ -257,11 +257,27 @@ describe('TLS', () => {
     expect(last.hint).toContain(`--plain-http ${host}`);
   });
 
+  it('that wants a certificate of the caller says so, and takes the one of the settings', async () => {
+    const authority = createAuthority();
+    const pair = authority.server(['127.0.0.1']);
+    const server = createTlsServer({ ...pair, ca: authority.cert, requestCert: true }, (_, response) =>
+      response.writeHead(200).end('{}'),
+    );
+    const host = `127.0.0.1:${await listening(server.on('tlsClientError', () => {}))}`;
+    const settings = { tls: 'enabled', ca: [authority.cert] } as const;
+    const last = failed(await ask(host, { settings }));
+    expect([last.says, last.hint]).toEqual([expect.stringMatching(/certificate/), expect.any(String)]);
+    const { cert: clientCert, key: clientKey } = authority.client('anna');
+    expect(passed(await ask(host, { settings: { ...settings, clientCert, clientKey } }), 'api').facts).toMatchObject({
+      status: 200,
+    });
+  });
+
   it.each<[HostSettings, RegExp]>([
     [{}, /--insecure/],
     [{ tls: 'disabled' }, /leave --plain-http/],
   ])('is found where plain http was spoken, with %j', async (settings, hint) => {
-    const port = await startTls(await (await createAuthority()).server(['127.0.0.1']));
+    const port = await startTls(createAuthority().server(['127.0.0.1']));
     const last = failed(await ask(`127.0.0.1:${port}`, { settings }));
     expect(last).toMatchObject({ step: 'api', says: expect.stringContaining('speaks TLS'), facts: { tls: true } });
     expect(last.hint).toMatch(hint);
@@ -272,8 +288,8 @@ describe('a proxy', () => {
   const image = { repository: 'app', name: '1' };
 
   it('leads to a registry with TLS, and its password is not told', async () => {
-    const authority = await createAuthority();
-    const port = await startTls(await authority.server(['registry.test']));
+    const authority = createAuthority();
+    const port = await startTls(authority.server(['registry.test']));
     const proxy = closing(await startConnectProxy({ login: `anna:${PASSWORD}` }));
     const steps = await ask(`registry.test:${port}`, {
       settings: { ca: [authority.cert] },
@@ -309,6 +325,13 @@ describe('a proxy', () => {
     const last = failed(await ask('registry.test', { image, proxies: { https: proxy.url } }));
     expect(last).toMatchObject({ step: 'tunnel', says: expect.stringContaining(text), facts: { status: refuse } });
     expect(last.hint).toContain(hint);
+  });
+
+  it('that refuses a request by plain http is told from the registry, too', async () => {
+    const proxy = closing(await startConnectProxy({ refuse: 403 }));
+    const last = failed(await ask('registry.test', { settings: { tls: 'disabled' }, proxies: { http: proxy.url } }));
+    expect(last).toMatchObject({ step: 'api', says: expect.stringContaining(`the proxy ${proxy.url} answered 403`) });
+    expect(last.hint).toContain('NO_PROXY');
   });
 
   it.each<[string, string, ProxySettings, string]>([
