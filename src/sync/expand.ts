@@ -1,4 +1,7 @@
+import { OclError } from '../core/errors.ts';
+import { formatReference, type Reference } from '../core/reference.ts';
 import { type YamlPath } from '../io/yaml.ts';
+import { stepName } from './references.ts';
 import { type HostInput } from './schema.ts';
 import { type SyncStep } from './settings.ts';
 import { expandTemplate, type Surroundings } from './template/template.ts';
@@ -25,11 +28,40 @@ export function expandHost(host: HostInput, path: YamlPath, surroundings: Surrou
  * Each sees the text of those before it, except that the expanded target is not seen by `referrerTarget` (spec/regsync.md 1.5).
  */
 export function expandStep(step: SyncStep, path: YamlPath, surroundings: Surroundings, fail: Fail): SyncStep {
-  const expand = (key: 'source' | 'target' | 'referrerSource' | 'referrerTarget', seen: SyncStep): string =>
-    expandAt(step[key], new GoStruct('the data', { Sync: stepData(seen) }), [...path, key], surroundings, fail);
+  const data = (seen: SyncStep): GoStruct => new GoStruct('the data', { Sync: stepData(seen) });
+  const expand = (key: 'source' | 'referrerSource' | 'referrerTarget', seen: SyncStep): string =>
+    expandAt(step[key], data(seen), [...path, key], surroundings, fail);
   const withSource = { ...step, source: expand('source', step) };
   const seen = { ...withSource, referrerSource: expand('referrerSource', withSource) };
-  return { ...seen, target: expand('target', seen), referrerTarget: expand('referrerTarget', seen) };
+  const targets = step.targets.map((target) => expandAt(target, data(seen), [...path, 'target'], surroundings, fail));
+  return { ...seen, targets, referrerTarget: expand('referrerTarget', seen) };
+}
+
+/** The backup of a step, expanded for one image: `.Ref` is the target (spec/regsync.md 1.9). @throws OCL_CONFIG_INVALID */
+export function expandBackup(step: SyncStep, target: Reference, surroundings: Surroundings): string {
+  const seen = stepData(step);
+  const data = new GoStruct('the data', { Ref: referenceData(target), Sync: seen, Step: seen });
+  return expandAt(step.backup, data, ['backup'], surroundings, (_, why) => {
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot back up ${formatReference(target)}: ${stepName(step)}: ${why}`);
+  });
+}
+
+function referenceData(reference: Reference): GoStruct {
+  const text = formatReference(reference);
+  const isRegistry = reference.kind === 'registry';
+  return new GoStruct('the reference', {
+    Scheme: isRegistry ? 'reg' : 'ocidir',
+    Reference: text,
+    Registry: isRegistry ? reference.registry : '',
+    Repository: isRegistry ? reference.repository : '',
+    Tag: reference.tag ?? '',
+    Digest: reference.digest ?? '',
+    Path: isRegistry ? '' : reference.path,
+    CommonName: () => text,
+    IsSet: () => true,
+    IsSetRepo: () => true,
+    IsZero: () => false,
+  });
 }
 
 function expandAt(text: string, data: Value, path: YamlPath, surroundings: Surroundings, fail: Fail): string {
@@ -49,7 +81,7 @@ export function stepData(step: SyncStep): GoStruct {
     new GoStruct('the tag filter', { Allow: allow, Deny: deny, SemverRange: semverRange ?? [] });
   return new GoStruct('the step', {
     Source: step.source,
-    Target: step.target,
+    Target: step.targets[0] ?? '',
     Type: step.type,
     Tags: filter(own ?? { allow: [], deny: [] }),
     TagSets: step.tagSets.map(filter),

@@ -63,3 +63,41 @@ export const Tls: z.ZodType<TlsMode> = scalarField('enabled, insecure or disable
   const text = (value instanceof YamlScalar ? value.text : value).toLowerCase();
   return text === '' ? 'enabled' : TLS_MODES.find((mode) => mode === text);
 });
+
+/** One of a few words. */
+export function oneOf<const T extends string>(...words: readonly T[]): z.ZodType<T> {
+  return scalarField(words.join(' or '), (value) => {
+    const text = value instanceof YamlScalar ? value.text : value;
+    return words.find((word) => word === text.toLowerCase());
+  });
+}
+
+const DAY = 24 * 3_600_000;
+
+/** Milliseconds: a duration that may be long, so that days (`7d`) are units as well. Keys that regsync does not have. */
+function ageOf(text: string): number | undefined {
+  const [, days, rest = ''] = /^(?:([0-9]{1,6})d)?(.*)$/s.exec(text) ?? [];
+  const more = rest === '' ? 0 : parseDuration(rest);
+  if (more === undefined || more < 0 || text === '') return undefined;
+  return Number(days ?? 0) * DAY + more;
+}
+
+export const Age: z.ZodType<number> = scalarField('a duration such as 36h or 7d', (value) =>
+  ageOf(value instanceof YamlScalar ? value.text : value),
+);
+
+/** A moment, or how long ago it is. */
+export type SinceInput = { readonly at: number } | { readonly ago: number };
+
+export const Since: z.ZodType<SinceInput> = scalarField(
+  'a date such as 2026-01-31, a time such as 2026-01-31T12:00:00Z, or a duration such as 90d',
+  (value) => {
+    const text = value instanceof YamlScalar ? value.text : value;
+    if (/^\d{4}-\d{2}-\d{2}(?:T[0-9:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.test(text)) {
+      const at = Date.parse(text);
+      return Number.isNaN(at) ? undefined : { at };
+    }
+    const ago = ageOf(text);
+    return ago === undefined ? undefined : { ago };
+  },
+);

@@ -12,13 +12,10 @@ export type Warn = (path: YamlPath, message: string) => void;
 
 /** Keys that are read and merged and have no effect yet, and what happens instead. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  backup: 'what stands at the target is overwritten without a copy of it',
   interval: 'each step runs once',
   schedule: 'each step runs once',
   ratelimit: 'images are copied without looking at the limit',
   hooks: 'nothing is run',
-  referrerSource: 'referrers of this step are not copied',
-  referrerTarget: 'referrers of this step are not copied',
   referrerSlow: 'it is ignored, as in regsync',
   blobLimit: 'it is ignored',
   cacheCount: 'it is ignored',
@@ -48,8 +45,8 @@ export function lintFile(raw: unknown, file: FileInput, schema: z.ZodType, warn:
     if (!step) continue;
     nameUnused(step, path, warn);
     lintSchedule(step.schedule, [...path, 'schedule'], warn);
-    if (!['image', 'repository', 'registry'].includes(step.type ?? ''))
-      warn([...path, 'type'], 'the type must be image, repository or registry: this step will fail');
+    if (!['image', 'repository', 'registry', 'feed'].includes(step.type ?? ''))
+      warn([...path, 'type'], 'the type must be image, repository, registry or feed: this step will fail');
     if (step.type === 'repository' && hasTag(step.source))
       warn(
         [...path, 'source'],
@@ -122,6 +119,8 @@ function compareScalars(raw: unknown, parsed: unknown, path: YamlPath, warn: War
 function findUnknown(schema: unknown, raw: unknown, path: YamlPath, warn: Warn): void {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
     findUnknown(schema.unwrap(), raw, path, warn);
+  } else if (schema instanceof z.ZodUnion) {
+    for (const option of schema.options) findUnknown(option, raw, path, warn);
   } else if (schema instanceof z.ZodArray && Array.isArray(raw)) {
     for (const [index, item] of raw.entries()) findUnknown(schema.element, item, [...path, index], warn);
   } else if (schema instanceof z.ZodObject && typeof raw === 'object' && raw !== null) {

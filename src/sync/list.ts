@@ -1,19 +1,23 @@
+import { type Clock } from '../core/clock.ts';
 import { toOclError, OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { formatReference, isTag, parseReference, type Reference } from '../core/reference.ts';
 import { type Stores } from '../core/store.ts';
+import { createdAt } from './created.ts';
+import { feedSources } from './feeds.ts';
 import { eachLimited } from './limit.ts';
 import { type OpenStores } from './openStores.ts';
 import {
   checkTarget,
-  endOf,
   imageKey,
   imageReference,
   registryHost,
   repositoryBelow,
   repositoryReference,
+  sourceOf,
   sourceRepository,
   stepName,
+  targetsOf,
   withTag,
   type RepositoryReference,
 } from './references.ts';
@@ -40,6 +44,7 @@ export interface FailedListing {
 export type Catalog = (registry: string, signal?: AbortSignal) => AsyncIterable<string>;
 
 export interface ListContext {
+  readonly clock: Clock;
   readonly stores: Stores;
   readonly open: OpenStores;
   readonly emit: Emit;
@@ -70,30 +75,48 @@ export async function listJobs(steps: readonly SyncStep[], context: ListContext)
 }
 
 async function listStep(step: SyncStep, context: ListContext, failed: FailedListing[]): Promise<readonly SyncJob[]> {
-  const source = endOf(step, 'source');
-  const target = endOf(step, 'target');
   switch (step.type) {
-    case 'image': {
-      const to = imageReference(target);
-      checkTarget(to);
-      return [job(step, imageReference(source), to)];
+    case 'image':
+      return toTargets(step, imageReference(sourceOf(step)));
+    case 'feed':
+      return toTargets(step, await feedReference(step, context));
+    case 'repository': {
+      const from = repositoryReference(sourceOf(step));
+      const targets = targetsOf(step).map(repositoryReference);
+      return await listTags(step, { from, targets }, new TagFilter(step.tagSets), context);
     }
-    case 'repository':
-      return await listTags(
-        step,
-        { from: repositoryReference(source), to: repositoryReference(target) },
-        new TagFilter(step.tagSets),
-        context,
-      );
     case 'registry':
-      return await listRepositories(step, { source, target }, context, failed);
+      return await listRepositories(step, context, failed);
     default:
       throw new OclError(
         'OCL_CONFIG_INVALID',
         `Cannot run the step at ${stepName(step)}: its type is ${JSON.stringify(step.type)}`,
-        { hint: 'the types are image, repository and registry' },
+        { hint: 'the types are image, repository, registry and feed' },
       );
   }
+}
+
+function toTargets(step: SyncStep, from: Reference): readonly SyncJob[] {
+  return targetsOf(step).map((target) => {
+    const to = imageReference(target);
+    checkTarget(to);
+    return job(step, from, to);
+  });
+}
+
+/** The first of the places of a feed that has it. */
+async function feedReference(step: SyncStep, { open }: ListContext): Promise<Reference> {
+  const places = feedSources(step).map(imageReference);
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      await open.resolve(place);
+      return place;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 function job(step: SyncStep, from: Reference, to: Reference): SyncJob {
@@ -102,14 +125,20 @@ function job(step: SyncStep, from: Reference, to: Reference): SyncJob {
 
 async function listTags(
   step: SyncStep,
-  { from, to }: { readonly from: RepositoryReference; readonly to: RepositoryReference },
+  { from, targets }: { readonly from: RepositoryReference; readonly targets: readonly RepositoryReference[] },
   filter: TagFilter,
   context: ListContext,
 ): Promise<readonly SyncJob[]> {
-  checkTarget(to);
+  for (const target of targets) checkTarget(target);
   const all = await context.open.tags(from);
   const usable = all.filter(isTag);
-  const { names, differing } = filter.apply(usable);
+  const { names, differing } = await filter.applyWithAges(usable, {
+    now: () => context.clock.now(),
+    createdAt: async (tag) => {
+      const reference = withTag(from, tag);
+      return await createdAt(await context.open.resolve(reference), await context.open.source(reference));
+    },
+  });
   const name = formatReference(from);
   if (names.length === 0) {
     const some = usable.slice(0, 10).join(', ');
@@ -127,28 +156,29 @@ async function listTags(
       step,
       `regsync would choose otherwise for ${differing.slice(0, 10).join(', ')} of ${name}: it takes some prereleases for equal`,
     );
-  return names.map((tag) => job(step, withTag(from, tag), withTag(to, tag)));
+  return names.flatMap((tag) => targets.map((to) => job(step, withTag(from, tag), withTag(to, tag))));
 }
 
 async function listRepositories(
   step: SyncStep,
-  ends: { readonly source: string; readonly target: string },
   context: ListContext,
   failed: FailedListing[],
 ): Promise<readonly SyncJob[]> {
+  const [source, bases] = [sourceOf(step), targetsOf(step)];
   const filter = new TagFilter(step.tagSets);
-  const host = registryHost(ends.source);
-  const all = host === undefined ? await listLibrary(ends.source, context) : await listCatalog(host, context);
+  const host = registryHost(source);
+  const all = host === undefined ? await listLibrary(source, context) : await listCatalog(host, context);
   const { names } = new TagFilter([step.repos]).apply(all);
   if (names.length === 0)
-    notice(context, step, `none of the ${all.length} repositories of ${ends.source} passes the filters`);
+    notice(context, step, `none of the ${all.length} repositories of ${source} passes the filters`);
   const lists: (readonly SyncJob[])[] = [];
   await eachLimited(names.entries(), context.parallel, context.signal, async ([index, repository]) => {
     try {
-      const from = host === undefined ? repositoryBelow(ends.source, repository) : sourceRepository(host, repository);
-      lists[index] = await listTags(step, { from, to: repositoryBelow(ends.target, repository) }, filter, context);
+      const from = host === undefined ? repositoryBelow(source, repository) : sourceRepository(host, repository);
+      const targets = bases.map((base) => repositoryBelow(base, repository));
+      lists[index] = await listTags(step, { from, targets }, filter, context);
     } catch (error) {
-      failed.push({ step, image: `${ends.source.replace(/\/+$/, '')}/${repository}`, error: toOclError(error) });
+      failed.push({ step, image: `${source.replace(/\/+$/, '')}/${repository}`, error: toOclError(error) });
     }
   });
   return lists.flat();

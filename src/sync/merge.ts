@@ -1,6 +1,14 @@
 import { MEDIA } from '../core/mediaTypes.ts';
 import { type DefaultsInput, type OverridableInput, type SyncInput, type TagFilterInput } from './schema.ts';
-import { type ConfigPlace, type Hook, type ReferrerFilter, type SyncStep } from './settings.ts';
+import {
+  HOOK_NAMES,
+  type ConfigPlace,
+  type Hook,
+  type HookName,
+  type Prune,
+  type ReferrerFilter,
+  type SyncStep,
+} from './settings.ts';
 import { type TagSet } from './tagFilter.ts';
 
 /** Docker schema 1 and artifact manifests have to be asked for. */
@@ -26,7 +34,8 @@ export function mergeStep(step: SyncInput, defaults: DefaultsInput, place: Confi
     place,
     type: step.type ?? '',
     source: step.source ?? '',
-    target: step.target ?? '',
+    feed: step.feed ?? '',
+    targets: targetsOf(step),
     tagSets: tagSets(step),
     repos: { allow: step.repos?.allow ?? [], deny: step.repos?.deny ?? [] },
     platform: step.platform ?? '',
@@ -42,6 +51,10 @@ export function mergeStep(step: SyncInput, defaults: DefaultsInput, place: Confi
     mediaTypes,
     backup: text('backup'),
     backupRequired: flag('backupRequired'),
+    sparse: step.sparse ?? defaults.sparse ?? 'keep',
+    prune: readPrune(step.prune ?? defaults.prune ?? false),
+    maxAge: step.maxAge || defaults.maxAge || 0,
+    onStale: step.onStale ?? defaults.onStale ?? 'warn',
     ...timing(step, defaults),
     rateLimit: {
       min: step.ratelimit?.min || defaults.ratelimit?.min || 0,
@@ -61,29 +74,54 @@ function timing(
   return { interval: giver.interval ?? 0, schedule: '' };
 }
 
+/** A step without any target has an empty one, which is told when it runs. */
+function targetsOf(step: SyncInput): readonly string[] {
+  const all = [step.target ?? '', ...(step.targets ?? [])].filter((target) => target !== '');
+  return all.length === 0 ? [''] : [...new Set(all)];
+}
+
+function readPrune(input: NonNullable<OverridableInput['prune']>): Prune | undefined {
+  if (typeof input === 'boolean') return input ? { keep: 0, grace: 0 } : undefined;
+  return { keep: input.keep ?? 0, grace: input.grace ?? 0 };
+}
+
 function tagSets(step: SyncInput): readonly TagSet[] {
   const sets = (step.tagSets ?? []).map((set) => tagSet(set ?? {}));
   const own = tagSet(step.tags ?? {});
-  const isEmpty = own.allow.length + own.deny.length + own.semverRange.length === 0;
+  const isEmpty =
+    own.allow.length + own.deny.length + own.semverRange.length + own.newest === 0 && own.since === undefined;
   return isEmpty ? sets : [...sets, own];
 }
 
 function tagSet(input: TagFilterInput): TagSet {
-  return { allow: input.allow ?? [], deny: input.deny ?? [], semverRange: input.semverRange ?? [] };
+  return {
+    allow: input.allow ?? [],
+    deny: input.deny ?? [],
+    semverRange: input.semverRange ?? [],
+    newest: input.newest ?? 0,
+    newestBy: input.newestBy ?? 'semver',
+    since: input.since ?? undefined,
+  };
 }
 
 function referrerFilter(input: NonNullable<OverridableInput['referrerFilters']>[number]): ReferrerFilter {
   return { artifactType: input?.artifactType || undefined, annotations: input?.annotations ?? {} };
 }
 
-type HookInput = NonNullable<OverridableInput['hooks']>['pre'];
+/** Milliseconds that a hook may take when it does not say. */
+const HOOK_TIMEOUT = 60_000;
 
 function hooks(step: OverridableInput, defaults: OverridableInput): SyncStep['hooks'] {
-  const hook = (name: 'pre' | 'post' | 'unchanged'): Hook | undefined =>
-    readHook(step.hooks?.[name] ?? defaults.hooks?.[name]);
-  return { pre: hook('pre'), post: hook('post'), unchanged: hook('unchanged') };
-}
-
-function readHook(input: HookInput): Hook | undefined {
-  return input ? { type: input.type ?? '', params: input.params ?? [] } : undefined;
+  const read: Partial<Record<HookName, Hook>> = {};
+  for (const name of HOOK_NAMES) {
+    const input = step.hooks?.[name] ?? defaults.hooks?.[name];
+    if (input)
+      read[name] = {
+        type: input.type ?? '',
+        params: input.params ?? [],
+        timeout: input.timeout || HOOK_TIMEOUT,
+        env: input.env ?? {},
+      };
+  }
+  return read;
 }

@@ -62,6 +62,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
     const open = new OpenStores(stores, { clock, emit });
     try {
       const { jobs, failed } = await listJobs(steps, {
+        clock,
         stores,
         open,
         emit,
@@ -72,7 +73,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
       for (const { image, error, step } of failed) {
         yield {
           image,
-          target: step.target,
+          target: step.targets.join(', '),
           line: step.place.line,
           action: 'failed',
           reason: error.message,

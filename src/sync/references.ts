@@ -20,10 +20,19 @@ export function stepName(step: SyncStep): string {
 }
 
 /** @throws OCL_CONFIG_INVALID when it is missing */
-export function endOf(step: SyncStep, end: 'source' | 'target'): string {
-  const text = step[end].trim();
+export function sourceOf(step: SyncStep): string {
+  return given(step, step.source, 'source');
+}
+
+/** @throws OCL_CONFIG_INVALID when there is none */
+export function targetsOf(step: SyncStep): readonly string[] {
+  return step.targets.map((target) => given(step, target, 'target'));
+}
+
+function given(step: SyncStep, end: string, name: string): string {
+  const text = end.trim();
   if (text === '')
-    throw new OclError('OCL_CONFIG_INVALID', `Cannot run the step at ${stepName(step)}: it has no ${end}`);
+    throw new OclError('OCL_CONFIG_INVALID', `Cannot run the step at ${stepName(step)}: it has no ${name}`);
   return text;
 }
 
@@ -132,7 +141,7 @@ export function inWaves(steps: readonly SyncStep[]): readonly (readonly SyncStep
   const targets = new Set<string>();
   const aboveTargets = new Set<string>();
   for (const step of steps) {
-    const source = looseKey(step, 'source');
+    const source = looseKey(step, step.source);
     const readsTarget = aboveTargets.has(source) || withAncestors(source).some((key) => targets.has(key));
     if (waves.length === 0 || readsTarget) {
       waves.push([]);
@@ -140,16 +149,17 @@ export function inWaves(steps: readonly SyncStep[]): readonly (readonly SyncStep
       aboveTargets.clear();
     }
     waves.at(-1)?.push(step);
-    const target = looseKey(step, 'target');
-    targets.add(target);
-    for (const key of withAncestors(target)) aboveTargets.add(key);
+    for (const target of step.targets.map((text) => looseKey(step, text))) {
+      targets.add(target);
+      for (const key of withAncestors(target)) aboveTargets.add(key);
+    }
   }
   return waves;
 }
 
 /** The repository of one end, or the text itself where it cannot be read: the step will say so when it runs. */
-function looseKey(step: SyncStep, end: 'source' | 'target'): string {
-  const text = step[end].replace(/\/+$/, '');
+function looseKey(step: SyncStep, end: string): string {
+  const text = end.replace(/\/+$/, '');
   if (step.type === 'registry' && isRegistryHost(text)) return text;
   try {
     return repositoryKey(asLayout(parseReference(text)));

@@ -84,10 +84,10 @@ function settle(
     return extra === undefined
       ? { ...found, action: 'current', reason: 'same digest' }
       : { ...found, action: 'copy', reason: extra, again: true };
-  if (before !== undefined && job.step.backupRequired) {
+  if (before !== undefined && job.step.backupRequired && job.step.backup === '') {
     throw new OclError(
-      'OCL_UNSUPPORTED',
-      `Cannot overwrite ${formatReference(job.to)}: ${stepName(job.step)} wants a backup first, and backups are not made yet`,
+      'OCL_CONFIG_INVALID',
+      `Cannot overwrite ${formatReference(job.to)}: ${stepName(job.step)} wants a backup and does not say where (backup)`,
     );
   }
   return { ...found, action: 'copy', reason: before === undefined ? 'not there yet' : 'changed' };
@@ -101,14 +101,14 @@ function reasonToLookAgain(step: SyncStep): string | undefined {
   return step.digestTags ? 'looking for digest tags' : undefined;
 }
 
-/** Referrers of another place, or for another place, are better left out than mixed up. */
+/** Referrers that come from, or go to, another place are copied by themselves. */
 function wantsReferrers(step: SyncStep): boolean {
   return step.referrers && step.referrerSource === '' && step.referrerTarget === '';
 }
 
 function selectOf(step: SyncStep): Select {
   return {
-    ...(step.platforms.length === 0 ? {} : { platforms: step.platforms.map(sparsePlatform), sparse: 'keep' }),
+    ...(step.platforms.length === 0 ? {} : { platforms: step.platforms.map(sparsePlatform), sparse: step.sparse }),
     referrers: wantsReferrers(step) && (step.referrerFilters.length === 0 || step.referrerFilters),
     digestTags: step.digestTags,
     foreign: step.includeExternal,

@@ -2,14 +2,18 @@ import { Copier, type CopyResult } from '../copy/copier.ts';
 import { type Clock } from '../core/clock.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
 import { silent, type Emit } from '../core/events.ts';
-import { type Stores } from '../core/store.ts';
+import { type Source, type Stores } from '../core/store.ts';
+import { backUp } from './backup.ts';
 import { eachLimited } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
+import { NearSource } from './nearSource.ts';
 import { OpenStores, type UncommittedImage } from './openStores.ts';
 import { copyRequest } from './plan.ts';
-import { inWaves } from './references.ts';
+import { imageKey, inWaves } from './references.ts';
+import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
 import { type SyncConfig, type SyncStep } from './settings.ts';
+import { type Surroundings } from './template/template.ts';
 
 export interface SyncOptions {
   readonly clock: Clock;
@@ -21,6 +25,8 @@ export interface SyncOptions {
   readonly concurrency?: number | undefined;
   /** After the first failure no other image is started; those under way are finished. */
   readonly abortOnError?: boolean | undefined;
+  /** For the templates of backups. */
+  readonly surroundings: Surroundings;
 }
 
 export interface FailedImage {
@@ -100,6 +106,7 @@ class Run {
     const open = new OpenStores(this.#stores, { clock, emit: this.#emit });
     try {
       const { jobs, failed } = await listJobs(steps, {
+        clock,
         stores: this.#stores,
         open,
         emit: this.#emit,
@@ -109,42 +116,78 @@ class Run {
       });
       for (const { image, error } of failed) this.#fail(image, error);
       open.expect(jobs);
-      await eachLimited(jobs, parallel, signal, async (job) => await this.#job(job, open));
+      await eachLimited(bySource(jobs), parallel, signal, async (group) => await this.#group(group, open));
     } finally {
       this.#takeBack(await open.close());
     }
   }
 
-  async #job(job: SyncJob, open: OpenStores): Promise<void> {
-    if (this.#stop.signal.aborted) {
-      this.#untried++;
-      return;
+  /** Images of one source, one after the other: what the first target has received, the next ones take from there. */
+  async #group(jobs: readonly SyncJob[], open: OpenStores): Promise<void> {
+    let near: SyncJob | undefined;
+    for (const job of jobs) {
+      if (this.#options.signal?.aborted === true) return;
+      if (this.#stop.signal.aborted) this.#untried++;
+      else if (await this.#job(job, open, near)) near = job;
     }
-    try {
-      await this.#settle(job, await resolveJob(job, open), open);
-    } catch (error) {
-      // The engine has told it already.
-      this.#note(job.image, toOclError(error));
-    }
-    this.#takeBack(await open.release(job));
   }
 
-  async #settle(job: SyncJob, resolved: ResolvedJob, open: OpenStores): Promise<void> {
+  /** Whether the target has the image now. */
+  async #job(job: SyncJob, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
+    const there = await this.#settle(job, await resolveJob(job, open), open, near);
+    this.#takeBack(await open.release(job));
+    return there;
+  }
+
+  async #settle(job: SyncJob, resolved: ResolvedJob, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
     switch (resolved.action) {
       case 'failed':
         this.#fail(job.image, resolved.error);
-        return;
+        return false;
       case 'skip':
         this.#skipped++;
         this.#emit({ type: 'notice', level: 'info', message: `${job.image} is skipped: ${resolved.reason}` });
-        return;
+        return false;
       case 'current':
-        if (await vouches(job, open)) await this.#tellCurrent(job, resolved, open);
-        else this.#count(job, await this.#copier.copy(await copyRequest(job, resolved, open)), open);
-        return;
+        if (!(await vouches(job, open))) return await this.#copy(job, resolved, open, near);
+        await this.#tellCurrent(job, resolved, open);
+        return true;
       case 'copy':
-        this.#count(job, await this.#copier.copy(await copyRequest(job, resolved, open)), open);
+        return await this.#copy(job, resolved, open, near);
     }
+  }
+
+  async #copy(job: SyncJob, resolved: Copyable, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
+    const { before, root } = resolved;
+    try {
+      if (job.step.backup !== '' && before !== undefined && before.digest !== root.digest)
+        await backUp(job, before, {
+          open,
+          copier: this.#copier,
+          emit: this.#emit,
+          surroundings: this.#options.surroundings,
+        });
+    } catch (error) {
+      this.#fail(job.image, toOclError(error));
+      return false;
+    }
+    try {
+      const request = await copyRequest(job, resolved, open);
+      const from = await this.#sourceFor(job, request.from, near, open);
+      this.#count(job, await this.#copier.copy({ ...request, from }), open);
+      if (referrersAreElsewhere(job)) this.#bytes += await copyReferrersElsewhere(job, root, open, this.#copier);
+      return true;
+    } catch (error) {
+      // The engine has told it already.
+      this.#note(job.image, toOclError(error));
+      return false;
+    }
+  }
+
+  /** A source on disk is near enough by itself. */
+  async #sourceFor(job: SyncJob, source: Source, near: SyncJob | undefined, open: OpenStores): Promise<Source> {
+    if (near === undefined || job.from.kind !== 'registry') return source;
+    return new NearSource(source, await open.source(near.to));
   }
 
   #count(job: SyncJob, result: CopyResult, open: OpenStores): void {
@@ -194,6 +237,18 @@ class Run {
     this.#failed.push({ image, error });
     if (this.#options.abortOnError === true) this.#stop.abort();
   }
+}
+
+/** Images by their source, in the order in which the first of each comes. */
+function bySource(jobs: readonly SyncJob[]): Iterable<readonly SyncJob[]> {
+  const groups = new Map<string, SyncJob[]>();
+  for (const job of jobs) {
+    const key = imageKey(job.from);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [job]);
+    else group.push(job);
+  }
+  return groups.values();
 }
 
 /** Whether an equal digest is proof enough: a registry vouches for the whole image; files are looked at, unless the step wants it fast. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Count, Decimal, Duration, Flag, Integer, Text, Tls } from './fields.ts';
+import { Age, Count, Decimal, Duration, Flag, Integer, oneOf, Since, Text, Tls } from './fields.ts';
 
 /**
  * The keys of a sync file, as regsync reads them (spec/regsync.md 1.3, 1.4 and 2). Every key may be absent or null, which are the same.
@@ -9,15 +9,42 @@ import { Count, Decimal, Duration, Flag, Integer, Text, Tls } from './fields.ts'
 const TextList = z.array(Text, 'must be a list of texts').nullish();
 
 export const TagFilterSchema = z.object(
-  { allow: TextList, deny: TextList, semverRange: TextList },
-  'must be a map with allow, deny or semverRange',
+  {
+    allow: TextList,
+    deny: TextList,
+    semverRange: TextList,
+    /** New in ocl: so many of what the filters leave, the newest first; 0 is all. */
+    newest: Count.nullish(),
+    /** New in ocl: what `newest` goes by. */
+    newestBy: oneOf('semver', 'date').nullish(),
+    /** New in ocl: images made since then, by the date that they carry. */
+    since: Since.nullish(),
+  },
+  'must be a map with allow, deny, semverRange, newest or since',
 );
 const RepoFilterSchema = z.object({ allow: TextList, deny: TextList }, 'must be a map with allow or deny');
 const ReferrerFilterSchema = z.object(
   { artifactType: Text.nullish(), annotations: z.record(z.string(), Text, 'must be a map of texts').nullish() },
   'must be a map with artifactType or annotations',
 );
-const HookSchema = z.object({ type: Text.nullish(), params: TextList }, 'must be a map with type and params').nullish();
+const HookSchema = z
+  .object(
+    {
+      /** `exec` runs a program, `webhook` posts to a URL. */
+      type: Text.nullish(),
+      params: TextList,
+      /** New in ocl: when it has not ended by then, it has failed. */
+      timeout: Duration.nullish(),
+      /** New in ocl: names and values that the program gets beside its own environment. */
+      env: z.record(z.string(), Text, 'must be a map of texts').nullish(),
+    },
+    'must be a map with type and params',
+  )
+  .nullish();
+const PruneSchema = z.union(
+  [Flag, z.object({ keep: Count.nullish(), grace: Age.nullish() })],
+  'must be true, false, or a map with keep and grace',
+);
 
 /** What `defaults` may give to every step. */
 export const OverridableSchema = z.object(
@@ -43,8 +70,25 @@ export const OverridableSchema = z.object(
     includeExternal: Flag.nullish(),
     mediaTypes: TextList,
     hooks: z
-      .object({ pre: HookSchema, post: HookSchema, unchanged: HookSchema }, 'must be a map with pre, post or unchanged')
+      .object(
+        {
+          pre: HookSchema,
+          post: HookSchema,
+          unchanged: HookSchema,
+          /** New in ocl. */
+          failed: HookSchema,
+        },
+        'must be a map with pre, post, unchanged or failed',
+      )
       .nullish(),
+    /** New in ocl: take away from the target what this file mirrored and what is gone from the source or the filter. */
+    prune: PruneSchema.nullish(),
+    /** New in ocl: whether an index keeps its bytes when only some of its `platforms` are copied, or is written anew. */
+    sparse: oneOf('keep', 'rewrite').nullish(),
+    /** New in ocl, for feeds: how old the newest may be. */
+    maxAge: Age.nullish(),
+    /** New in ocl, for feeds: what happens when it is older. */
+    onStale: oneOf('warn', 'fail').nullish(),
   },
   'must be a map',
 );
@@ -52,7 +96,11 @@ export const OverridableSchema = z.object(
 export const SyncSchema = OverridableSchema.extend({
   source: Text.nullish(),
   target: Text.nullish(),
+  /** New in ocl: more targets of the same source. */
+  targets: TextList,
   type: Text.nullish(),
+  /** New in ocl, for feeds: which one, when `source` does not say where. */
+  feed: Text.nullish(),
   tags: TagFilterSchema.nullish(),
   tagSets: z.array(TagFilterSchema.nullish(), 'must be a list').nullish(),
   repos: RepoFilterSchema.nullish(),

@@ -51,17 +51,35 @@ export interface ReferrerFilter {
 }
 
 export interface Hook {
+  /** `exec` or `webhook`; anything else fails when it is run. */
   readonly type: string;
   readonly params: readonly string[];
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export const HOOK_NAMES = ['pre', 'post', 'unchanged', 'failed'] as const;
+export type HookName = (typeof HOOK_NAMES)[number];
+
+/** What is taken away from a target again: tags that this file mirrored and that are gone from the source or the filter. */
+export interface Prune {
+  /** So many of the gone stay, the newest first. */
+  readonly keep: number;
+  /** Milliseconds for which a tag stays after it was first found gone. */
+  readonly grace: number;
 }
 
 /** One step with the defaults merged in. Texts are empty when neither gave them. */
 export interface SyncStep {
   readonly place: ConfigPlace;
-  /** `image`, `repository` or `registry`; anything else fails when the step runs, as in regsync. */
+  /** `image`, `repository`, `registry` or `feed`; anything else fails when the step runs, as in regsync. */
   readonly type: string;
   readonly source: string;
-  readonly target: string;
+  /** For feeds: the name of a known one. */
+  readonly feed: string;
+  /** The first is regsync's `target`; each gets the same. */
+  readonly targets: readonly string[];
   /** `tagSets`, then `tags` when it is not empty. No sets: all tags. */
   readonly tagSets: readonly TagSet[];
   readonly repos: NameFilter;
@@ -78,6 +96,11 @@ export interface SyncStep {
   readonly mediaTypes: readonly string[];
   readonly backup: string;
   readonly backupRequired: boolean;
+  readonly sparse: 'keep' | 'rewrite';
+  readonly prune: Prune | undefined;
+  /** Milliseconds that the newest of a feed may be old; 0: no bound. */
+  readonly maxAge: number;
+  readonly onStale: 'warn' | 'fail';
   /** Milliseconds; 0 is none. At most one of interval and schedule is set. */
   readonly interval: number;
   readonly schedule: string;
@@ -87,11 +110,7 @@ export interface SyncStep {
     /** Milliseconds. */
     readonly retry: number;
   };
-  readonly hooks: {
-    readonly pre?: Hook | undefined;
-    readonly post?: Hook | undefined;
-    readonly unchanged?: Hook | undefined;
-  };
+  readonly hooks: Readonly<Partial<Record<HookName, Hook>>>;
 }
 
 export interface SyncConfig {

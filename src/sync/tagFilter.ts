@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { OclError } from '../core/errors.ts';
-import { parseRange, parseVersion, satisfies, type Comparison, type VersionRange } from './semver.ts';
+import { mapInOrder } from './limit.ts';
+import { compareVersions, parseRange, parseVersion, satisfies, type Comparison, type VersionRange } from './semver.ts';
 
 /** One set of filters. An empty list filters nothing. */
 export interface NameFilter {
@@ -10,6 +11,11 @@ export interface NameFilter {
 
 export interface TagSet extends NameFilter {
   readonly semverRange: readonly string[];
+  /** So many of what is left, the newest first; 0 is all. */
+  readonly newest: number;
+  readonly newestBy: 'semver' | 'date';
+  /** Images made since then, or so many milliseconds ago. */
+  readonly since: { readonly at: number } | { readonly ago: number } | undefined;
 }
 
 export interface Filtered {
@@ -19,10 +25,18 @@ export interface Filtered {
   readonly differing: readonly string[];
 }
 
-interface Matcher {
+interface Matcher extends Pick<TagSet, 'newest' | 'newestBy' | 'since'> {
   readonly allow: readonly RE2JS[];
   readonly deny: readonly RE2JS[];
   readonly ranges: readonly VersionRange[];
+}
+
+/** What filters by age have to ask. */
+export interface Ages {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** When the image of a tag was made; undefined when it does not tell. */
+  createdAt(tag: string): Promise<number | undefined>;
 }
 
 /** The sets of one step, made ready once for many lists. */
@@ -33,8 +47,11 @@ export class TagFilter {
    * Within a set: version range, then `allow`, then `deny`; the sets are united. No set at all keeps everything.
    * @throws OCL_CONFIG_INVALID for a pattern or range that cannot be used
    */
-  constructor(sets: readonly (NameFilter & Partial<Pick<TagSet, 'semverRange'>>)[]) {
+  constructor(sets: readonly (NameFilter & Partial<TagSet>)[]) {
     this.#sets = sets.map((set) => ({
+      newest: set.newest ?? 0,
+      newestBy: set.newestBy ?? 'semver',
+      since: set.since,
       allow: set.allow.map(compilePattern),
       deny: set.deny.map(compilePattern),
       ranges: (set.semverRange ?? []).filter((range) => range.trim() !== '').map(parseRange),
@@ -45,6 +62,20 @@ export class TagFilter {
     const chosen = this.#choose(names, 'correct');
     if (this.#sets.every((set) => set.ranges.length === 0)) return { names: chosen, differing: [] };
     return { names: chosen, differing: differing(chosen, this.#choose(names, 'regsync')) };
+  }
+
+  /**
+   * The same, with `since` and `newest` of each set after its other filters. What does not tell its age passes no `since`, and counts as the
+   * oldest; what is no version passes no `newest` that goes by versions.
+   */
+  async applyWithAges(names: readonly string[], ages: Ages): Promise<Filtered> {
+    if (this.#sets.every(({ newest, since }) => newest === 0 && since === undefined)) return this.apply(names);
+    const chosen = new Set<string>();
+    for (const set of this.#sets) {
+      const left = [...new Set(names)].filter((name) => keeps(set, name, 'correct'));
+      for (const name of await newestOf(set, await young(set, left, ages), ages)) chosen.add(name);
+    }
+    return { names: [...chosen], differing: [] };
   }
 
   #choose(names: readonly string[], comparison: Comparison): readonly string[] {
@@ -64,6 +95,52 @@ function keeps(set: Matcher, name: string, comparison: Comparison): boolean {
   }
   if (set.allow.length > 0 && !set.allow.some((pattern) => pattern.test(name))) return false;
   return !set.deny.some((pattern) => pattern.test(name));
+}
+
+async function young({ since }: Matcher, names: readonly string[], ages: Ages): Promise<readonly string[]> {
+  if (since === undefined) return names;
+  const from = 'at' in since ? since.at : ages.now() - since.ago;
+  const made = await datesOf(names, ages);
+  return names.filter((name) => (made.get(name) ?? Number.NEGATIVE_INFINITY) >= from);
+}
+
+async function newestOf(
+  { newest: count, newestBy }: Matcher,
+  names: readonly string[],
+  ages: Ages,
+): Promise<readonly string[]> {
+  if (count === 0) return names;
+  const sorted = newestBy === 'semver' ? byVersion(names) : byDate(names, await datesOf(names, ages));
+  const kept = new Set(sorted.slice(0, count));
+  return names.filter((name) => kept.has(name));
+}
+
+function byVersion(names: readonly string[]): readonly string[] {
+  return names
+    .flatMap((name) => {
+      const version = parseVersion(name);
+      return version === undefined ? [] : [{ name, version }];
+    })
+    .toSorted((a, b) => compareVersions(b.version, a.version))
+    .map(({ name }) => name);
+}
+
+function byDate(names: readonly string[], made: ReadonlyMap<string, number | undefined>): readonly string[] {
+  return names.toSorted((a, b) => (made.get(b) ?? 0) - (made.get(a) ?? 0));
+}
+
+/** Dates that are asked for at a time. */
+const ASKED = 8;
+
+async function datesOf(names: readonly string[], ages: Ages): Promise<ReadonlyMap<string, number | undefined>> {
+  const made = new Map<string, number | undefined>();
+  for await (const [name, date] of mapInOrder(
+    names,
+    ASKED,
+    async (each) => [each, await ages.createdAt(each)] as const,
+  ))
+    made.set(name, date);
+  return made;
 }
 
 function differing(ours: readonly string[], theirs: readonly string[]): readonly string[] {

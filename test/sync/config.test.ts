@@ -70,7 +70,7 @@ describe('shop.yaml', () => {
     ]);
   });
   it('keeps 3.10 and says what regsync reads', () => {
-    expect(config.steps[1]?.tagSets).toEqual([
+    expect(config.steps[1]?.tagSets).toMatchObject([
       { allow: ['3.10', '3.11', '2\\.9\\.\\d+', ''], deny: ['.*-arm$'], semverRange: [] },
     ]);
     expect(told(loaded)).toEqual(['29: 3.10 is kept as it is written, but regsync reads 3.1; put it between quotes']);
@@ -82,7 +82,7 @@ describe('anchors.yaml', () => {
 
   it('merges anchors as regsync does', () => {
     const deny = ['latest', '.*(alpha|beta|rc).*'];
-    expect(loaded.config.steps.map(({ tagSets }) => tagSets)).toEqual([
+    expect(loaded.config.steps.map(({ tagSets }) => tagSets)).toMatchObject([
       [{ allow: [], deny, semverRange: [] }],
       [{ allow: ['v2.*'], deny, semverRange: [] }],
       [{ allow: [], deny, semverRange: [] }],
@@ -100,7 +100,7 @@ describe('anchors.yaml', () => {
     ]);
     expect(loaded.config.steps[3]).toMatchObject({
       source: 'registry.eu.test',
-      target: 'registry.us.test',
+      targets: ['registry.us.test'],
       repos: { allow: ['team/.*'], deny: [] },
     });
   });
@@ -176,16 +176,14 @@ describe('everything.yaml', () => {
     [25, 'cacheCount is'],
     [26, 'cacheTime is'],
     [27, 'userAgent is'],
-    [28, 'backup is not acted upon yet: what stands at the target is overwritten'],
     [29, 'interval is'],
     [30, 'schedule is'],
     [31, 'ratelimit is'],
     [32, 'hooks is'],
-    [35, 'referrerSource is'],
     [36, 'fastCopy is read as fastCheck'],
     [37, 'the key "Parallel" is unknown and ignored; did you mean "parallel"?'],
     [43, 'the source of a repository step has a tag'],
-    [54, 'the type must be image, repository or registry'],
+    [54, 'the type must be image, repository, registry or feed'],
     [55, 'a bare number counts nanoseconds'],
     [56, 'referrerSlow is'],
     [57, 'the key "Source" is unknown and ignored; did you mean "source"?'],
@@ -310,7 +308,7 @@ sync:
     expect(config.creds).toEqual([{ registry: 'mirror.test', user: 'who', pass: 'p: "w', repoAuth: false }]);
     expect(config.steps[0]).toMatchObject({
       source: 'hub.test/image/a',
-      target: 'mirror.test/hub.test/image/a',
+      targets: ['mirror.test/hub.test/image/a'],
       referrerTarget: 'r.test/hub.test/image/a',
     });
   });
@@ -319,7 +317,7 @@ sync:
     const [first] = load(
       `sync: [{source: a, target: 't/{{.Sync.Source}}', referrerTarget: 'r/{{.Sync.Target}}', type: image}]`,
     ).steps;
-    expect(first).toMatchObject({ target: 't/a', referrerTarget: 'r/t/{{.Sync.Source}}' });
+    expect(first).toMatchObject({ targets: ['t/a'], referrerTarget: 'r/t/{{.Sync.Source}}' });
   });
 
   it.each([

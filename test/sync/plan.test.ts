@@ -297,9 +297,7 @@ describe('planSync', () => {
         await runSync(
           loadConfig(steps(`source: s.test/app:1, target: "${to}", type: image`), 'a.yaml', surroundings()).config,
           world,
-          {
-            clock: new TestClock(),
-          },
+          { clock: new TestClock(), surroundings: surroundings() },
         );
         const text = steps(`source: s.test/app:1, target: "${to}", type: image, referrers: true, digestTags: true`);
         expect(await plan(world, text)).toMatchObject([
@@ -307,7 +305,10 @@ describe('planSync', () => {
         ]);
         expect((await plan(world, text, { measure: true }))[0]?.bytes).toBeGreaterThan(signature.size);
         expect(world.callsOf('tag')).toHaveLength(1);
-        await runSync(loadConfig(text, 'sync.yaml', surroundings()).config, world, { clock: new TestClock() });
+        await runSync(loadConfig(text, 'sync.yaml', surroundings()).config, world, {
+          clock: new TestClock(),
+          surroundings: surroundings(),
+        });
         expect(await plan(world, text)).toMatchObject([
           { action: 'current', reason: 'same digest, and nothing is missing' },
         ]);
@@ -349,17 +350,12 @@ describe('planSync', () => {
       expect((await lines(world, one('[""]')))[0]).toContain('an empty entry of platforms is not supported');
     });
 
-    it('refuses to overwrite where a backup is required', async () => {
+    it('refuses to overwrite where a backup is required and has no place', async () => {
       const world = new World();
       await world.put('s.test/app', '1', image('1'));
       await world.put('t.test/app', '1', image('old'));
       expect(
-        (
-          await lines(
-            world,
-            steps('source: s.test/app:1, target: t.test/app:1, type: image, backup: old, backupRequired: true'),
-          )
-        )[0],
+        (await lines(world, steps('source: s.test/app:1, target: t.test/app:1, type: image, backupRequired: true')))[0],
       ).toContain('failed s.test/app:1: Cannot overwrite t.test/app:1');
     });
 

@@ -16,6 +16,7 @@ async function run(world: World, text: string, options: Partial<SyncOptions> = {
   return await runSync(loadConfig(text, 'sync.yaml', surroundings()).config, world, {
     clock: new TestClock(),
     ...options,
+    surroundings: surroundings(),
   });
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { lintPattern, TagFilter, type TagSet } from '../../src/sync/tagFilter.ts';
 
 function set(given: Partial<TagSet>): TagSet {
-  return { allow: [], deny: [], semverRange: [], ...given };
+  return { allow: [], deny: [], semverRange: [], newest: 0, newestBy: 'semver', since: undefined, ...given };
 }
 
 function choose(names: readonly string[], ...sets: Partial<TagSet>[]): readonly string[] {
@@ -94,5 +94,45 @@ describe('sets', () => {
       '1.0.0',
     ]);
     expect(filtered).toEqual({ names: ['1.0.0-rc.11', '1.0.0'], differing: ['1.0.0-rc.2'] });
+  });
+});
+
+describe('filters by age', () => {
+  const DAY = 24 * 3_600_000;
+  const now = Date.UTC(2026, 5, 30);
+  const made: Readonly<Record<string, number>> = {
+    old: 90,
+    '1.2.0': 40,
+    '1.10.0': 30,
+    '1.9.0': 20,
+    'v2.0.0-rc.1': 10,
+    latest: 1,
+  };
+  const names = [...Object.keys(made), 'unknown'];
+  async function aged(...sets: Partial<TagSet>[]): Promise<{ names: readonly string[]; asked: number }> {
+    let asked = 0;
+    const filtered = await new TagFilter(sets.map(set)).applyWithAges(names, {
+      now: () => now,
+      createdAt: (tag) => {
+        asked++;
+        const days = made[tag];
+        return Promise.resolve(days === undefined ? undefined : now - days * DAY);
+      },
+    });
+    return { names: filtered.names, asked };
+  }
+
+  it.each<[string, readonly Partial<TagSet>[], readonly string[], number]>([
+    ['none', [{ allow: ['1.*'] }], ['1.2.0', '1.10.0', '1.9.0'], 0],
+    ['the newest versions', [{ newest: 2 }], ['1.10.0', 'v2.0.0-rc.1'], 0],
+    ['the newest versions of what is left', [{ newest: 2, deny: ['.*-rc.*'] }], ['1.10.0', '1.9.0'], 0],
+    ['the newest by date', [{ newest: 2, newestBy: 'date' }], ['v2.0.0-rc.1', 'latest'], 7],
+    ['more than there are', [{ newest: 99 }], ['1.2.0', '1.10.0', '1.9.0', 'v2.0.0-rc.1'], 0],
+    ['since a while', [{ since: { ago: 25 * DAY } }], ['1.9.0', 'v2.0.0-rc.1', 'latest'], 7],
+    ['since a date', [{ since: { at: now - 30 * DAY } }], ['1.10.0', '1.9.0', 'v2.0.0-rc.1', 'latest'], 7],
+    ['both', [{ allow: ['1.*'], since: { ago: 35 * DAY }, newest: 1 }], ['1.10.0'], 3],
+    ['several sets are united', [{ newest: 1, deny: ['.*rc.*'] }, { allow: ['latest'] }], ['1.10.0', 'latest'], 0],
+  ])('%s', async (_, sets, expected, asked) => {
+    expect(await aged(...sets)).toEqual({ names: expected, asked });
   });
 });

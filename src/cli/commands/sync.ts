@@ -80,6 +80,7 @@ export const sync = defineCommand(
           catalog,
           concurrency: args.concurrency,
           abortOnError: args.abortOnError,
+          surroundings,
         }),
         env,
       );
