@@ -1,4 +1,5 @@
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Clock } from '../core/clock.ts';
 import { type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
@@ -7,6 +8,7 @@ import { type AuthorityPlaces } from '../io/authorities.ts';
 import { type Http } from '../io/httpMessages.ts';
 import { proxySettings } from '../io/proxy.ts';
 import { systemClock } from '../io/systemClock.ts';
+import { withCertificates, type CertificatePlaces, type Hosts } from '../stores/registry/certs.ts';
 import {
   createCredentials,
   type Credentials,
@@ -32,6 +34,7 @@ export interface GlobalArguments {
   readonly quiet: boolean;
   readonly plainHttp: readonly string[];
   readonly insecure: readonly string[];
+  readonly certDir: string | undefined;
   readonly tmpdir: string | undefined;
 }
 
@@ -97,7 +100,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     extra: env['NODE_EXTRA_CA_CERTS'],
   };
   const http = openHttp();
-  const hosts = mergeHosts(args, options.hosts);
+  const hosts = withCertificates(mergeHosts(args, options.hosts), certificatePlaces(args, options));
   const { explicit, files, helpers } = loginSources();
   const credentials = createCredentials({
     files: options.skipDockerConfig === true ? [] : files,
@@ -192,10 +195,17 @@ function createRenderer(args: GlobalArguments, print: (line: string) => void): R
   return createPlainRenderer((line) => void stderr.write(`${line}\n`), systemClock);
 }
 
-function mergeHosts(
-  args: GlobalArguments,
-  given: ReadonlyMap<string, HostSettings> | undefined,
-): ReadonlyMap<string, HostSettings> {
+/** Where docker and podman look, those of podman first. */
+function certificatePlaces(args: GlobalArguments, { skipDockerConfig }: EnvOptions): CertificatePlaces {
+  const config = join(homedir(), '.config');
+  const perHost = (tool: string): string[] => [join(config, tool, 'certs.d'), join('/etc', tool, 'certs.d')];
+  return {
+    chosen: args.certDir,
+    perHost: [...perHost('containers'), ...(skipDockerConfig === true ? [] : perHost('docker'))],
+  };
+}
+
+function mergeHosts(args: GlobalArguments, given: ReadonlyMap<string, HostSettings> | undefined): Hosts {
   const hosts = new Map(given);
   for (const host of args.insecure) hosts.set(host, { ...hosts.get(host), tls: 'insecure' });
   for (const host of args.plainHttp) hosts.set(host, { ...hosts.get(host), tls: 'disabled' });

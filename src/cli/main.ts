@@ -49,6 +49,12 @@ async function main(argv: readonly string[]): Promise<void> {
       describe: 'Take any certificate of this HOST[:PORT] (repeatable)',
       global: true,
     })
+    .option('cert-dir', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Authorities (*.crt) and client certificates (X.cert with X.key), or directories HOST[:PORT] of them',
+      global: true,
+    })
     .option('tmpdir', {
       type: 'string',
       describe: 'Where compressed archives are unpacked while they are read',

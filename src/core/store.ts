@@ -53,6 +53,11 @@ export interface Source {
    * A remote source takes a broken connection up again by itself. @throws OCL_NOT_FOUND
    */
   open(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
+  /**
+   * What `open` gave proved wrong where it was stored. True: it may come from somewhere else if it is opened once more.
+   * Sources that have one place for everything do without.
+   */
+  doubt?(descriptor: Descriptor): boolean;
   place(descriptor: Descriptor): Place;
   tags(): AsyncIterable<string>;
   /** What refers to the subject, by whichever way the store keeps it. Entries carry artifactType and annotations. */

@@ -4,7 +4,7 @@ import { OclError } from '../../core/errors.ts';
 
 /** What is known about a registry beforehand. */
 export interface HostSettings {
-  /** `disabled` is plain http; without it only loopback hosts are spoken to so. `insecure` takes any certificate. */
+  /** `disabled` is plain http; without it only loopback hosts without certificates are spoken to so. `insecure` takes any certificate. */
   readonly tls?: 'enabled' | 'insecure' | 'disabled' | undefined;
   /** `host[:port]` that is really dialled. */
   readonly hostname?: string | undefined;
@@ -24,6 +24,10 @@ export interface HostSettings {
   readonly monolithicBytes?: number | undefined;
   /** False: HEAD is not asked, GET is used instead. */
   readonly head?: boolean | undefined;
+  /** Names of other registries that are asked for what is read here. */
+  readonly mirrors?: readonly string[] | undefined;
+  /** Among a registry and its mirrors, lower ones are asked first; absent: 0. */
+  readonly priority?: number | undefined;
 }
 
 export const DEFAULT_CONCURRENCY = 6;
@@ -37,15 +41,18 @@ export interface Endpoint {
   readonly tls: TlsSettings | undefined;
 }
 
-/** Where the registry of a reference is reached. http is for loopback hosts and where it is asked for (spec oci.md C13). @throws OCL_CONFIG_INVALID */
+/**
+ * Where the registry of a reference is reached. http is for where it is asked for, and for loopback hosts (spec oci.md C13) that nobody has
+ * set certificates for. @throws OCL_CONFIG_INVALID
+ */
 export function endpointOf(registry: string, settings: HostSettings): Endpoint {
   const host = settings.hostname ?? (registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry);
   const probe = readHost(host, registry);
-  const plain = settings.tls === 'disabled' || (settings.tls === undefined && isLoopback(probe.hostname));
+  const certain = settings.ca !== undefined || settings.clientCert !== undefined;
+  const plain = settings.tls === 'disabled' || (settings.tls === undefined && !certain && isLoopback(probe.hostname));
   const base = plain ? new URL(`http://${host}/`) : probe;
   if (plain) return { base, tls: undefined };
-  const own = settings.tls === 'insecure' || settings.ca !== undefined || settings.clientCert !== undefined;
-  if (!own) return { base, tls: undefined };
+  if (settings.tls !== 'insecure' && !certain) return { base, tls: undefined };
   return {
     base,
     tls: {

@@ -57,7 +57,7 @@ async function firstPage(client: RegistryClient, request: ApiRequest & { readonl
   const { maxPage } = client.learned.quirks;
   if (maxPage === undefined) return await client.send(request);
   try {
-    return await client.send({ ...request, to: `${request.to}?n=${maxPage}` });
+    return await client.send({ ...request, to: `${request.to}${request.to.includes('?') ? '&' : '?'}n=${maxPage}` });
   } catch (error) {
     if (!hasStatus(error, 400, 405) && !isCode(error, 'OCL_UNSUPPORTED')) throw error;
     return await client.send(request);

@@ -10,12 +10,15 @@ export class RepositoryPaths {
   readonly remove: Need;
   readonly #repository: string;
   readonly #prefix: string;
+  readonly #query: string;
 
-  constructor(registry: string, repository: string, pathPrefix: string | undefined) {
+  /** @param origin the registry that a mirror is asked for, where it is another host (spec oci.md 2.3, `ns`) */
+  constructor(registry: string, repository: string, pathPrefix: string | undefined, origin?: string) {
     this.name = `${registry}/${repository}`;
     this.#repository = repository;
     const prefix = (pathPrefix ?? '').replaceAll(/^\/+|\/+$/g, '');
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.#query = origin === undefined ? '' : `?ns=${encodeURIComponent(origin)}`;
     this.pull = this.#need('pull');
     this.push = this.#need('pull,push');
     this.remove = this.#need('pull,delete');
@@ -26,19 +29,19 @@ export class RepositoryPaths {
   }
 
   get tags(): string {
-    return `${this.wireName(this.#repository)}/tags/list`;
+    return `${this.wireName(this.#repository)}/tags/list${this.#query}`;
   }
 
   manifest(tagOrDigest: string): string {
-    return `${this.wireName(this.#repository)}/manifests/${tagOrDigest}`;
+    return `${this.wireName(this.#repository)}/manifests/${tagOrDigest}${this.#query}`;
   }
 
   blob(digest: Digest): string {
-    return `${this.wireName(this.#repository)}/blobs/${digest}`;
+    return `${this.wireName(this.#repository)}/blobs/${digest}${this.#query}`;
   }
 
   referrers(subject: Digest): string {
-    return `${this.wireName(this.#repository)}/referrers/${subject}`;
+    return `${this.wireName(this.#repository)}/referrers/${subject}${this.#query}`;
   }
 
   /** The name of a repository of this host in URLs and scopes. */

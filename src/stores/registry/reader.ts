@@ -13,8 +13,17 @@ import { names } from './paging.ts';
 import { type RepositoryPaths } from './paths.ts';
 import { type Referrers } from './referrers.ts';
 
+/** Reads one repository; more of it in core/store.ts. */
+export interface Reader {
+  resolve(tagOrDigest: string): Promise<Descriptor>;
+  open(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
+  tags(): AsyncIterable<string>;
+  referrers(subject: Digest): AsyncIterable<Descriptor>;
+  doubt?(descriptor: Descriptor): boolean;
+}
+
 /** What can be read of a repository at one host. */
-export class RepositoryReader {
+export class RepositoryReader implements Reader {
   readonly client: RegistryClient;
   readonly #paths: RepositoryPaths;
   readonly #manifests: Manifests;
@@ -62,8 +71,10 @@ export class RepositoryReader {
   }
 
   #askBlob(descriptor: Descriptor, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
-    const ok = headers['range'] === undefined ? [200] : [200, 206, 416];
+    // What a storage behind the registry says of a signed address that expired is for `download` to judge.
+    const ok = headers['range'] === undefined ? [200] : [200, 206, 403, 416];
     return this.client.send({
+      content: true,
       method: 'GET',
       to: this.#paths.blob(descriptor.digest),
       need: this.#paths.pull,

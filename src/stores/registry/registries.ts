@@ -5,10 +5,11 @@ import { type RegistryReference } from '../../core/reference.ts';
 import { type Http } from '../../io/httpMessages.ts';
 import { type RetryPolicy } from '../../io/retry.ts';
 import { listRepositories } from './catalog.ts';
+import { type Hosts } from './certs.ts';
 import { RegistryClient } from './client.ts';
 import { type Credential, type Credentials } from './credentials.ts';
-import { type HostSettings } from './hosts.ts';
 import { type RateLimit } from './rateLimit.ts';
+import { Mirrors } from './mirrors.ts';
 import { RegistryStore } from './repository.ts';
 import { verifyLogin, type Verdict } from './verifyLogin.ts';
 
@@ -18,7 +19,7 @@ export interface RegistriesOptions {
   readonly credentials: Credentials;
   readonly emit: Emit;
   /** By the registry's name as references have it; Docker Hub is `docker.io`. */
-  readonly hosts?: ReadonlyMap<string, HostSettings> | undefined;
+  readonly hosts?: Hosts | undefined;
   readonly retry?: RetryPolicy | undefined;
   /** Ends all that is under way. */
   readonly signal?: AbortSignal | undefined;
@@ -48,8 +49,10 @@ export function createRegistries(options: RegistriesOptions): Registries {
     return client;
   }
 
+  const mirrors = new Mirrors({ ...options, hosts: options.hosts ?? new Map<string, never>() });
+
   return {
-    repository: (reference) => new RegistryStore(clientOf(reference.registry), reference),
+    repository: (reference) => new RegistryStore(clientOf(reference.registry), reference, mirrors),
     catalog: (registry) => listRepositories(clientOf(registry)),
     rateLimit: (registry) => clients.get(registry)?.rateLimit,
     verify: (registry, credential) =>

@@ -24,9 +24,10 @@ import { hasStatus } from './errors.ts';
 import { blobsOf, listening, type Holders } from './holders.ts';
 import { Manifests } from './manifests.ts';
 import { mountBlob } from './mount.ts';
+import { type Mirrors } from './mirrors.ts';
 import { RepositoryPaths } from './paths.ts';
 import { type RateLimit } from './rateLimit.ts';
-import { RepositoryReader } from './reader.ts';
+import { RepositoryReader, type Reader } from './reader.ts';
 import { Referrers } from './referrers.ts';
 import { Removal } from './removal.ts';
 import { Uploader } from './upload.ts';
@@ -42,19 +43,20 @@ export class RegistryStore implements Source, Sink, Editor {
   readonly #paths: RepositoryPaths;
   readonly #manifests: Manifests;
   readonly #referrers: Referrers;
-  readonly #reader: RepositoryReader;
+  readonly #reader: Reader;
   readonly #uploader: Uploader;
   readonly #removal: Removal;
   readonly #holders: Holders;
   readonly #listed = new Set<Digest>();
 
-  constructor(client: RegistryClient, reference: RegistryReference) {
+  constructor(client: RegistryClient, reference: RegistryReference, mirrors: Mirrors) {
     this.#client = client;
     this.#repository = reference.repository;
     this.#paths = new RepositoryPaths(client.registry, reference.repository, client.settings.pathPrefix);
     this.#manifests = new Manifests(client, this.#paths);
     this.#referrers = new Referrers(client, this.#paths, this.#manifests);
-    this.#reader = new RepositoryReader(client, this.#paths, this.#manifests, this.#referrers);
+    const own = new RepositoryReader(client, this.#paths, this.#manifests, this.#referrers);
+    this.#reader = mirrors.reader(reference, own);
     this.#uploader = new Uploader(client, this.#paths);
     this.#removal = new Removal({
       client,
@@ -82,6 +84,11 @@ export class RegistryStore implements Source, Sink, Editor {
     const { mediaType, size } = descriptor;
     if (range !== undefined || !isManifestType(mediaType) || size > LIMITS.manifestBytes) return stream;
     return listening(stream, size, (bytes) => this.#learn(bytes, mediaType));
+  }
+
+  /** True: a mirror gave it, and is not asked for it again. */
+  doubt(descriptor: Descriptor): boolean {
+    return this.#reader.doubt?.(descriptor) ?? false;
   }
 
   place(): Place {

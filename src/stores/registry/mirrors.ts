@@ -1,0 +1,120 @@
+import { isCode, type OclError } from '../../core/errors.ts';
+import { type RegistryReference } from '../../core/reference.ts';
+import { RETRY, type RetryPolicy } from '../../io/retry.ts';
+import { RegistryClient, type ClientOptions } from './client.ts';
+import { type Hosts } from './certs.ts';
+import { AnswerError } from './errors.ts';
+import { Manifests } from './manifests.ts';
+import { MirroredReader } from './mirroredReader.ts';
+import { RepositoryPaths } from './paths.ts';
+import { type Reader, RepositoryReader } from './reader.ts';
+import { Referrers } from './referrers.ts';
+
+/** Milliseconds that a host is asked last after it failed, so that a thousand tags do not pay its timeout each. */
+const REST = 30_000;
+/** A mirror is tried again once: there are others. */
+const TRIES = 2;
+
+/** A registry or one of its mirrors, as it is asked for what is read of one repository. */
+export interface ReadingHost {
+  readonly reader: Reader;
+  /** By its name as references have it. */
+  readonly registry: string;
+  readonly isUpstream: boolean;
+  /** Its credentials, TLS, limits and priority are its own. */
+  readonly client: RegistryClient;
+}
+
+export interface MirrorOptions extends Omit<ClientOptions, 'registry' | 'settings'> {
+  readonly hosts: Hosts;
+}
+
+/**
+ * The mirrors of all registries of a run (spec regsync.md 2, "Mirrors"): what they are asked for, in which order, and which of them rest.
+ * In this role a host has a client of its own: its door must not be one that a transfer waits for while it holds another.
+ */
+export class Mirrors {
+  readonly #options: MirrorOptions;
+  readonly #clients = new Map<string, RegistryClient>();
+  readonly #rests = new Map<string, number>();
+  readonly #told = new Set<string>();
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+  }
+
+  /** What reads a repository: the reader of the registry itself, or with its mirrors around it. */
+  reader(reference: RegistryReference, upstream: RepositoryReader): Reader {
+    const { client } = upstream;
+    const names = new Set((client.settings.mirrors ?? []).filter((name) => name !== client.registry));
+    if (names.size === 0) return upstream;
+    const mirrors = [...names].map((name) => this.#mirror(name, reference.repository, client));
+    return new MirroredReader(
+      [...mirrors, { reader: upstream, registry: client.registry, isUpstream: true, client }],
+      this,
+    );
+  }
+
+  /** Those that rest go last, then lower priorities first, then the registry itself after its equals. */
+  inOrder(hosts: readonly ReadingHost[]): readonly ReadingHost[] {
+    const now = this.#options.clock.now();
+    const rank = ({ registry, client, isUpstream }: ReadingHost): readonly number[] => [
+      (this.#rests.get(registry) ?? 0) > now ? 1 : 0,
+      client.settings.priority ?? 0,
+      isUpstream ? 1 : 0,
+    ];
+    return hosts.toSorted((a, b) => compare(rank(a), rank(b)));
+  }
+
+  /** A host did not give what another one may give. Tells so once a run, unless it just does not have it. */
+  failed(host: ReadingHost, error: OclError): void {
+    if (isOfHost(error)) this.#rests.set(host.registry, this.#options.clock.now() + REST);
+    else if (isCode(error, 'OCL_NOT_FOUND')) return;
+    if (host.isUpstream || this.#told.has(host.registry)) return;
+    this.#told.add(host.registry);
+    this.#options.emit({
+      type: 'notice',
+      level: 'warning',
+      message: `the mirror ${host.registry} is passed over: ${error.message}`,
+    });
+  }
+
+  #mirror(name: string, repository: string, upstream: RegistryClient): ReadingHost {
+    const client = this.#client(name);
+    const origin = upstream.settings.hostname ?? upstream.registry;
+    const paths = new RepositoryPaths(
+      name,
+      repository,
+      client.settings.pathPrefix,
+      client.base.host === upstream.base.host ? undefined : origin,
+    );
+    const manifests = new Manifests(client, paths);
+    const reader = new RepositoryReader(client, paths, manifests, new Referrers(client, paths, manifests));
+    return { reader, registry: name, isUpstream: false, client };
+  }
+
+  #client(registry: string): RegistryClient {
+    let client = this.#clients.get(registry);
+    if (client === undefined) {
+      const { hosts, retry = RETRY, ...options } = this.#options;
+      const patient: RetryPolicy = { ...retry, tries: Math.min(TRIES, retry.tries) };
+      client = new RegistryClient({ ...options, registry, settings: hosts.get(registry) ?? {}, retry: patient });
+      this.#clients.set(registry, client);
+    }
+    return client;
+  }
+}
+
+/** The host itself has a problem, and would have it with anything else. */
+function isOfHost(error: OclError): boolean {
+  if (error instanceof AnswerError) return error.status >= 500 || error.status === 429;
+  return isCode(error, 'OCL_UNREACHABLE') || isCode(error, 'OCL_RATE_LIMITED');
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [index, value] of a.entries()) {
+    const difference = value - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
