@@ -23,7 +23,7 @@ export interface ScriptedServer {
 
 /**
  * A server that answers what it was told to: by `METHOD path` (without query), each handler once and the last one from then on.
- * What no script names is a 404.
+ * What no script names goes to `*`; without that it is a 404.
  */
 export async function startScriptedServer(
   script: Readonly<Record<string, Handler | readonly Handler[]>>,
@@ -45,7 +45,7 @@ export async function startScriptedServer(
       const { method = '', url = '', headers } = request;
       const record = { method, path: url, headers, body: Buffer.concat(chunks) };
       seen.push(record);
-      const queue = queues.get(`${method} ${url.split('?')[0]}`);
+      const queue = queues.get(`${method} ${url.split('?')[0]}`) ?? queues.get('*');
       const handler = queue === undefined ? undefined : queue.length > 1 ? queue.shift() : queue[0];
       if (handler === undefined) return void response.writeHead(404).end();
       void handler(response, record);

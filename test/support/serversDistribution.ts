@@ -18,6 +18,8 @@ export interface DistributionOptions {
   readonly tls?: (Pair & { readonly authority?: string | undefined }) | undefined;
   /** `authority` is PEM: tokens must be signed by a certificate of it. */
   readonly token?: { readonly realm: string; readonly service: string; readonly authority: string } | undefined;
+  /** False: DELETE is switched off, as it is where nothing is configured. */
+  readonly deletes?: boolean | undefined;
   /** Lines of its configuration besides. */
   readonly more?: readonly string[] | undefined;
 }
@@ -32,7 +34,7 @@ export async function startDistribution(program: string, options: DistributionOp
     const lines = [
       'version: 0.1',
       'log: { level: error, accesslog: { disabled: true } }',
-      `storage: { filesystem: { rootdirectory: ${text(join(directory, 'data'))} }, delete: { enabled: true } }`,
+      `storage: { filesystem: { rootdirectory: ${text(join(directory, 'data'))} }, delete: { enabled: ${options.deletes !== false} } }`,
       `http: { addr: ${text(host)}${tls} }`,
       ...sections,
       '',

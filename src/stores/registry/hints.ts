@@ -43,6 +43,11 @@ const RULES: readonly ((no: InRepository) => Advice | undefined)[] = [
     return { code: 'OCL_DENIED', why: 'the tag is immutable there', hint };
   },
   (no) => {
+    if (no.method !== 'DELETE' || !/dangling_tag|referenced by tag/i.test(no.codes.join(' ') + no.text))
+      return undefined;
+    return { hint: `take its tags away first: ocl tag rm ${nameOf(no)}:TAG` };
+  },
+  (no) => {
     if (!isWriting(no) || !/proxy(?:[- ]cache)? project|proxy[- ]cache|pull[- ]through/i.test(no.text))
       return undefined;
     const hint = `push to a project that is no proxy cache, such as ${no.host}/OTHER/${no.repository.split('/').slice(1).join('/') || no.repository}`;
