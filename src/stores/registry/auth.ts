@@ -71,11 +71,10 @@ export class Auth {
     let answer = await this.#try(out, login, used);
     if (this.#asks(answer)) {
       const better = await this.#better(out, login, used, answer);
-      if (better !== undefined) {
-        await discard(answer);
-        answer = await this.#try(out, login, better);
-      }
+      if (better !== undefined) answer = await this.#tryAgain(out, login, better, answer);
     }
+    const last = this.#asks(answer) ? this.#lastResort(out.need, login) : undefined;
+    if (last !== undefined) answer = await this.#tryAgain(out, login, last, answer);
     if (!this.#asks(answer)) {
       if (answer.status < 400) this.#refusals.accept(right);
       return answer;
@@ -138,6 +137,20 @@ export class Auth {
     }
     const offersBasic = challenges.some(({ scheme }) => scheme === 'basic');
     return offersBasic && login !== undefined ? { mode: { kind: 'basic' }, scopes: [] } : undefined;
+  }
+
+  /** Harbor shows its catalog to Basic alone, although it asks for a token (spec oci.md 8.2); the next page is asked for so at once. */
+  #lastResort(need: Need, login: Login | undefined): string | undefined {
+    const isCatalog = need.scopes.some((scope) => scope.startsWith('registry:'));
+    const asked = this.#askings.get(keyOf(need));
+    if (!isCatalog || asked?.mode.kind !== 'bearer') return undefined;
+    remember(this.#askings, keyOf(need), { mode: { kind: 'basic' }, scopes: [] }, MAX_KEPT);
+    return basicOf(login);
+  }
+
+  async #tryAgain(out: Outgoing, login: Login | undefined, value: string, refused: Answer): Promise<Answer> {
+    await discard(refused);
+    return this.#try(out, login, value);
   }
 
   /** One try. A name and password that nobody has let in yet are tried by one request alone. */

@@ -6,7 +6,7 @@ import { createHttp } from '../../../src/io/http.ts';
 import { describe as describeBytes } from '../../../src/io/verify.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { reply, replyJson, type Handler, type Seen } from '../../support/scriptedServer.ts';
-import { guarded, known, password, tags } from './authHarness.ts';
+import { basicOf, guarded, known, password, tags } from './authHarness.ts';
 import { cleanUp, listAll, openBytes, readAll, scripted, serve } from './harness.ts';
 
 afterEach(cleanUp);
@@ -89,6 +89,27 @@ describe('login', () => {
     const old = await scripted({ ...guard, 'GET /token': replyJson(200, { token: 't1' }) }, { credentials: identity });
     await listAll(old.app.tags());
     expect(old.server.calls().slice(1, 3)).toEqual(['POST /token', 'GET /token']);
+  });
+
+  it('by Basic for the catalog, where a token does not open it', async () => {
+    const basic = basicOf('me:söcret:x');
+    const page = (next: string): Handler =>
+      replyJson(200, { repositories: [`r${next}`] }, next === '' ? {} : { link: next });
+    const { registries, server } = await scripted(
+      {
+        'GET /v2/_catalog': [
+          ...Array.from({ length: 3 }, () =>
+            guarded(bearerTo(), (value) => value === basic, page('</v2/_catalog?last=a>; rel="next"')),
+          ),
+          guarded(bearerTo(), (value) => value === basic, page('')),
+        ],
+        'GET /token': replyJson(200, { token: 't1' }),
+      },
+      { credentials: known(password) },
+    );
+    await listAll(registries.catalog(server.host));
+    const catalog = server.seen.filter(({ path }) => path.startsWith('/v2/_catalog'));
+    expect(catalog.map(({ headers }) => headers.authorization)).toEqual([undefined, 'Bearer t1', basic, basic]);
   });
 
   it('by a token that was handed in', async () => {

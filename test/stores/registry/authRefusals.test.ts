@@ -129,7 +129,7 @@ describe('a right password', () => {
     const challenge = 'Bearer realm="/token"';
     const guard = guarded(challenge, (value) => value === 'Bearer t', tags);
     const side = await scripted(
-      { [list('closed')]: guard, [list('open')]: guard, 'GET /token': token },
+      { [list('closed')]: guard, [list('closed2')]: guard, [list('open')]: guard, 'GET /token': token },
       { credentials: known(password) },
     );
     const outcomes = await all(at(side), ['closed', 'open', 'closed']);
@@ -139,8 +139,11 @@ describe('a right password', () => {
       'OCL_DENIED',
     ]);
     await expect(listAll(at(side)('closed'))).rejects.toMatchObject({ code: 'OCL_DENIED' });
-    const scoped = side.server.seen.filter(({ path }) => path.startsWith('/token') && path.includes('closed'));
-    expect(scoped).toHaveLength(1);
+    await expect(listAll(at(side)('closed2'))).rejects.toMatchObject({ code: 'OCL_DENIED' });
+    const asked = side.server.seen.map(({ path }) => path).filter((path) => path.startsWith('/token'));
+    expect(asked.filter((path) => path.includes('closed%3A'))).toHaveLength(1);
+    // What the first 403 meant was asked once: the login is good.
+    expect(asked.filter((path) => !path.includes('scope='))).toHaveLength(1);
   });
 
   it('by Basic that may not see one repository sees the others', async () => {
