@@ -39,13 +39,16 @@ const basic: Handler = (response, request) => {
 
 let door: ScriptedServer;
 let open: ScriptedServer;
+let locked: ScriptedServer;
 beforeAll(async () => {
   door = await startScriptedServer({ 'GET /v2/': basic });
   open = await startScriptedServer({ 'GET /v2/': reply(200, {}, '{}') });
+  locked = await startScriptedServer({ 'GET /v2/': reply(401, { 'www-authenticate': 'Basic realm="test"' }) });
 });
 afterAll(async () => {
   await door.close();
   await open.close();
+  await locked.close();
 });
 
 const login = (host: string): readonly string[] => ['login', host, '-u', username, '--password-stdin'];
@@ -134,6 +137,26 @@ describe('login', () => {
     expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ auths: {} });
   });
 
+  it('that no longer works is found by whoami --check, among those that do', async () => {
+    const { run, config } = await atHome();
+    expect((await run(login(door.host), { stdin: password })).status).toBe(EXIT.done);
+    const one = await oclDone(['whoami', '--json'], { env: { HOME: join(config, '../..') } });
+    expect(jsonLines(one.stdout)).toHaveLength(1);
+    const { auths } = JSON.parse(await readFile(config, 'utf8')) as { auths: Record<string, object> };
+    await writeFile(
+      config,
+      JSON.stringify({ auths: { ...auths, [locked.host]: { username: 'gone', password: 's3cret' } } }),
+    );
+    const both = await run(['whoami', '--check']);
+    expect(both.status).toBe(EXIT.failed);
+    expect(both.stdout).toMatch(new RegExp(`${door.host} +pusher .* accepted`));
+    expect(both.stdout).toMatch(new RegExp(`${locked.host} +gone .* Cannot log in to ${locked.host} as gone: .*401`));
+    const alone = await run(['whoami', locked.host, '--check', '--json']);
+    expect(alone.status).toBe(EXIT.refused);
+    expect(jsonLines(alone.stdout)).toMatchObject([{ check: 'failed', error: { code: 'OCL_UNAUTHORIZED' } }]);
+    expect(both.stdout + alone.stdout).not.toContain('s3cret');
+  });
+
   it.each([
     ['no terminal', ['login', 'a.example'], 'ocl login a.example -u USER --password-stdin < FILE'],
     ['no terminal and no host', ['login', '-u', 'me'], 'ocl login docker.io -u me --password-stdin < FILE'],
@@ -193,6 +216,7 @@ else { console.log('credentials not found in native keychain'); process.exit(1);
       await writeFile(join(bin, `docker-credential-${name}`), HELPER);
       await chmod(join(bin, `docker-credential-${name}`), 0o755);
     }
+    await writeFile(join(bin, 'docker-credential-maker'), '#!/bin/sh\necho not implemented; exit 1\n', { mode: 0o755 });
     const docker = await temporary();
     await writeFile(join(docker, 'config.json'), JSON.stringify(config));
     const side = await atHome({ PATH: `${bin}:/usr/bin:/bin`, DOCKER_CONFIG: docker });
@@ -244,6 +268,15 @@ else { console.log('credentials not found in native keychain'); process.exit(1);
     ).toEqual([`store ${door.host}`, `store ${open.host}`].toSorted());
     expect(await log('store')).toContain('list');
     expect((await run(['whoami'])).stderr).toContain('no logins are kept');
+  });
+
+  it('that make logins and keep none say where else one can be kept', async () => {
+    const { run, config } = await withHelpers({ credsStore: 'maker' });
+    const kept = await run(login(door.host), { stdin: password });
+    expect(kept.status).toBe(EXIT.refused);
+    expect(kept.stderr).toContain(`hint:  ${config} names this helper`);
+    const who = await run(['whoami']);
+    expect([who.status, who.stderr]).toEqual([EXIT.done, expect.stringMatching(/list the logins .*status 1/)]);
   });
 
   it('that are not installed stop the login and not what is public', async () => {

@@ -25,8 +25,8 @@ export const login = defineCommand(
         describe: "Keep it in this file (auth.json or docker's config.json)",
       })
       .example('$0 login ghcr.io -u me', 'Ask for the password or token')
-      .example('$0 login quay.io -u org+robot --password-stdin < token', 'For scripts')
-      .example('$0 login harbor.local/team -u me --auth-file auth.json', 'For a part of a registry'),
+      .example('$0 login quay.io -u me --password-stdin < token', 'For scripts')
+      .example('$0 login quay.io/team -u me --auth-file a.json', 'For a part of a registry'),
   async (args) => {
     await runCommand(args, {}, async (env) => {
       const scope = parseLoginScope(args.host);

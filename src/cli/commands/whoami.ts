@@ -1,11 +1,11 @@
-import { OclError, toOclError } from '../../core/errors.ts';
+import { OclError, toOclError, type ErrorCode } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { type FoundCredential } from '../../stores/registry/credentials.ts';
+import { type Credential, type CredentialSource } from '../../stores/registry/credentials.ts';
 import { formatScope, knownScopes, parseLoginScope, type LoginScope } from '../../stores/registry/loginStore.ts';
-import { accountOf } from '../../stores/registry/verifyLogin.ts';
+import { accountOf, type Verdict } from '../../stores/registry/verifyLogin.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, EXIT_OF } from '../exit.ts';
 import { loginSources } from '../logins.ts';
 import { formatTable } from '../render/format.ts';
 import { runCommand } from '../run.ts';
@@ -23,69 +23,67 @@ export const whoami = defineCommand(
   async (args) => {
     await runCommand(args, { showsOnly: true }, async (env) => {
       const sources = loginSources();
+      const { host } = args;
       const scopes =
-        args.host === undefined ? await knownScopes(sources, sources.helpers) : [parseLoginScope(args.host)];
-      const rows: string[][] = [];
-      let refused = false;
+        host === undefined ? await knownScopes(sources, sources.helpers, env.emit) : [parseLoginScope(host)];
+      const told: Told[] = [];
       for (const scope of scopes) {
-        const found = await env.credentials.locate(scope.registry, scope.path);
-        if (found === undefined) {
-          if (args.host !== undefined) throw nobody(scope);
-          continue;
-        }
-        const answer = args.check ? await check(env, scope, found) : undefined;
-        refused ||= answer?.error !== undefined;
-        const { kind, where } = found.source;
-        const account = accountOf(found.credential);
-        if (env.json)
-          env.print(
-            JSON.stringify({
-              registry: formatScope(scope),
-              account,
-              credential: found.credential.kind,
-              source: { kind, where },
-              ...(answer === undefined ? {} : { check: answer.verdict, error: answer.error }),
-            }),
-          );
-        rows.push([
-          printable(formatScope(scope)),
-          printable(account ?? '(token)'),
-          `${kind}: ${printable(where)}`,
-          ...(answer === undefined
-            ? []
-            : [answer.error === undefined ? answer.verdict : printable(answer.error.message)]),
-        ]);
+        const each = await tell(env, scope, args.check, host !== undefined);
+        if (each === undefined) continue;
+        if (env.json) env.print(JSON.stringify(each));
+        told.push(each);
       }
-      if (rows.length === 0) env.say('no logins are kept: registries are asked anonymously');
-      else if (!env.json)
-        env.print(formatTable(['REGISTRY', 'ACCOUNT', 'SOURCE', ...(args.check ? ['CHECK'] : [])], rows));
-      return refused ? EXIT.refused : EXIT.done;
+      if (told.length === 0) env.say('no logins are kept: registries are asked anonymously');
+      else if (!env.json) env.print(table(told, args.check));
+      const error = told.find((each) => each.error !== undefined)?.error;
+      if (error === undefined) return EXIT.done;
+      return told.length === 1 ? EXIT_OF[error.code] : EXIT.failed;
     });
   },
 );
 
-interface Checked {
-  readonly verdict: 'accepted' | 'unasked' | 'failed';
-  readonly error?: { readonly code: string; readonly message: string } | undefined;
+/** What is known of one login; it holds no secret. */
+interface Told {
+  readonly registry: string;
+  readonly account?: string | undefined;
+  readonly credential?: Credential['kind'];
+  readonly source?: CredentialSource;
+  readonly check?: Verdict | 'failed';
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
-async function check(env: Env, scope: LoginScope, { credential }: FoundCredential): Promise<Checked> {
+/** @param alone whether only this one was asked for, so that its failures end the command */
+async function tell(env: Env, scope: LoginScope, check: boolean, alone: boolean): Promise<Told | undefined> {
+  const registry = formatScope(scope);
+  let known: Told = { registry };
   try {
-    return { verdict: await env.registries.verify(scope.registry, credential) };
-  } catch (error) {
-    if (env.signal.aborted) throw error;
-    const { code, message } = toOclError(error);
-    return { verdict: 'failed', error: { code, message } };
+    const found = await env.credentials.locate(scope.registry, scope.path);
+    if (found === undefined && alone) throw nobody(registry);
+    if (found === undefined) return undefined;
+    const { credential, source } = found;
+    known = { registry, account: accountOf(credential), credential: credential.kind, source };
+    return check ? { ...known, check: await env.registries.verify(scope.registry, credential) } : known;
+  } catch (thrown) {
+    const error = toOclError(thrown);
+    if (env.signal.aborted || (alone && known.source === undefined)) throw error;
+    return { ...known, ...(check ? { check: 'failed' } : {}), error: { code: error.code, message: error.message } };
   }
 }
 
-function nobody(scope: LoginScope): OclError {
-  const name = formatScope(scope);
+function table(told: readonly Told[], check: boolean): string {
+  const rows = told.map(({ registry, account, source, check: verdict = '', error }) => [
+    printable(registry),
+    printable(account ?? (source === undefined ? '-' : '(token)')),
+    source === undefined ? printable(error?.message ?? '') : `${source.kind}: ${printable(source.where)}`,
+    ...(check ? [source === undefined || error === undefined ? verdict : printable(error.message)] : []),
+  ]);
+  return formatTable(['REGISTRY', 'ACCOUNT', 'SOURCE', ...(check ? ['CHECK'] : [])], rows);
+}
+
+function nobody(name: string): OclError {
   return new OclError(
     'OCL_NOT_FOUND',
     `Cannot tell the account at ${name}: no login is kept, so it is asked anonymously`,
-    {
-      hint: `ocl login ${name}`,
-    },
+    { hint: `ocl login ${name}` },
   );
 }

@@ -1,4 +1,5 @@
 import { isCode, OclError, toOclError } from '../../core/errors.ts';
+import { type Emit } from '../../core/events.ts';
 import { isRegistryHost, isRepository } from '../../core/reference.ts';
 import { type LockOptions } from '../../io/lock.ts';
 import { changeCredentialFile } from './credentialFile.ts';
@@ -58,7 +59,7 @@ export async function storeLogin(
   options: LoginOptions,
 ): Promise<KeptLogin> {
   const helper = scope.path === undefined ? helperOf(await readConfig(file), scope) : undefined;
-  if (helper !== undefined) await options.helpers.store(helper, serverOf(scope.registry), credential);
+  if (helper !== undefined) await storeWith(helper, file, scope, credential, options.helpers);
   // As docker does: an empty entry tells other tools for which hosts the helper is to be asked, and an old password goes.
   const entry = helper === undefined ? entryOf(credential) : {};
   await changeCredentialFile(file, options, (text) => {
@@ -68,6 +69,23 @@ export async function storeLogin(
     return setMember(without, ['auths', key], entry);
   });
   return helper === undefined ? { kind: 'file', where: file } : { kind: 'helper', where: helper };
+}
+
+/** Some helpers only make logins and keep none, as those of clouds do: then it has to go elsewhere. */
+async function storeWith(
+  helper: string,
+  file: string,
+  scope: LoginScope,
+  credential: StorableCredential,
+  helpers: Helpers,
+): Promise<void> {
+  try {
+    await helpers.store(helper, serverOf(scope.registry), credential);
+  } catch (error) {
+    const { code, message, cause } = toOclError(error);
+    const hint = `${file} names this helper; another file keeps the login without it: ocl login ${formatScope(scope)} --auth-file FILE`;
+    throw new OclError(code, message, { hint, cause });
+  }
 }
 
 export interface Erased {
@@ -159,16 +177,20 @@ function scopeOf(key: string): string {
   return [canonicalHost(host), ...segments].join('/');
 }
 
-/** Everything that a login is kept for, in order and once. @throws OCL_CONFIG_INVALID, OCL_UNAUTHORIZED */
+/** Everything that a login is kept for, in order and once. A store that does not tell what it keeps is warned about. @throws OCL_CONFIG_INVALID */
 export async function knownScopes(
   { explicit, files }: Pick<CredentialSources, 'explicit' | 'files'>,
   helpers: Helpers,
+  emit: Emit,
 ): Promise<readonly LoginScope[]> {
   const names = new Set(explicit.map(({ registry }) => scopeOf(registry)));
   for (const file of files) {
     const config = await readConfig(file);
     if (config === undefined) continue;
-    const stored = config.store === undefined ? [] : await listStore(helpers, config.store);
+    const stored = await listStore(helpers, config.store).catch((error: unknown) => {
+      emit({ type: 'notice', level: 'warning', message: toOclError(error).message });
+      return [];
+    });
     for (const key of [...config.auths.keys(), ...config.helpers.keys(), ...stored]) names.add(scopeOf(key));
   }
   return [...names].toSorted().flatMap((name) => {
@@ -179,7 +201,8 @@ export async function knownScopes(
 }
 
 /** The servers that a store knows; none when it was copied from another machine and is not installed here. */
-async function listStore(helpers: Helpers, store: string): Promise<readonly string[]> {
+async function listStore(helpers: Helpers, store: string | undefined): Promise<readonly string[]> {
+  if (store === undefined) return [];
   try {
     return [...(await helpers.list(store)).keys()];
   } catch (error) {

@@ -189,7 +189,7 @@ describe('a login with helpers', () => {
       auths: { 'a.example': {}, 'https://index.docker.io/v1/': {} },
     });
     expect(await readFile(file, 'utf8')).not.toContain(old.auth);
-    expect(await knownScopes({ explicit: [], files: [file] }, helpers)).toEqual([
+    expect(await knownScopes({ explicit: [], files: [file] }, helpers, silent)).toEqual([
       { registry: 'a.example', path: undefined },
       { registry: 'docker.io', path: undefined },
     ]);
