@@ -144,38 +144,43 @@ describe('what came of a content whose transfer broke off', () => {
     await expectWhole(join(root, 'team/app'), small);
   });
 
+  const unknown: Descriptor = { ...small.descriptor, digest: 'crc32:9b2c' };
   it.each([
-    ['is too little', small, 1_000_000],
-    [
-      'has a digest that nobody can compute',
-      { ...small, descriptor: { ...small.descriptor, digest: 'crc32:9b2c' } },
-      1_500_000,
-    ],
-  ])('is thrown away when it %s', async (_, { descriptor, bytes }, cut) => {
+    ['is too little', small.descriptor, 1_000_000],
+    ['has a digest that nobody can compute', unknown, 1_500_000],
+  ])('is thrown away at once when it %s', async (_, descriptor, cut) => {
     const root = await newRoot();
-    await visit(root, descriptor, sending(bytes, cut).open);
-    expect(await readdir(root)).not.toContain('.ocl');
+    const layout = await newLayout(root);
+    const broken = sending(small.bytes, cut);
+    for (let i = 0; i < 2; i++) expect(await codeOf(() => layout.put(descriptor, broken.open))).toBe('OCL_UNREACHABLE');
+    expect(broken.begun).toEqual([0, 0]);
+    expect(await readdir(join(root, '.ocl/tmp'))).toEqual([]);
+    await layout.close();
   });
 
-  it('is kept at its largest', async () => {
+  it('is kept at its largest, whoever leaves last', async () => {
     const root = await newRoot();
     await visit(root, large.descriptor, sending(large.bytes, 3 * MIB).open);
-    // Who comes second begins at zero, breaks off earlier, and leaves later.
     const [first, second] = [await newLayout(root), await newLayout(root)];
-    let go: () => void = () => {};
-    const mayBreak = new Promise<void>((done) => {
-      go = done;
-    });
-    const long = sending(large.bytes, 2 * MIB);
-    const slow = first.put(large.descriptor, async (from) => {
-      await mayBreak;
-      return await long.open(from);
-    });
-    const short = sending(large.bytes, 2 * MIB);
-    while (long.begun.length === 0 && (await (await newLayout(root)).unfinished()).length > 0);
-    expect(await codeOf(() => second.put(large.descriptor, short.open))).toBe('OCL_UNREACHABLE');
-    go();
-    expect(await codeOf(() => slow)).toBe('OCL_UNREACHABLE');
+    const [long, short] = [sending(large.bytes, 2 * MIB), sending(large.bytes, 2 * MIB)];
+    const later: Promise<string>[] = [];
+    // While the first goes on with what was there the second begins at zero, and it leaves after the first.
+    const firstCode = codeOf(
+      async () =>
+        await first.put(large.descriptor, async (from) => {
+          await new Promise<void>((began) => {
+            const open: Open = async (at) => {
+              began();
+              await firstCode;
+              return await short.open(at);
+            };
+            later.push(codeOf(() => second.put(large.descriptor, open)));
+          });
+          return await long.open(from);
+        }),
+    );
+    expect(await firstCode).toBe('OCL_UNREACHABLE');
+    expect(await Promise.all(later)).toEqual(['OCL_UNREACHABLE']);
     expect([long.begun, short.begun]).toEqual([[3 * MIB], [0]]);
     await Promise.all([first.close(), second.close()]);
     expect(await (await newLayout(root)).unfinished()).toMatchObject([{ size: 5 * MIB }]);
@@ -345,6 +350,7 @@ describe('a part of a dead process', () => {
       const before = await treeOf(join(root, '..'));
       const path = await plant(root, small.descriptor, new Uint8Array(0), `${writer}.seed`);
       await make(path.replace('.seed', ''), outside);
+      expect(await (await newLayout(root)).unfinished()).toEqual([]);
       const whole = sending(small.bytes);
       expect(await visit(root, small.descriptor, whole.open)).toBe('none');
       expect(whole.begun).toEqual([0]);
