@@ -59,6 +59,7 @@ export interface Env {
   readonly signal: AbortSignal;
   readonly stores: AllStores;
   readonly registries: Registries;
+  readonly http: Http;
   readonly credentials: Required<Credentials>;
   /** For questions about the way to a registry itself. */
   reach(registry: string): Reach;
@@ -134,6 +135,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     signal,
     stores,
     registries,
+    http,
     credentials,
     reach: (registry) => ({
       settings: hosts.get(registry) ?? {},

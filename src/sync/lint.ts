@@ -15,7 +15,7 @@ const NOT_YET: Readonly<Record<string, string>> = {
   interval: 'each step runs once',
   schedule: 'each step runs once',
   ratelimit: 'images are copied without looking at the limit',
-  hooks: 'nothing is run',
+  prune: 'nothing is taken away',
   referrerSlow: 'it is ignored, as in regsync',
   blobLimit: 'it is ignored',
   cacheCount: 'it is ignored',

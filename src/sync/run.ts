@@ -1,9 +1,12 @@
 import { Copier, type CopyResult } from '../copy/copier.ts';
 import { type Clock } from '../core/clock.ts';
+import { type Descriptor } from '../core/descriptor.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
 import { silent, type Emit } from '../core/events.ts';
+import { formatReference } from '../core/reference.ts';
 import { type Source, type Stores } from '../core/store.ts';
 import { backUp } from './backup.ts';
+import { type RunHook } from './hooks.ts';
 import { eachLimited } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { NearSource } from './nearSource.ts';
@@ -12,7 +15,8 @@ import { copyRequest } from './plan.ts';
 import { imageKey, inWaves } from './references.ts';
 import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
-import { type SyncConfig, type SyncStep } from './settings.ts';
+import { type HookName, type SyncConfig, type SyncStep } from './settings.ts';
+import { staleness } from './staleness.ts';
 import { type Surroundings } from './template/template.ts';
 
 export interface SyncOptions {
@@ -27,6 +31,8 @@ export interface SyncOptions {
   readonly abortOnError?: boolean | undefined;
   /** For the templates of backups. */
   readonly surroundings: Surroundings;
+  /** Without it no hooks are run. */
+  readonly runHook?: RunHook | undefined;
 }
 
 export interface FailedImage {
@@ -151,15 +157,48 @@ class Run {
       case 'current':
         if (!(await vouches(job, open))) return await this.#copy(job, resolved, open, near);
         await this.#tellCurrent(job, resolved, open);
-        return true;
+        await this.#hook('unchanged', job, resolved);
+        return await this.#isYoung(job, resolved.root, open);
       case 'copy':
-        return await this.#copy(job, resolved, open, near);
+        return (await this.#copy(job, resolved, open, near)) && (await this.#isYoung(job, resolved.root, open));
+    }
+  }
+
+  async #isYoung(job: SyncJob, root: Descriptor, open: OpenStores): Promise<boolean> {
+    const ends = { source: await open.source(job.from), sink: await open.sink(job.to) };
+    const stale = await staleness(job, root, ends, this.#options.clock.now());
+    if (stale === undefined) return true;
+    if (job.step.onStale === 'fail') this.#fail(job.image, stale);
+    else this.#emit({ type: 'notice', level: 'warning', message: stale.message });
+    return job.step.onStale === 'warn';
+  }
+
+  /** @throws what the hook threw, for `pre` alone: what comes after cannot be undone by it */
+  async #hook(name: HookName, job: SyncJob, { root, before, reason }: Copyable, error?: OclError): Promise<void> {
+    const hook = job.step.hooks[name];
+    const { runHook, clock } = this.#options;
+    if (hook === undefined || runHook === undefined) return;
+    try {
+      await runHook(hook, {
+        hook: name,
+        image: job.image,
+        target: formatReference(job.to),
+        digest: root.digest,
+        before: before?.digest,
+        reason,
+        ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+        time: new Date(clock.now()).toISOString(),
+      });
+    } catch (failure) {
+      if (name === 'pre') throw failure;
+      this.#emit({ type: 'notice', level: 'warning', message: toOclError(failure).message });
     }
   }
 
   async #copy(job: SyncJob, resolved: Copyable, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
     const { before, root } = resolved;
     try {
+      await this.#hook('pre', job, resolved);
       if (job.step.backup !== '' && before !== undefined && before.digest !== root.digest)
         await backUp(job, before, {
           open,
@@ -168,18 +207,24 @@ class Run {
           surroundings: this.#options.surroundings,
         });
     } catch (error) {
-      this.#fail(job.image, toOclError(error));
+      const known = toOclError(error);
+      this.#fail(job.image, known);
+      await this.#hook('failed', job, resolved, known);
       return false;
     }
     try {
       const request = await copyRequest(job, resolved, open);
       const from = await this.#sourceFor(job, request.from, near, open);
-      this.#count(job, await this.#copier.copy({ ...request, from }), open);
+      const result = await this.#copier.copy({ ...request, from });
+      this.#count(job, result, open);
       if (referrersAreElsewhere(job)) this.#bytes += await copyReferrersElsewhere(job, root, open, this.#copier);
+      await this.#hook(result.outcome === 'copied' ? 'post' : 'unchanged', job, resolved);
       return true;
     } catch (error) {
       // The engine has told it already.
-      this.#note(job.image, toOclError(error));
+      const known = toOclError(error);
+      this.#note(job.image, known);
+      await this.#hook('failed', job, resolved, known);
       return false;
     }
   }

@@ -179,7 +179,6 @@ describe('everything.yaml', () => {
     [29, 'interval is'],
     [30, 'schedule is'],
     [31, 'ratelimit is'],
-    [32, 'hooks is'],
     [36, 'fastCopy is read as fastCheck'],
     [37, 'the key "Parallel" is unknown and ignored; did you mean "parallel"?'],
     [43, 'the source of a repository step has a tag'],

@@ -9,6 +9,7 @@ import { readBounded } from '../../io/verify.ts';
 import { type ExplicitCredential } from '../../stores/registry/credentials.ts';
 import { type HostSettings as RegistrySettings } from '../../stores/registry/hosts.ts';
 import { loadConfig, type LoadedConfig } from '../../sync/config.ts';
+import { createHookRunner } from '../../sync/hooks.ts';
 import { planSync, type PlannedJob } from '../../sync/plan.ts';
 import { runSync, type SyncReport } from '../../sync/run.ts';
 import { type HostSettings } from '../../sync/settings.ts';
@@ -81,6 +82,7 @@ export const sync = defineCommand(
           concurrency: args.concurrency,
           abortOnError: args.abortOnError,
           surroundings,
+          runHook: createHookRunner({ clock, http: env.http, env: process.env, signal }),
         }),
         env,
       );
