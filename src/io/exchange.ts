@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
 import { OclError } from '../core/errors.ts';
-import { connectionError } from './connectionError.ts';
+import { ConnectionError, connectionError } from './connectionError.ts';
 import { header, type HttpHeaders, type HttpRequest, type HttpResponse } from './httpMessages.ts';
+import { PaceGuard, type Pace } from './pace.ts';
 import { SlabBody, type Flow } from './slabs.ts';
+import { type Throttle } from './throttle.ts';
 
 export interface ExchangeOptions {
   readonly spec: HttpRequest;
@@ -12,6 +14,8 @@ export interface ExchangeOptions {
   readonly connected: () => void;
   /** That is asked in the target's place. */
   readonly proxy: URL | undefined;
+  readonly pace: Pace;
+  readonly throttle: Throttle | undefined;
 }
 
 /** One request under way: turns the calls of undici into a promise and a stream. */
@@ -22,12 +26,17 @@ export class Exchange {
   #body: SlabBody | undefined;
   #sent: Readable | undefined;
   #senderError: Error | undefined;
+  /** For small answers: until all of it has to be there. */
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly #abort = (): void => this.#stop(this.#spec.signal?.reason as Error);
 
   constructor(options: ExchangeOptions) {
     const { spec } = options;
     this.#options = options;
     this.#spec = spec;
+    const { total } = options.pace;
+    if (spec.content !== true)
+      this.#timer = setTimeout(() => this.#expire(`the answer was not complete within ${total / 1000} s`), total);
     spec.signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -49,7 +58,13 @@ export class Exchange {
     const headers = readHeaders(raw);
     const announced = Number(header(headers, 'content-length') ?? Number.NaN);
     const noBody = this.#spec.method === 'HEAD' || status === 204 || status === 304;
-    this.#body = new SlabBody(controller, noBody ? 1 : Number.isSafeInteger(announced) ? announced : undefined);
+    const { pace, throttle } = this.#options;
+    const slow = (why: string): void => this.#expire(why);
+    this.#body = new SlabBody(controller, {
+      expected: noBody ? 1 : Number.isSafeInteger(announced) ? announced : undefined,
+      pace: this.#spec.content === true && !noBody ? new PaceGuard(pace.window, slow) : undefined,
+      throttle,
+    });
     this.#options.resolve({ status, headers, body: this.#body });
   }
 
@@ -69,6 +84,16 @@ export class Exchange {
     else this.#body.destroy(reason);
   }
 
+  #expire(why: string): void {
+    const error = new ConnectionError(`Cannot reach ${this.#spec.url.origin}: ${why}`, {
+      cause: undefined,
+      temporary: true,
+      unanswered: false,
+    });
+    if (this.#body === undefined) this.#stop(error);
+    else this.#body.destroy(error);
+  }
+
   /** A request that still waits for its connection cannot be told to stop; who waits for it need not wait on. */
   #stop(reason: Error): void {
     if (this.#controller !== undefined) return this.#controller.abort(reason);
@@ -85,6 +110,7 @@ export class Exchange {
   }
 
   #settle(): void {
+    clearTimeout(this.#timer);
     this.#spec.signal?.removeEventListener('abort', this.#abort);
     // An answer may come before all was sent, and no connection may have been made at all.
     this.#sent?.destroy();

@@ -9,7 +9,9 @@ import { ConnectionError } from './connectionError.ts';
 import { Connecting } from './connecting.ts';
 import { Exchange } from './exchange.ts';
 import { discard, header, type Http, type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
+import { PACE, type Pace } from './pace.ts';
 import { parseProxy, proxyFor, type Proxy, type ProxySettings } from './proxy.ts';
+import { throttled, type Throttle } from './throttle.ts';
 import { proxyRefusal } from './tunnel.ts';
 
 /** Milliseconds: to connect; until the answer's header is there; between two pieces of a body. */
@@ -27,6 +29,9 @@ export interface HttpOptions {
   /** For requests that bring no `tls` of their own. */
   readonly tls?: TlsSettings | undefined;
   readonly timeouts?: HttpTimeouts | undefined;
+  readonly pace?: Pace | undefined;
+  /** For the bodies of all requests and answers together. */
+  readonly throttle?: Throttle | undefined;
   /** Where the authorities of the machine are; absent: where they usually are. Read when the first TLS connection is made. */
   readonly authorities?: AuthorityPlaces | undefined;
 }
@@ -135,7 +140,7 @@ export function createHttp(options: HttpOptions): Http {
     const route = routeOf(spec);
     const { proxy, forwarded } = route;
     const { dispatcher, connecting } = poolFor(spec.url, route);
-    const body = await openBody(spec.body);
+    const body = await openBody(spec, options.throttle);
     const origin = forwarded && proxy !== undefined ? proxy.url.origin : spec.url.origin;
     const path = spec.url.pathname + spec.url.search;
     const connected = connecting.wait(origin);
@@ -146,6 +151,8 @@ export function createHttp(options: HttpOptions): Http {
         reject,
         connected,
         proxy: forwarded ? proxy?.url : undefined,
+        pace: options.pace ?? PACE,
+        throttle: options.throttle,
       });
       exchanged.watch(body);
       dispatcher.dispatch(
@@ -159,13 +166,7 @@ export function createHttp(options: HttpOptions): Http {
             ...spec.headers,
             ...(forwarded ? { host: spec.url.host } : {}),
             ...(forwarded && proxy?.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {}),
-            ...(body instanceof Readable
-              ? {
-                  'content-length': String(
-                    spec.body === undefined || spec.body instanceof Uint8Array ? 0 : spec.body.size,
-                  ),
-                }
-              : {}),
+            ...lengthOf(spec.body),
           },
           body,
           headersTimeout: timeouts.headers,
@@ -204,7 +205,18 @@ function isOfProxy({ status, headers }: HttpResponse): boolean {
   return refused && !ofRegistry;
 }
 
-async function openBody(body: HttpRequest['body']): Promise<Uint8Array | Readable | null> {
-  if (body === undefined || body instanceof Uint8Array) return body ?? null;
-  return body.open();
+/** undici knows the length of bytes, and sends a stream without one in chunks of HTTP. */
+function lengthOf(body: HttpRequest['body']): Record<string, string> {
+  const size = body instanceof Uint8Array ? body.length : body?.size;
+  return size === undefined ? {} : { 'content-length': String(size) };
+}
+
+async function openBody(
+  { body, signal }: HttpRequest,
+  throttle: Throttle | undefined,
+): Promise<Uint8Array | Readable | null> {
+  if (body === undefined) return null;
+  const bytes = body instanceof Uint8Array;
+  if (throttle === undefined) return bytes ? body : body.open();
+  return throttled(bytes ? Readable.from([body], { objectMode: false }) : await body.open(), throttle, signal);
 }

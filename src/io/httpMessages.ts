@@ -12,8 +12,8 @@ export interface TlsSettings {
 
 /** A body that can be sent again. */
 export interface StreamBody {
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes; undefined: sent in chunks of HTTP, of which the last one says that it is the last. */
+  readonly size: number | undefined;
   open(): Readable | Promise<Readable>;
 }
 
@@ -27,6 +27,8 @@ export interface HttpRequest {
   readonly tls?: TlsSettings | undefined;
   /** Whether a second one does no harm; GET and HEAD are. */
   readonly repeatable?: boolean | undefined;
+  /** The body of the answer or of the request is large: it has to keep a pace, instead of being there in a time (LIMITS.slowestRate, smallAnswer). */
+  readonly content?: boolean | undefined;
   /** Refuses with OCL_UNSAFE to connect to an address that is not of the public internet. Not held behind a proxy. */
   readonly publicOnly?: boolean | undefined;
   /** Whose answer led here: where connections to it were made to an internal address, `publicOnly` does not hold. */

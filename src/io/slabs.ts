@@ -1,11 +1,20 @@
 import { Readable } from 'node:stream';
+import { type PaceGuard } from './pace.ts';
 import { lendPiece, retireSlab, SLAB_BYTES, takeSlab } from './slabPool.ts';
+import { type Throttle } from './throttle.ts';
 
 /** What a body needs of its connection. */
 export interface Flow {
   pause(): void;
   resume(): void;
   abort(reason: Error): void;
+}
+
+export interface SlabBodyOptions {
+  /** Bytes that the answer announces, if it does. */
+  readonly expected: number | undefined;
+  readonly pace: PaceGuard | undefined;
+  readonly throttle: Throttle | undefined;
 }
 
 const FIRST_SLAB = 64 << 10;
@@ -18,18 +27,25 @@ const LONGEST_REST = 20;
  */
 export class SlabBody extends Readable {
   readonly #flow: Flow;
+  readonly #pace: PaceGuard | undefined;
+  readonly #throttle: Throttle | undefined;
+  readonly #gone = new AbortController();
   #slab: Buffer;
   #start = 0;
   #end = 0;
   #timer: NodeJS.Timeout | undefined;
   #complete = false;
+  /** The reader has enough for now. */
   #paused = false;
+  /** Pieces that flowed ahead of their time. */
+  #unpaid = 0;
 
-  /** @param expected bytes that the answer announces, if it does */
-  constructor(flow: Flow, expected: number | undefined) {
+  constructor(flow: Flow, { expected, pace, throttle }: SlabBodyOptions) {
     // Pieces stay what they are: a stream of bytes would join those that wait, in fresh memory.
     super({ objectMode: true, highWaterMark: 2 });
     this.#flow = flow;
+    this.#pace = pace;
+    this.#throttle = throttle;
     this.#slab = firstSlab(expected ?? FIRST_SLAB);
     // An answer that nobody reads to its end must not end the process when its connection breaks; readers still see the error.
     this.on('error', () => {});
@@ -47,10 +63,14 @@ export class SlabBody extends Readable {
     if (this.#end === this.#slab.length) this.#flush();
     else if (this.#timer === undefined && this.#end > this.#start)
       this.#timer = setTimeout(() => this.#flush(), LONGEST_REST);
+    this.#pace?.received(chunk.length);
+    // A parser that goes on after a pause begins with no bytes; a pause for those would have no end.
+    if (this.#throttle !== undefined && chunk.length > 0) void this.#pay(this.#throttle, chunk.length);
   }
 
   finish(): void {
     this.#complete = true;
+    this.#pace?.stop();
     this.#flush();
     retireSlab(this.#slab);
     this.push(null);
@@ -59,11 +79,13 @@ export class SlabBody extends Readable {
   override _read(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#flow.resume();
+    this.#resume();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#timer);
+    this.#pace?.stop();
+    this.#gone.abort();
     if (!this.#complete) this.#flow.abort(error ?? new Error('the rest of the answer is not wanted'));
     this.#complete = true;
     done(error);
@@ -85,7 +107,31 @@ export class SlabBody extends Readable {
     this.#start = this.#end;
     if (wanted || this.#complete || this.#paused) return;
     this.#paused = true;
+    this.#pause();
+  }
+
+  async #pay(throttle: Throttle, bytes: number): Promise<void> {
+    this.#unpaid++;
+    this.#pause();
+    try {
+      await throttle.take(bytes, this.#gone.signal);
+    } catch {
+      // Given up in the meantime.
+    }
+    this.#unpaid--;
+    this.#resume();
+  }
+
+  #pause(): void {
+    if (this.#complete || this.destroyed) return;
+    this.#pace?.pause();
     this.#flow.pause();
+  }
+
+  #resume(): void {
+    if (this.#paused || this.#unpaid > 0 || this.#complete || this.destroyed) return;
+    this.#pace?.resume();
+    this.#flow.resume();
   }
 }
 

@@ -39,6 +39,8 @@ export interface ApiRequest {
   readonly ok: readonly number[];
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: HttpRequest['body'];
+  /** A blob goes one way or the other: see HttpRequest. */
+  readonly content?: boolean | undefined;
   /** Whether a second one does no harm; GET, HEAD and DELETE are. */
   readonly repeatable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -171,7 +173,7 @@ export class RegistryClient {
   }
 
   async #follow(request: ApiRequest, start: URL, authorization: string | undefined): Promise<Answer> {
-    const { method, body, signal } = request;
+    const { method, body, signal, content } = request;
     const trail = [start];
     let own = start.origin === this.base.origin;
     for (;;) {
@@ -185,6 +187,7 @@ export class RegistryClient {
         headers: own ? headers : withoutSecrets(headers),
         tls: url.origin === this.base.origin ? this.#tls : undefined,
         repeatable: request.repeatable,
+        content,
       });
       if (!isRedirect(response.status, method) || request.ok.includes(response.status)) return { ...response, url };
       const hop = nextHop(trail, header(response.headers, 'location'));
