@@ -107,7 +107,11 @@ describe('a lock', () => {
     const path = await lockHeldBy('');
     expect(await codeOf(() => withLock(path, { ...options, timeout: 60 }, () => Promise.resolve()))).toBe('OCL_LOCKED');
     const old = new Date(Date.now() - 60_000);
-    await utimes(path, old, old);
+    const foreign = await lockHeldBy('no JSON');
+    for (const aged of [path, foreign]) await utimes(aged, old, old);
+    expect(await codeOf(() => withLock(foreign, { ...options, timeout: 60 }, () => Promise.resolve()))).toBe(
+      'OCL_LOCKED',
+    );
     const events: OclEvent[] = [];
     const emit = (event: OclEvent): void => void events.push(event);
     expect(await withLock(path, { ...options, emit }, () => Promise.resolve('in'))).toBe('in');
