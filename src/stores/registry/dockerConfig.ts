@@ -124,10 +124,12 @@ function parseJsonFile(bytes: Uint8Array, file: string): JsonObject {
 function whyBroken(error: unknown, bytes: Uint8Array): string {
   const { message, cause } = error as Error;
   if (!(cause instanceof SyntaxError)) return WHY.find(([pattern]) => pattern.test(message))?.[1] ?? NOT_JSON;
-  if (/^(?:Unexpected end|Unterminated)/.test(cause.message)) return `${NOT_JSON}: it ends too early`;
+  const text = new TextDecoder().decode(bytes);
   const position = / at position (\d+)/.exec(cause.message)?.[1];
+  if (/^(?:Unexpected end|Unterminated)/.test(cause.message) || Number(position) >= text.length)
+    return `${NOT_JSON}: it ends too early`;
   if (position === undefined) return NOT_JSON;
-  const before = new TextDecoder().decode(bytes).slice(0, Number(position)).split('\n');
+  const before = text.slice(0, Number(position)).split('\n');
   return `${NOT_JSON}: line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
 }
 

@@ -52,6 +52,49 @@ describe("docker's config.json", () => {
     expect(await find('docker.io')).toBe('hub:x');
   });
 
+  it.each([
+    ['a.example', ['http://a.example', 'https://a.example', 'a.example'], 'a.example'],
+    ['a.example', ['http://a.example/v2/', 'https://a.example/v1/'], 'https://a.example/v1/'],
+    ['a.example', ['a.example/v2/'], 'a.example/v2/'],
+    ['docker.io', ['docker.io', 'https://index.docker.io/v1/', 'index.docker.io'], 'https://index.docker.io/v1/'],
+    ['docker.io', ['registry-1.docker.io', 'docker.io'], 'docker.io'],
+    ['docker.io', ['https://index.docker.io/v1/access-token', 'https://index.docker.io/v1/refresh-token'], undefined],
+    ['docker.io', ['index.docker.io', 'https://index.docker.io/v1/access-token'], 'index.docker.io'],
+  ])('has %s below the most exact of %j', async (host, keys, wanted) => {
+    const entries = keys.map((key) => [key, { username: key, password: 'x' }]);
+    const path = await file('config.json', { auths: Object.fromEntries(entries) as unknown });
+    const found = await createCredentials({ files: [path] }).find(host, 'app');
+    expect(found?.kind === 'password' ? found.username : undefined).toBe(wanted);
+  });
+
+  it.each([
+    ['', undefined],
+    ['\n', undefined],
+    ['{"auths": {"a.example": {}}, "credHelpers": null}', undefined],
+    ['{"auths": {"a.example": {"auth": ""}}}', undefined],
+    ['{"auths": {"a.example": "text"}}', undefined],
+    ['{"auths": {"a.example": {"auth": "bWU6cHcAAAA="}}}', 'me:pw'],
+  ])('%j is read as docker does', async (text, wanted) => {
+    const path = await file('config.json', text);
+    expect(who(await createCredentials({ files: [path] }).find('a.example', 'app'))).toBe(wanted);
+  });
+
+  it.each([
+    ['{"auths":\n  {"a": s3cret}}', /not valid JSON/],
+    ['{"auths": {"a": "s3cret"', /ends too early/],
+    ['{"auths": {"s3cret": {}, "s3cret": {}}}', /stands twice/],
+    ['\uFEFF{"s3cret": 1}', /byte order mark/],
+    [`${'{"s3cret":'.repeat(200)}1${'}'.repeat(200)}`, /nested too deep/],
+  ])('says why it is broken: %s', async (text, why) => {
+    const path = await file('config.json', text);
+    const error = await createCredentials({ files: [path] })
+      .find('a.example', 'app')
+      .catch((caught: unknown) => String(caught));
+    expect(error).toMatch(why);
+    expect(error).toContain(path);
+    expect(error).not.toContain('s3cret');
+  });
+
   it('is never matched by a part of a name', async () => {
     const path = await file('config.json', {
       auths: {

@@ -112,6 +112,7 @@ describe('a file of logins', () => {
     await expect(
       storeLogin(file, parseLoginScope('a.example'), me, { ...lock, helpers: memoryHelpers() }),
     ).rejects.toMatchObject({ code: 'OCL_CONFIG_INVALID', message: expect.stringContaining('ends too early') });
+    await expect(changeCredentialFile(file, lock, () => '{}')).rejects.toMatchObject({ code: 'OCL_CONFIG_INVALID' });
     expect(await readFile(file, 'utf8')).toBe('{"auths": {"a.example": ');
   });
 
@@ -225,8 +226,11 @@ describe('a login with helpers', () => {
       code: 'OCL_NOT_FOUND',
     });
     expect(await readFile(file, 'utf8')).toBe(text);
-    const { from, failed } = await eraseLogins([file], undefined, options);
-    expect([from.map(({ where }) => where), failed]).toEqual([[file], []]);
+    for (const scope of [parseLoginScope('a.example'), undefined]) {
+      await writeFile(file, text);
+      const { from, failed } = await eraseLogins([file], scope, options);
+      expect([from.map(({ where }) => where), failed]).toEqual([[file], []]);
+    }
   });
 
   it('that cannot forget is told, and the others forget nevertheless', async () => {
