@@ -24,7 +24,7 @@ export interface ServerKind {
   readonly name: string;
   /** Why it is left out here: a program that is not installed. */
   readonly why: string | undefined;
-  start(): Promise<Server>;
+  readonly start: () => Promise<Server>;
 }
 
 /** An account with what tools get wrong: a password beyond ASCII, with a colon. */
