@@ -62,7 +62,7 @@ export interface Env {
   readonly http: Http;
   readonly credentials: Required<Credentials>;
   /** For questions about the way to a registry itself. */
-  reach(registry: string): Reach;
+  readonly reach: Reach;
   readonly tmpDir: string;
   readonly json: boolean;
   readonly renderer: Renderer;
@@ -137,8 +137,8 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     registries,
     http,
     credentials,
-    reach: (registry) => ({
-      settings: hosts.get(registry) ?? {},
+    reach: {
+      hosts,
       http,
       clock: systemClock,
       emit: renderer.emit,
@@ -146,7 +146,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
       credentials,
       proxies,
       authorities: async (own) => new (await import('../io/authorities.ts')).Authorities(authorities).with(own),
-    }),
+    },
     tmpDir,
     json: args.json,
     renderer,

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { type Duplex } from 'node:stream';
-import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { connect, type DetailedPeerCertificate, type SecureContext, type TLSSocket } from 'node:tls';
 import { systemCode } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
 
@@ -32,10 +32,8 @@ export interface TlsProbe {
   readonly socket: Duplex;
   /** The name that the certificate must be for. */
   readonly host: string;
-  /** PEM; undefined: those that Node brings. */
-  readonly ca: readonly string[] | undefined;
-  readonly clientCert: string | undefined;
-  readonly clientKey: string | undefined;
+  /** What the server is trusted by, and what is shown to it; undefined: as Node has it. */
+  readonly context: SecureContext | undefined;
 }
 
 const MAX_CHAIN = 10;
@@ -47,16 +45,14 @@ const MAX_TEXT = 300;
  * @throws what ended the handshake; the signal's reason
  */
 export function shakeHands(probe: TlsProbe, signal: AbortSignal): Promise<SeenTls> {
-  const { socket, host, ca, clientCert, clientKey } = probe;
+  const { socket, host, context } = probe;
   return new Promise<SeenTls>((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
     const secure = connect({
       socket,
       host,
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(ca === undefined ? {} : { ca: [...ca] }),
-      ...(clientCert === undefined ? {} : { cert: clientCert }),
-      ...(clientKey === undefined ? {} : { key: clientKey }),
+      ...(context === undefined ? {} : { secureContext: context }),
       rejectUnauthorized: false,
     });
     const stop = (): void => reject(signal.reason as Error);

@@ -39,13 +39,12 @@ export const ping = defineCommand(
       });
     if (args.timeout === 0)
       throw new OclError('OCL_USAGE', 'Cannot ask within no time at all', { hint: 'write it like --timeout 10s' });
-    await runCommand(args, { showsOnly: true }, async (env) => {
+    await runCommand(args, { showsOnly: !args.push }, async (env) => {
       const colours = process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
       const steps: Step[] = [];
       const { push, timeout } = args;
-      const reach = env.reach(registry);
-      const variables = variablesOf(reach.proxies ?? {});
-      for await (const step of diagnose({ ...reach, registry, image, push, timeout, variables })) {
+      const variables = variablesOf(env.reach.proxies ?? {});
+      for await (const step of diagnose({ ...env.reach, registry, image, push, timeout, variables })) {
         steps.push(step);
         if (!env.json) env.print(stepLines(step, colours));
       }

@@ -20,7 +20,8 @@ export const ratelimit = defineCommand(
   async (args) => {
     const { registry, image } = parseRegistryPlace(args.registry);
     await runCommand(args, { showsOnly: true }, async (env) => {
-      const limit = await askRateLimit({ ...env.reach(registry), registry, image });
+      const settings = env.reach.hosts.get(registry) ?? {};
+      const limit = await askRateLimit({ ...env.reach, registry, settings, image });
       if (env.json) env.print(JSON.stringify({ registry, ...plain(limit) }));
       else env.print(describe(registry, limit, env.clock.now()));
     });

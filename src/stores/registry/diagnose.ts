@@ -4,6 +4,7 @@ import { toOclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
 import { type Http } from '../../io/httpMessages.ts';
 import { type Proxy, type ProxySettings } from '../../io/proxy.ts';
+import { type Hosts } from './certs.ts';
 import { type Challenge } from './challenge.ts';
 import { type Credentials, type FoundCredential } from './credentials.ts';
 import { API_CHECKS } from './diagnoseApi.ts';
@@ -49,7 +50,7 @@ export interface Step extends Finding {
 
 /** The means by which a registry is reached. */
 export interface Reach {
-  readonly settings: HostSettings;
+  readonly hosts: Hosts;
   readonly http: Http;
   readonly clock: Clock;
   readonly credentials: Credentials;
@@ -76,6 +77,7 @@ export interface DiagnoseOptions extends Reach {
 
 /** What a check works with: the question, and what the checks before it found. */
 export interface Case extends DiagnoseOptions, Endpoint {
+  readonly settings: HostSettings;
   /** The one that requests go through. */
   proxy: Proxy | undefined;
   addresses: readonly string[];
@@ -103,10 +105,12 @@ const CHECKS: readonly Check[] = [...CONNECTION_CHECKS, ...API_CHECKS, ...REPOSI
 export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Step> {
   let on: Case;
   try {
-    const endpoint = endpointOf(options.registry, options.settings);
+    const settings = options.hosts.get(options.registry) ?? {};
+    const endpoint = endpointOf(options.registry, settings);
     on = {
       ...options,
       ...endpoint,
+      settings,
       proxy: undefined,
       addresses: [],
       socket: undefined,

@@ -1,5 +1,5 @@
 import { type Readable } from 'node:stream';
-import { printable } from '../../core/redact.ts';
+import { printable, redact } from '../../core/redact.ts';
 import { connectToAny, bareHost, portOf } from '../../io/probe.ts';
 import { shakeHands } from '../../io/probeTls.ts';
 import { ConnectionError } from '../../io/connectionError.ts';
@@ -92,7 +92,7 @@ async function speaksTls(on: Case, signal: AbortSignal): Promise<boolean> {
   if (base.protocol !== 'http:' || proxy !== undefined) return false;
   const { socket } = await connectToAny(addresses, portOf(base), signal);
   if (socket === undefined) return false;
-  const probe = { socket, host: bareHost(base.hostname), ca: undefined, clientCert: undefined, clientKey: undefined };
+  const probe = { socket, host: bareHost(base.hostname), context: undefined };
   return shakeHands(probe, signal).then(
     () => true,
     () => false,
@@ -107,7 +107,7 @@ function tlsExpected({ registry, base, settings }: Case): Finding {
     facts: { tls: true },
     hint: asked
       ? `leave --plain-http and tls: disabled away: ocl ping ${registry}`
-      : `hosts of this machine are taken to speak http; say that it does not: ocl ping ${registry} --insecure ${registry}`,
+      : `hosts of this machine are taken to speak http, unless they have certificates: ocl ping ${registry} --cert-dir DIR, or --insecure ${registry}`,
   };
 }
 
@@ -177,7 +177,7 @@ function scopesOf({ registry, image, settings, push }: Case): readonly string[] 
   return (push === true ? paths.push : paths.pull).scopes;
 }
 
-export function bearerOf(challenges: readonly Challenge[]): Challenge | undefined {
+function bearerOf(challenges: readonly Challenge[]): Challenge | undefined {
   return challenges.find(({ scheme, params }) => scheme === 'bearer' && params.has('realm'));
 }
 
@@ -190,7 +190,7 @@ function accountOf(credential: Credential): string | undefined {
 }
 
 function shown(text: string | undefined): string | null {
-  return text === undefined ? null : printable(text.slice(0, MAX_TEXT));
+  return text === undefined ? null : printable(redact(text.slice(0, MAX_TEXT)));
 }
 
 function titleOf(bytes: Buffer): string {
@@ -201,7 +201,7 @@ function titleOf(bytes: Buffer): string {
 /** What a body says for itself, in one line. */
 function wordsOf(bytes: Buffer): string {
   const line = bytes.toString('utf8').slice(0, MAX_TEXT).replaceAll(/\s+/g, ' ').trim();
-  return line === '' ? 'without a word' : printable(line);
+  return line === '' ? 'without a word' : printable(redact(line));
 }
 
 /** Some of a body; one that breaks gives what came. */

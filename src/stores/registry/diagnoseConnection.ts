@@ -4,6 +4,7 @@ import { addressesOf, bareHost, connectToAny, openTunnel, portOf, type Attempt }
 import { parseProxy, proxyFor } from '../../io/proxy.ts';
 import { type Case, type Check, type Finding } from './diagnose.ts';
 import { checkTls } from './diagnoseTls.ts';
+import { type HostSettings } from './hosts.ts';
 
 /** From the name of a registry to a connection that can carry HTTP. */
 export const CONNECTION_CHECKS: readonly Check[] = [
@@ -21,7 +22,7 @@ export const CONNECTION_CHECKS: readonly Check[] = [
 
 function showSettings({ registry, settings, base }: Case): Finding {
   const scheme = base.protocol.slice(0, -1);
-  const why = reasonOf(registry, base, settings.tls);
+  const why = reasonOf(registry, base, settings);
   const { pathPrefix, hostname } = settings;
   const prefix = (pathPrefix ?? '').replaceAll(/^\/+|\/+$/g, '');
   return {
@@ -41,11 +42,12 @@ function showSettings({ registry, settings, base }: Case): Finding {
   };
 }
 
-function reasonOf(registry: string, base: URL, tls: string | undefined): string {
+function reasonOf(registry: string, base: URL, { tls }: HostSettings): string {
   if (tls === 'disabled') return 'http is asked for, by --plain-http or tls: disabled';
   if (tls === 'insecure') return 'any certificate is taken, by --insecure or tls: insecure';
   if (tls === 'enabled') return 'https is asked for, by tls: enabled';
   if (base.protocol === 'http:') return 'hosts of this machine are spoken to by http';
+  if (isLoopback(base.hostname)) return 'https, as certificates are set for it';
   return registry === 'docker.io' ? 'where Docker Hub is' : 'https is the rule';
 }
 

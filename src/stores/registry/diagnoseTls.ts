@@ -1,5 +1,5 @@
-import { rootCertificates } from 'node:tls';
-import { systemCode } from '../../core/errors.ts';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { OclError, systemCode } from '../../core/errors.ts';
 import { bareHost } from '../../io/probe.ts';
 import { HandshakeClosed, shakeHands, type SeenCertificate, type SeenTls } from '../../io/probeTls.ts';
 import { type Case, type Finding } from './diagnose.ts';
@@ -24,9 +24,10 @@ const NO_TLS: ReadonlySet<string> = new Set([
 /** The handshake, the certificates that were shown, and whether they are trusted. Undefined where plain http is spoken. */
 export async function checkTls(on: Case, signal: AbortSignal): Promise<Finding | undefined> {
   if (on.base.protocol === 'http:' || on.socket === undefined) return undefined;
+  const context = await contextOf(on);
   let seen: SeenTls;
   try {
-    seen = await shakeHands({ ...(await trust(on)), socket: on.socket, host: bareHost(on.base.hostname) }, signal);
+    seen = await shakeHands({ socket: on.socket, host: bareHost(on.base.hostname), context }, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     return noHandshake(on, error);
@@ -46,19 +47,27 @@ export async function checkTls(on: Case, signal: AbortSignal): Promise<Finding |
   return { ok: false, says: `${on.base.host}: ${why}`, facts, details, hint: hintFor(problem, on, chain) };
 }
 
-/** What a connection to the registry trusts and shows, as the HTTP client does it. */
-async function trust({ tls, authorities }: Case): Promise<{
-  ca: readonly string[] | undefined;
-  clientCert: string | undefined;
-  clientKey: string | undefined;
-}> {
+/** What a connection to the registry trusts and shows, as the HTTP client does it. @throws OCL_CONFIG_INVALID */
+async function contextOf({ tls, authorities }: Case): Promise<SecureContext> {
   const own = tls?.ca ?? [];
   const ofNode = own.length === 0 ? undefined : [...rootCertificates, ...own];
-  return {
-    ca: authorities === undefined ? ofNode : await authorities(own),
-    clientCert: tls?.clientCert,
-    clientKey: tls?.clientKey,
-  };
+  const ca = authorities === undefined ? ofNode : await authorities(own);
+  try {
+    return createSecureContext({
+      ...(ca === undefined ? {} : { ca: [...ca] }),
+      ...(tls?.clientCert === undefined ? {} : { cert: tls.clientCert }),
+      ...(tls?.clientKey === undefined ? {} : { key: tls.clientKey }),
+    });
+  } catch (error) {
+    throw new OclError(
+      'OCL_CONFIG_INVALID',
+      `the certificate of the client is not usable: ${(error as Error).message}`,
+      {
+        hint: 'client.cert and client.key must be PEM, belong together, and need no password',
+        cause: error,
+      },
+    );
+  }
 }
 
 function noHandshake({ registry, base }: Case, error: unknown): Finding {
@@ -94,9 +103,9 @@ function reasonOf(problem: string, { base }: Case, chain: readonly SeenCertifica
   return `its certificate is not taken (${problem})`;
 }
 
-function hintFor(problem: string, { registry, base }: Case, chain: readonly SeenCertificate[]): string {
+function hintFor(problem: string, { registry }: Case, chain: readonly SeenCertificate[]): string {
   if (UNTRUSTED.has(problem))
-    return `get the certificate of that authority (PEM) from who keeps the network, put it into /etc/docker/certs.d/${base.host}/ca.crt, or: SSL_CERT_FILE=ca.crt ocl ping ${registry}`;
+    return `put the certificate of that authority (PEM; who keeps the network has it) into /etc/containers/certs.d/${registry}/ca.crt, or: ocl ping ${registry} --cert-dir DIR`;
   if (problem === 'CERT_HAS_EXPIRED')
     return `the registry needs a new certificate; check also the clock of this machine: date`;
   if (problem === 'CERT_NOT_YET_VALID') return 'check the clock of this machine: date';

@@ -28,18 +28,19 @@ function closing<T extends { close(): Promise<unknown> }>(thing: T): T {
   return thing;
 }
 
-interface Asked extends Partial<Omit<DiagnoseOptions, 'registry' | 'credentials'>> {
+interface Asked extends Partial<Omit<DiagnoseOptions, 'registry' | 'credentials' | 'hosts'>> {
+  readonly settings?: HostSettings;
   readonly login?: Credential;
 }
 
 /** All steps, of which each is as a person would read it, too. */
-async function ask(registry: string, { login, ...options }: Asked = {}): Promise<readonly Step[]> {
+async function ask(registry: string, { login, settings = {}, ...options }: Asked = {}): Promise<readonly Step[]> {
   const http = closing(createHttp({ userAgent: 'ocl-test', proxy: options.proxies }));
   const explicit = login === undefined ? [] : [{ registry, credential: login }];
   const steps: Step[] = [];
   for await (const step of diagnose({
     registry,
-    settings: {},
+    hosts: new Map([[registry, settings]]),
     http,
     clock: systemClock,
     credentials: createCredentials({ files: [], explicit }),
@@ -118,6 +119,7 @@ describe('a registry that works', () => {
     ['localhost:1', {}, { scheme: 'http', why: expect.stringContaining('this machine') }],
     ['reg.invalid', { tls: 'disabled' }, { scheme: 'http', why: expect.stringContaining('--plain-http') }],
     ['reg.invalid', { tls: 'insecure' }, { scheme: 'https', certificates: 'any' }],
+    ['localhost:1', { ca: [] }, { scheme: 'https', why: expect.stringContaining('certificates are set') }],
     ['reg.invalid', { pathPrefix: '/hub/' }, { pathPrefix: 'hub' }],
   ])('%s with %j tells first where it is reached, and why so', async (registry, settings, facts) => {
     const [first] = await ask(registry, { settings });
@@ -175,7 +177,7 @@ describe('TLS', () => {
     const port = await startTls(authority.server(['localhost', '127.0.0.1']));
     const last = failed(await ask(`127.0.0.1:${port}`, { settings: { tls: 'enabled' } }));
     expect(last.says).toContain('"CN=Corporate Interception", which is not trusted here');
-    expect(last.hint).toContain(`/etc/docker/certs.d/127.0.0.1:${port}/ca.crt`);
+    expect(last.hint).toContain(`/etc/containers/certs.d/127.0.0.1:${port}/ca.crt`);
     expect(last).toMatchObject({
       step: 'tls',
       facts: {
@@ -268,13 +270,15 @@ describe('TLS', () => {
     const last = failed(await ask(host, { settings }));
     expect([last.says, last.hint]).toEqual([expect.stringMatching(/certificate/), expect.any(String)]);
     const { cert: clientCert, key: clientKey } = authority.client('anna');
+    const broken = failed(await ask(host, { settings: { ...settings, clientCert, clientKey: 'none' } }));
+    expect(broken).toMatchObject({ step: 'tls', facts: { code: 'OCL_CONFIG_INVALID' } });
     expect(passed(await ask(host, { settings: { ...settings, clientCert, clientKey } }), 'api').facts).toMatchObject({
       status: 200,
     });
   });
 
   it.each<[HostSettings, RegExp]>([
-    [{}, /--insecure/],
+    [{}, /--cert-dir DIR, or --insecure/],
     [{ tls: 'disabled' }, /leave --plain-http/],
   ])('is found where plain http was spoken, with %j', async (settings, hint) => {
     const port = await startTls(createAuthority().server(['127.0.0.1']));
@@ -400,8 +404,8 @@ describe('what answers at /v2/', () => {
     ['a failure', reply(503, {}, 'under\n\u0007repair'), 'answers 503: under \\u{7}repair', {}],
     [
       'somewhere else',
-      reply(301, { location: 'https://other.example/v2/' }),
-      'sends callers on to https://other.example/v2/',
+      reply(301, { location: 'https://u:p@other.example/v2/?token=abc' }),
+      'sends callers on to https://***@other.example/v2/?token=***',
       {},
     ],
     [
