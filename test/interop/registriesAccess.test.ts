@@ -44,7 +44,7 @@ const REFUSALS: Readonly<Record<string, readonly Case[]>> = {
 const guarded = SERVERS.filter(({ name }) => name in REFUSALS);
 
 describe.each(guarded)('$name', ({ name, why, start }) => {
-  describe.skipIf(why !== undefined)(why === undefined ? 'lets in' : `(${why})`, () => {
+  describe.skipIf(why !== undefined)(`lets in${why === undefined ? '' : ` (${why})`}`, () => {
     let server: Server;
     beforeAll(async () => {
       server = await start();
