@@ -54,11 +54,11 @@ const RULES: readonly ((no: InRepository) => Advice | undefined)[] = [
     return { code: 'OCL_DENIED', why: 'a proxy cache takes no pushes', hint };
   },
   (no) => {
-    const fitting =
-      isWriting(no) && NOT_ALLOWED.includes(no.status) ? fittingName(no.repository, no.quirks) : undefined;
+    const fitting = NOT_ALLOWED.includes(no.status) ? fittingName(no.repository, no.quirks) : undefined;
     if (fitting === undefined) return undefined;
     const { product, shape } = no.quirks;
-    return { why: `${product} takes names like ${shape}`, hint: `name it ${no.host}/${fitting}` };
+    const hint = isWriting(no) ? `name it ${no.host}/${fitting}` : 'check the name of the repository';
+    return { why: `${product} has names like ${shape} alone`, hint };
   },
   (no) => {
     if (!isWriting(no) || !no.codes.includes('NAME_INVALID')) return undefined;

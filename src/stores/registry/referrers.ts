@@ -27,6 +27,8 @@ const UNKNOWN: ReadonlySet<string> = new Set([
   'NOT_FOUND',
 ]);
 const TRIES = 10;
+/** Milliseconds after which it shows whether another client had read before, and wrote after: registries such as docker-registry 2.8 give ETags and look at no condition. */
+const SETTLE = 100;
 
 /** Lists what refers to a manifest, and keeps that list where the registry does not do it by itself (spec oci.md 2.6). */
 export class Referrers {
@@ -179,6 +181,7 @@ export class Referrers {
           await this.#client.clock.sleep(backoff(tries), this.#client.signal);
           continue;
         }
+        await this.#client.clock.sleep(SETTLE, this.#client.signal);
         if (await this.#isStill(tag, index.digest)) return;
       }
       throw new OclError(

@@ -118,6 +118,34 @@ describe.skipIf(why !== undefined)(`against Debian's docker-registry${why === un
     );
   });
 
+  it('a manifest with layers that lie elsewhere is refused once, with what to do', async () => {
+    const side = connectTo();
+    const app = repository(side, host(), 'foreign');
+    const config = Buffer.from('{"architecture":"amd64","os":"windows","rootfs":{"type":"layers","diff_ids":[]}}');
+    const layer = { ...describeBytes(Buffer.from('far'), MEDIA.dockerForeignLayerGzip), urls: ['https://x.example/l'] };
+    const descriptor = describeBytes(config, MEDIA.dockerConfig);
+    await app.put(descriptor, openBytes(config));
+    const bytes = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.dockerManifest, config: descriptor, layers: [layer] }),
+    );
+    await expect(app.put(describeBytes(bytes, MEDIA.dockerManifest), openBytes(bytes))).rejects.toMatchObject({
+      code: 'OCL_MISSING_BLOBS',
+      message: expect.stringContaining('answered 500'),
+      hint: expect.stringContaining('validation.manifests.urls.allow'),
+    });
+    expect(side.clock.sleeps).toEqual([]);
+  });
+
+  it('a blob that some repository is known to have is not sent into another, wherever it comes from', async () => {
+    const side = connectTo();
+    const bytes = randomBytes(50_000);
+    const blob = describeBytes(bytes, MEDIA.ociLayer);
+    await repository(side, host(), 'known/first').put(blob, openBytes(bytes));
+    const second = repository(side, host(), 'known/second');
+    expect(await second.adopt(blob, { kind: 'file', path: '/layout/blob' })).toBe('mounted');
+    expect((await readAll(await second.open(blob))).equals(bytes)).toBe(true);
+  });
+
   it('tags and repositories are listed', async () => {
     const app = store('listed');
     const { image, bytes } = await pushImage(app, Buffer.from('layer'));
