@@ -52,7 +52,30 @@ function readHost(
     repoAuth: entry.repoAuth ?? false,
     pathPrefix: pathPrefix || undefined,
     reqConcurrent: entry.reqConcurrent && entry.reqConcurrent > 0 ? entry.reqConcurrent : undefined,
+    blobChunk: entry.blobChunk && entry.blobChunk > 0 ? entry.blobChunk : undefined,
+    blobMax: entry.blobMax && entry.blobMax > 0 ? entry.blobMax : undefined,
+    reqPerSec: entry.reqPerSec && entry.reqPerSec > 0 ? entry.reqPerSec : undefined,
+    mirrors: readMirrors(entry.mirrors ?? [], (message) => warn('mirrors', message)),
+    priority: entry.priority || undefined,
+    disableHead: readDisableHead(entry.apiOpts ?? {}, (message) => warn('apiOpts', message)),
   };
+}
+
+/** Undefined: none are given, and those of an earlier entry stay. */
+function readMirrors(names: readonly string[], warn: (message: string) => void): readonly string[] | undefined {
+  const mirrors: string[] = [];
+  for (const name of names) {
+    const named = registryName(name);
+    if (named === undefined) warn(`${JSON.stringify(name)} is no host name; this mirror is ignored`);
+    else mirrors.push(named.registry);
+  }
+  return mirrors.length === 0 ? undefined : mirrors;
+}
+
+function readDisableHead(options: Readonly<Record<string, string>>, warn: (message: string) => void): true | undefined {
+  for (const key of Object.keys(options))
+    if (key !== 'disableHead') warn(`apiOpts has no ${JSON.stringify(key)}; disableHead alone is read, as in regsync`);
+  return options['disableHead'] === 'true' ? true : undefined;
 }
 
 /** `http://host` stands for TLS disabled; Docker Hub has several names, its old URL among them. */

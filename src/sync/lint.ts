@@ -21,13 +21,7 @@ const NOT_YET: Readonly<Record<string, string>> = {
   cacheCount: 'it is ignored',
   cacheTime: 'it is ignored',
   userAgent: 'requests name ocl',
-  mirrors: 'the registry itself is asked',
-  priority: 'it is ignored',
   api: 'it is ignored, as in regsync',
-  apiOpts: 'it is ignored',
-  blobChunk: 'it is ignored',
-  blobMax: 'it is ignored',
-  reqPerSec: 'requests are not spaced',
   scheme: 'it is ignored, as in regsync; write tls: disabled for http',
 };
 

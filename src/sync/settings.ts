@@ -42,6 +42,18 @@ export interface HostSettings {
   readonly pathPrefix?: string | undefined;
   /** Requests at a time. */
   readonly reqConcurrent?: number | undefined;
+  /** Bytes of one piece of a chunked upload. */
+  readonly blobChunk?: number | undefined;
+  /** Blobs beyond so many bytes are uploaded in chunks at once; undefined: whole, where the registry takes that. */
+  readonly blobMax?: number | undefined;
+  /** At most so many requests begin in a second; may be a fraction. */
+  readonly reqPerSec?: number | undefined;
+  /** Other registries that are asked first for what is read here. */
+  readonly mirrors?: readonly string[] | undefined;
+  /** Among a registry and its mirrors lower ones go first; undefined: 0. */
+  readonly priority?: number | undefined;
+  /** HEAD is not asked. */
+  readonly disableHead?: boolean | undefined;
 }
 
 export interface ReferrerFilter {

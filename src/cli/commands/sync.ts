@@ -133,12 +133,18 @@ function envOptions(config: LoadedConfig['config']): EnvOptions {
 }
 
 function settingsOf(host: HostSettings): RegistrySettings {
-  const { tls, hostname, pathPrefix, reqConcurrent, regcert, clientCert, clientKey } = host;
+  const { tls, hostname, pathPrefix, reqConcurrent, reqPerSec, regcert, clientCert, clientKey } = host;
   return {
     tls,
     hostname,
     pathPrefix,
     concurrency: reqConcurrent,
+    requestsPerSecond: reqPerSec,
+    chunkBytes: host.blobChunk,
+    monolithicBytes: host.blobMax,
+    mirrors: host.mirrors,
+    priority: host.priority,
+    head: host.disableHead !== true,
     ca: regcert === undefined ? undefined : [regcert],
     clientCert,
     clientKey,
