@@ -37,9 +37,11 @@ export class Uploader {
    */
   async put(descriptor: Descriptor, open: Open): Promise<void> {
     const { chunkBytes, monolithicBytes } = this.#client.settings;
-    let chunked = monolithicBytes !== undefined && descriptor.size > monolithicBytes;
+    const { chunkedUpload, minChunk } = this.#client.learned.quirks;
+    let chunked = chunkedUpload && monolithicBytes !== undefined && descriptor.size > monolithicBytes;
     for (let tries = 1; ; tries++) {
-      const session = await this.#begin(descriptor);
+      const begun = await this.#begin(descriptor);
+      const session = { ...begun, minChunk: Math.max(begun.minChunk, minChunk) };
       try {
         if (chunked)
           await sendChunks({ client: this.#client, paths: this.#paths, descriptor, open, session, chunkBytes });
@@ -50,7 +52,7 @@ export class Uploader {
         if (tries >= TRIES) throw error;
         const other = otherWay(error, chunked);
         if (other === undefined) throw error;
-        chunked = other;
+        chunked = other && chunkedUpload;
       }
     }
   }

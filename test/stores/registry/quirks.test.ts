@@ -1,5 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { MEDIA } from '../../../src/core/mediaTypes.ts';
+import { describe as describeBytes } from '../../../src/io/verify.ts';
 import { fittingName, quirksOf, type Quirks } from '../../../src/stores/registry/quirks.ts';
+import { reply } from '../../support/scriptedServer.ts';
+import { cleanUp, connectTo, openBytes, repository, serve } from './harness.ts';
+
+afterEach(cleanUp);
 
 const ECR = '123456789012.dkr.ecr.eu-west-1.amazonaws.com';
 
@@ -80,4 +86,32 @@ it.each([
   ['registry.example', 'a/b/c/d/e', undefined],
 ])('a name that fits %s: %s → %s', (host, name, expected) => {
   expect(fittingName(name, quirksOf(host))).toBe(expected);
+});
+
+it('pieces of an upload are as large as ECR wants them', async () => {
+  const sizes: number[] = [];
+  const ecr = { 'www-authenticate': 'Basic realm="https://x/",service="ecr.amazonaws.com"' };
+  const bytes = Buffer.alloc(6 << 20, 1);
+  const blob = describeBytes(bytes, MEDIA.ociLayer);
+  const server = await serve({
+    [`HEAD /v2/app/blobs/${blob.digest}`]: reply(404, ecr),
+    'POST /v2/app/blobs/uploads/': reply(202, { location: '/up/1' }),
+    'PATCH /up/1': (response, request) => {
+      sizes.push(request.body.length);
+      const range = `0-${sizes.reduce((sum, size) => sum + size, 0) - 1}`;
+      return reply(202, { location: '/up/1', range })(response, request);
+    },
+    'PUT /up/1': (response, request) => {
+      sizes.push(request.body.length);
+      return reply(201)(response, request);
+    },
+  });
+  const app = repository(
+    connectTo({ hosts: new Map([[server.host, { monolithicBytes: 0, chunkBytes: 1 << 20 }]]) }),
+    server.host,
+  );
+  expect(await app.has(blob)).toBe(false);
+  await app.put(blob, openBytes(bytes));
+  expect(sizes[0]).toBe(5 << 20);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(bytes.length);
 });
