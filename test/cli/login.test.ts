@@ -270,6 +270,18 @@ else { console.log('credentials not found in native keychain'); process.exit(1);
     expect((await run(['whoami'])).stderr).toContain('no logins are kept');
   });
 
+  it('is asked for by a sync under the name that its file says', async () => {
+    const { run, log } = await withHelpers({});
+    const creds = `{registry: "${door.host}", credHelper: docker-credential-own, credHost: kept.example, credExpire: 5m}`;
+    const step = `{source: "${door.host}/app:1", target: "ocidir://./out:1", type: image}`;
+    const { status } = await run(['sync', '--config', '-'], {
+      stdin: `version: 1\ncreds: [${creds}]\nsync: [${step}]\n`,
+      cwd: await temporary(),
+    });
+    expect(status).toBe(EXIT.failed);
+    expect(await log('own')).toBe('get kept.example\n');
+  });
+
   it('that make logins and keep none say where else one can be kept', async () => {
     const { run, config } = await withHelpers({ credsStore: 'maker' });
     const kept = await run(login(door.host), { stdin: password });
