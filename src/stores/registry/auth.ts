@@ -79,7 +79,6 @@ export class Auth {
       if (answer.status < 400) this.#refusals.accept(right);
       return answer;
     }
-    if (out.wants401) return answer;
     const error = await this.#failure(out, answer);
     this.#refusals.add(right, error);
     throw error;
@@ -161,7 +160,7 @@ export class Auth {
       this.#refusals.check(whole, out.action);
       const answer = await out.send(value);
       if (answer.status < 400 || [403, 404].includes(answer.status)) this.#proofs.prove(whole);
-      if (!this.#asks(answer) || this.#proofs.has(whole) || out.wants401) return answer;
+      if (!this.#asks(answer) || this.#proofs.has(whole)) return answer;
       const error = await this.#failure(out, answer);
       this.#refusals.add(error.code === 'OCL_DENIED' ? rightOf(out.need, login) : whole, error);
       throw error;

@@ -153,12 +153,11 @@ export class RegistryClient {
       return answer;
     };
     if (url.origin !== this.base.origin) return send(undefined);
-    const { need, action, body, ok } = request;
+    const { need, action, body } = request;
     return this.#auth.send({
       need,
       action,
       streams: body !== undefined && !(body instanceof Uint8Array),
-      wants401: ok.includes(401),
       send,
       failure: (answer) => this.#read(answer, request),
       ping: () => this.#ping(),

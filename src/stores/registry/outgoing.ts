@@ -15,8 +15,6 @@ export interface Outgoing {
   readonly action: string;
   /** Whether its body flows: it takes long then, and its token has to last. */
   readonly streams: boolean;
-  /** Whether a 401 is handed back instead of thrown. */
-  readonly wants401: boolean;
   send(authorization: string | undefined): Promise<Answer>;
   /** The error that an answer tells; reads its body. */
   failure(answer: Answer): Promise<AnswerError>;
