@@ -5,12 +5,12 @@ import { type Emit } from '../core/events.ts';
 import { formatReference, isTag, type Reference } from '../core/reference.ts';
 import { expandBackup } from './expand.ts';
 import { type SyncJob } from './list.ts';
-import { type OpenStores } from './openStores.ts';
+import { type OpenRepositories } from './openStores.ts';
 import { imageReference, stepName } from './references.ts';
 import { type Surroundings } from './template/template.ts';
 
 export interface BackupContext {
-  readonly open: OpenStores;
+  readonly open: OpenRepositories;
   readonly copier: Copier;
   readonly emit: Emit;
   readonly surroundings: Surroundings;

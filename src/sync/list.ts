@@ -6,7 +6,7 @@ import { type Stores } from '../core/store.ts';
 import { createdAt } from './created.ts';
 import { feedSources } from './feeds.ts';
 import { eachLimited } from './limit.ts';
-import { type OpenStores } from './openStores.ts';
+import { type OpenRepositories } from './openStores.ts';
 import {
   checkTarget,
   imageKey,
@@ -46,7 +46,7 @@ export type Catalog = (registry: string, signal?: AbortSignal) => AsyncIterable<
 export interface ListContext {
   readonly clock: Clock;
   readonly stores: Stores;
-  readonly open: OpenStores;
+  readonly open: OpenRepositories;
   readonly emit: Emit;
   readonly parallel: number;
   readonly signal?: AbortSignal | undefined;

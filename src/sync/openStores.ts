@@ -9,17 +9,17 @@ import { bareRepository, imageKey, repositoryKey } from './references.ts';
 /** Milliseconds after which what was copied becomes durable and visible at the latest, so that a kill loses little. */
 const COMMIT_INTERVAL = 30_000;
 
-interface OpenSink {
+interface OpenSink<T> {
   readonly sink: Promise<Sink>;
-  /** Images that were copied and not committed. */
-  waiting: string[];
+  /** What was copied and not committed. */
+  waiting: T[];
   /** Commits of one sink follow one another. */
   last: Promise<void>;
   timer: Promise<void> | undefined;
 }
 
-export interface UncommittedImage {
-  readonly image: string;
+export interface Uncommitted<T> {
+  readonly item: T;
   readonly error: OclError;
 }
 
@@ -29,19 +29,34 @@ export interface Ends {
   readonly to: Reference;
 }
 
-/** The sources and sinks of a run: each repository is opened once, sources are asked once for a tag, and sinks committed as they finish. */
-export class OpenStores {
+/** What is open, for those who read and write and do not decide when it ends. */
+export type OpenRepositories = Pick<OpenStores, 'source' | 'sink' | 'resolve' | 'tags'>;
+
+export interface OpenOptions<T> {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Something that was copied is durable and visible now. */
+  readonly committed?: ((item: T) => void) | undefined;
+}
+
+/**
+ * The sources and sinks of a run: each repository is opened once, sources are asked once for a tag, and sinks committed as they finish.
+ * T is what stands for something that was copied.
+ */
+export class OpenStores<T = never> {
   readonly #stores: Stores;
   readonly #clock: Clock;
   readonly #emit: Emit;
   readonly #sources = new Map<string, Promise<Source>>();
   readonly #resolved = new Map<string, Promise<Descriptor>>();
   readonly #tags = new Map<string, Promise<readonly string[]>>();
-  readonly #sinks = new Map<string, OpenSink>();
+  readonly #sinks = new Map<string, OpenSink<T>>();
+  readonly #committed: ((item: T) => void) | undefined;
   readonly #users = new Map<string, number>();
   readonly #stop = new AbortController();
 
-  constructor(stores: Stores, options: { readonly clock: Clock; readonly emit: Emit }) {
+  constructor(stores: Stores, options: OpenOptions<T>) {
+    this.#committed = options.committed;
     this.#stores = stores;
     this.#clock = options.clock;
     this.#emit = options.emit;
@@ -85,8 +100,8 @@ export class OpenStores {
   }
 
   /** To be called once for each that was expected. Answers what could not be committed. */
-  async release(ends: Ends): Promise<readonly UncommittedImage[]> {
-    const failed: UncommittedImage[] = [];
+  async release(ends: Ends): Promise<readonly Uncommitted<T>[]> {
+    const failed: Uncommitted<T>[] = [];
     for (const key of keysOf(ends)) {
       const left = (this.#users.get(key) ?? 1) - 1;
       this.#users.set(key, left);
@@ -96,21 +111,21 @@ export class OpenStores {
   }
 
   /** An image has arrived: it becomes visible with the next commit of its sink. */
-  copied(reference: Reference, image: string): void {
+  copied(reference: Reference, item: T): void {
     const open = this.#openSink(reference);
-    open.waiting.push(image);
+    open.waiting.push(item);
     open.timer ??= this.#commitLater(open);
   }
 
   /** Commits and closes whatever is still open. Answers what could not be committed. */
-  async close(): Promise<readonly UncommittedImage[]> {
+  async close(): Promise<readonly Uncommitted<T>[]> {
     this.#stop.abort();
-    const failed: UncommittedImage[] = [];
+    const failed: Uncommitted<T>[] = [];
     for (const key of [...this.#sinks.keys(), ...this.#sources.keys()]) failed.push(...(await this.#finish(key)));
     return failed;
   }
 
-  #openSink(reference: Reference): OpenSink {
+  #openSink(reference: Reference): OpenSink<T> {
     const key = `to ${repositoryKey(reference)}`;
     let open = this.#sinks.get(key);
     if (open === undefined) {
@@ -122,7 +137,7 @@ export class OpenStores {
     return open;
   }
 
-  async #commitLater(open: OpenSink): Promise<void> {
+  async #commitLater(open: OpenSink<T>): Promise<void> {
     try {
       await this.#clock.sleep(COMMIT_INTERVAL, this.#stop.signal);
       await this.#commit(open);
@@ -135,7 +150,7 @@ export class OpenStores {
     }
   }
 
-  async #commit(open: OpenSink): Promise<void> {
+  async #commit(open: OpenSink<T>): Promise<void> {
     const previous = open.last;
     const commit = (async () => {
       await previous.catch(() => undefined);
@@ -150,12 +165,13 @@ export class OpenStores {
         open.waiting = [...waiting, ...open.waiting];
         throw onSide(error, 'target');
       }
+      for (const item of waiting) this.#committed?.(item);
     })();
     open.last = commit;
     await commit;
   }
 
-  async #finish(key: string): Promise<readonly UncommittedImage[]> {
+  async #finish(key: string): Promise<readonly Uncommitted<T>[]> {
     const source = this.#sources.get(key);
     this.#sources.delete(key);
     if (source !== undefined) await closeQuietly(source);
@@ -166,7 +182,7 @@ export class OpenStores {
       await this.#commit(open);
       return [];
     } catch (error) {
-      return open.waiting.map((image) => ({ image, error: toOclError(error) }));
+      return open.waiting.map((item) => ({ item, error: toOclError(error) }));
     } finally {
       await closeQuietly(open.sink);
     }

@@ -9,7 +9,7 @@ import { formatReference } from '../core/reference.ts';
 import { type RootName, type Stores } from '../core/store.ts';
 import { mapInOrder } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
-import { OpenStores } from './openStores.ts';
+import { OpenStores, type OpenRepositories } from './openStores.ts';
 import { inWaves } from './references.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
 import { type SyncConfig } from './settings.ts';
@@ -115,7 +115,7 @@ function planned(job: SyncJob, resolved: ResolvedJob, bytes: number | undefined)
 async function planJob(
   job: SyncJob,
   resolved: ResolvedJob,
-  open: OpenStores,
+  open: OpenRepositories,
   { copier, measure = false }: PlanOptions,
 ): Promise<PlannedJob> {
   if (resolved.action !== 'copy' || !(measure || resolved.again === true)) return planned(job, resolved, undefined);
@@ -163,7 +163,7 @@ function targetName({ from, to }: SyncJob, root: Descriptor): RootName {
 }
 
 /** What the engine is asked for. */
-export async function copyRequest(job: SyncJob, resolved: Copyable, open: OpenStores): Promise<CopyRequest> {
+export async function copyRequest(job: SyncJob, resolved: Copyable, open: OpenRepositories): Promise<CopyRequest> {
   const [from, to] = await Promise.all([open.source(job.from), open.sink(job.to)]);
   return {
     from,

@@ -7,7 +7,7 @@ import { parseReference } from '../core/reference.ts';
 import { type Source } from '../core/store.ts';
 import { readVerified } from '../io/verify.ts';
 import { type SyncJob } from './list.ts';
-import { type OpenStores } from './openStores.ts';
+import { type OpenRepositories } from './openStores.ts';
 import { bareRepository } from './references.ts';
 
 /** Whether a step keeps, or wants, referrers in another repository than the image. */
@@ -22,7 +22,7 @@ export function referrersAreElsewhere({ step }: SyncJob): boolean {
 export async function copyReferrersElsewhere(
   job: SyncJob,
   root: Descriptor,
-  open: OpenStores,
+  open: OpenRepositories,
   copier: Copier,
 ): Promise<number> {
   const { step } = job;

@@ -8,7 +8,7 @@ import { formatReference } from '../core/reference.ts';
 import { type Sink } from '../core/store.ts';
 import { readVerified } from '../io/verify.ts';
 import { type SyncJob } from './list.ts';
-import { type OpenStores } from './openStores.ts';
+import { type OpenRepositories } from './openStores.ts';
 import { choosePlatform, readPlatform } from './platformChoice.ts';
 import { stepName } from './references.ts';
 import { type SyncStep } from './settings.ts';
@@ -29,7 +29,7 @@ export type ResolvedJob =
   | { readonly action: 'failed'; readonly reason: string; readonly error: OclError };
 
 /** Looks at both ends: one HEAD each where nothing has changed (spec/regsync.md 1.8). Never throws. */
-export async function resolveJob(job: SyncJob, open: OpenStores): Promise<ResolvedJob> {
+export async function resolveJob(job: SyncJob, open: OpenRepositories): Promise<ResolvedJob> {
   try {
     return await decide(job, open);
   } catch (error) {
@@ -38,7 +38,7 @@ export async function resolveJob(job: SyncJob, open: OpenStores): Promise<Resolv
   }
 }
 
-async function decide(job: SyncJob, open: OpenStores): Promise<ResolvedJob> {
+async function decide(job: SyncJob, open: OpenRepositories): Promise<ResolvedJob> {
   const { step } = job;
   const select = selectOf(step);
   const source = await open.resolve(job.from);
@@ -126,7 +126,7 @@ function sparsePlatform(text: string): Platform {
   );
 }
 
-async function openTarget(job: SyncJob, open: OpenStores): Promise<Sink> {
+async function openTarget(job: SyncJob, open: OpenRepositories): Promise<Sink> {
   try {
     return await open.sink(job.to);
   } catch (error) {
@@ -145,7 +145,7 @@ async function findTarget(job: SyncJob, sink: Sink, source: Descriptor): Promise
 }
 
 /** A target that has the index may lack a platform that was added to the step since. A store that vouches for single nodes is gone through anyway. */
-async function hasPlatforms(job: SyncJob, root: Descriptor, open: OpenStores, sink: Sink): Promise<boolean> {
+async function hasPlatforms(job: SyncJob, root: Descriptor, open: OpenRepositories, sink: Sink): Promise<boolean> {
   if (job.step.fastCheck || sink.presence === 'node') return true;
   const index = await readIndex(job, root, open, sink);
   const entries = selectEntries(index, job.step.platforms.map(sparsePlatform), job.image);
@@ -154,7 +154,7 @@ async function hasPlatforms(job: SyncJob, root: Descriptor, open: OpenStores, si
 }
 
 /** From the target when it has it: reading a manifest at a public source counts as a pull. */
-async function readIndex(job: SyncJob, descriptor: Descriptor, open: OpenStores, sink: Sink): Promise<Index> {
+async function readIndex(job: SyncJob, descriptor: Descriptor, open: OpenRepositories, sink: Sink): Promise<Index> {
   const bytes = (await sink.document?.(descriptor)) ?? (await readSource(job, descriptor, open));
   const document = parseManifest(bytes, descriptor.mediaType, `the index of ${job.image}`);
   if (document.kind !== 'index')
@@ -162,7 +162,7 @@ async function readIndex(job: SyncJob, descriptor: Descriptor, open: OpenStores,
   return document;
 }
 
-async function readSource(job: SyncJob, descriptor: Descriptor, open: OpenStores): Promise<Uint8Array> {
+async function readSource(job: SyncJob, descriptor: Descriptor, open: OpenRepositories): Promise<Uint8Array> {
   try {
     const source = await open.source(job.from);
     return await readVerified(await source.open(descriptor), descriptor, LIMITS.indexBytes);

@@ -1,26 +1,16 @@
-import { Copier, type CopyResult } from '../copy/copier.ts';
-import { type Clock } from '../core/clock.ts';
-import { type Descriptor } from '../core/descriptor.ts';
+import { Copier } from '../copy/copier.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
 import { silent, type Emit } from '../core/events.ts';
-import { formatReference } from '../core/reference.ts';
-import { type Source, type Stores } from '../core/store.ts';
-import { backUp } from './backup.ts';
-import { type RunHook } from './hooks.ts';
+import { type Stores } from '../core/store.ts';
+import { ImageRun, type ImageRunOptions } from './imageRun.ts';
 import { eachLimited } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
-import { NearSource } from './nearSource.ts';
-import { OpenStores, type UncommittedImage } from './openStores.ts';
-import { copyRequest } from './plan.ts';
+import { OpenStores, type Uncommitted } from './openStores.ts';
+import { type ImageOutcome, type SyncObserver } from './outcome.ts';
 import { imageKey, inWaves } from './references.ts';
-import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
-import { resolveJob, type ResolvedJob } from './resolve.ts';
-import { type HookName, type SyncConfig, type SyncStep } from './settings.ts';
-import { staleness } from './staleness.ts';
-import { type Surroundings } from './template/template.ts';
+import { type SyncConfig, type SyncStep } from './settings.ts';
 
-export interface SyncOptions {
-  readonly clock: Clock;
+export interface SyncOptions extends Omit<ImageRunOptions, 'emit'> {
   readonly emit?: Emit | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Needed for steps of type registry. */
@@ -29,10 +19,7 @@ export interface SyncOptions {
   readonly concurrency?: number | undefined;
   /** After the first failure no other image is started; those under way are finished. */
   readonly abortOnError?: boolean | undefined;
-  /** For the templates of backups. */
-  readonly surroundings: Surroundings;
-  /** Without it no hooks are run. */
-  readonly runHook?: RunHook | undefined;
+  readonly observer?: SyncObserver | undefined;
 }
 
 export interface FailedImage {
@@ -62,8 +49,6 @@ export async function runSync(config: SyncConfig, stores: Stores, options: SyncO
   return await new Run(config, stores, options).run();
 }
 
-type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
-
 class Run {
   readonly #config: SyncConfig;
   readonly #stores: Stores;
@@ -72,9 +57,7 @@ class Run {
   readonly #copier: Copier;
   readonly #stop = new AbortController();
   readonly #failed: FailedImage[] = [];
-  #copied = 0;
-  #current = 0;
-  #skipped = 0;
+  readonly #counts = { copied: 0, current: 0, skipped: 0 };
   #untried = 0;
   #bytes = 0;
 
@@ -96,9 +79,7 @@ class Run {
       if (signal?.aborted === true) throw toOclError(signal.reason);
     }
     return {
-      copied: this.#copied,
-      current: this.#current,
-      skipped: this.#skipped,
+      ...this.#counts,
       failed: this.#failed,
       untried: this.#untried,
       bytes: this.#bytes,
@@ -107,177 +88,69 @@ class Run {
   }
 
   async #wave(steps: readonly SyncStep[]): Promise<void> {
-    const { clock, signal, catalog } = this.#options;
+    const { clock, signal, catalog, observer } = this.#options;
     const { parallel } = this.#config;
-    const open = new OpenStores(this.#stores, { clock, emit: this.#emit });
+    const emit = this.#emit;
+    const open = new OpenStores<ImageOutcome>(this.#stores, {
+      clock,
+      emit,
+      committed: (outcome) => this.#end(outcome),
+    });
     try {
-      const { jobs, failed } = await listJobs(steps, {
-        clock,
-        stores: this.#stores,
-        open,
-        emit: this.#emit,
+      const listed = await listJobs(steps, { clock, stores: this.#stores, open, emit, parallel, signal, catalog });
+      observer?.listed?.(listed);
+      for (const { image, error } of listed.failed) {
+        if (signal?.aborted !== true) emit({ type: 'image.failed', image, error });
+        this.#fail(image, error);
+      }
+      open.expect(listed.jobs);
+      const images = new ImageRun({ ...this.#options, emit }, this.#copier, open);
+      await eachLimited(
+        bySource(listed.jobs),
         parallel,
         signal,
-        catalog,
-      });
-      for (const { image, error } of failed) this.#fail(image, error);
-      open.expect(jobs);
-      await eachLimited(bySource(jobs), parallel, signal, async (group) => await this.#group(group, open));
+        async (group) => await this.#group(group, images, open),
+      );
     } finally {
       this.#takeBack(await open.close());
     }
   }
 
   /** Images of one source, one after the other: what the first target has received, the next ones take from there. */
-  async #group(jobs: readonly SyncJob[], open: OpenStores): Promise<void> {
+  async #group(jobs: readonly SyncJob[], images: ImageRun, open: OpenStores<ImageOutcome>): Promise<void> {
     let near: SyncJob | undefined;
     for (const job of jobs) {
       if (this.#options.signal?.aborted === true) return;
-      if (this.#stop.signal.aborted) this.#untried++;
-      else if (await this.#job(job, open, near)) near = job;
+      if (this.#stop.signal.aborted) {
+        this.#untried++;
+        continue;
+      }
+      const ended = await images.run(job, near);
+      this.#bytes += ended.bytes;
+      if (ended.outcome === 'copied') open.copied(job.to, ended);
+      else this.#end(ended);
+      if (ended.outcome === 'copied' || ended.outcome === 'current') near = job;
+      this.#takeBack(await open.release(job));
     }
   }
 
-  /** Whether the target has the image now. */
-  async #job(job: SyncJob, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
-    const there = await this.#settle(job, await resolveJob(job, open), open, near);
-    this.#takeBack(await open.release(job));
-    return there;
-  }
-
-  async #settle(job: SyncJob, resolved: ResolvedJob, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
-    switch (resolved.action) {
-      case 'failed':
-        this.#fail(job.image, resolved.error);
-        return false;
-      case 'skip':
-        this.#skipped++;
-        this.#emit({ type: 'notice', level: 'info', message: `${job.image} is skipped: ${resolved.reason}` });
-        return false;
-      case 'current':
-        if (!(await vouches(job, open))) return await this.#copy(job, resolved, open, near);
-        await this.#tellCurrent(job, resolved, open);
-        await this.#hook('unchanged', job, resolved);
-        return await this.#isYoung(job, resolved.root, open);
-      case 'copy':
-        return (await this.#copy(job, resolved, open, near)) && (await this.#isYoung(job, resolved.root, open));
-    }
-  }
-
-  async #isYoung(job: SyncJob, root: Descriptor, open: OpenStores): Promise<boolean> {
-    const ends = { source: await open.source(job.from), sink: await open.sink(job.to) };
-    const stale = await staleness(job, root, ends, this.#options.clock.now());
-    if (stale === undefined) return true;
-    if (job.step.onStale === 'fail') this.#fail(job.image, stale);
-    else this.#emit({ type: 'notice', level: 'warning', message: stale.message });
-    return job.step.onStale === 'warn';
-  }
-
-  /** @throws what the hook threw, for `pre` alone: what comes after cannot be undone by it */
-  async #hook(name: HookName, job: SyncJob, { root, before, reason }: Copyable, error?: OclError): Promise<void> {
-    const hook = job.step.hooks[name];
-    const { runHook, clock } = this.#options;
-    if (hook === undefined || runHook === undefined) return;
-    try {
-      await runHook(hook, {
-        hook: name,
-        image: job.image,
-        target: formatReference(job.to),
-        digest: root.digest,
-        before: before?.digest,
-        reason,
-        ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-        time: new Date(clock.now()).toISOString(),
-      });
-    } catch (failure) {
-      if (name === 'pre') throw failure;
-      this.#emit({ type: 'notice', level: 'warning', message: toOclError(failure).message });
-    }
-  }
-
-  async #copy(job: SyncJob, resolved: Copyable, open: OpenStores, near: SyncJob | undefined): Promise<boolean> {
-    const { before, root } = resolved;
-    try {
-      await this.#hook('pre', job, resolved);
-      if (job.step.backup !== '' && before !== undefined && before.digest !== root.digest)
-        await backUp(job, before, {
-          open,
-          copier: this.#copier,
-          emit: this.#emit,
-          surroundings: this.#options.surroundings,
-        });
-    } catch (error) {
-      const known = toOclError(error);
-      this.#fail(job.image, known);
-      await this.#hook('failed', job, resolved, known);
-      return false;
-    }
-    try {
-      const request = await copyRequest(job, resolved, open);
-      const from = await this.#sourceFor(job, request.from, near, open);
-      const result = await this.#copier.copy({ ...request, from });
-      this.#count(job, result, open);
-      if (referrersAreElsewhere(job)) this.#bytes += await copyReferrersElsewhere(job, root, open, this.#copier);
-      await this.#hook(result.outcome === 'copied' ? 'post' : 'unchanged', job, resolved);
-      return true;
-    } catch (error) {
-      // The engine has told it already.
-      const known = toOclError(error);
-      this.#note(job.image, known);
-      await this.#hook('failed', job, resolved, known);
-      return false;
-    }
-  }
-
-  /** A source on disk is near enough by itself. */
-  async #sourceFor(job: SyncJob, source: Source, near: SyncJob | undefined, open: OpenStores): Promise<Source> {
-    if (near === undefined || job.from.kind !== 'registry') return source;
-    return new NearSource(source, await open.source(near.to));
-  }
-
-  #count(job: SyncJob, result: CopyResult, open: OpenStores): void {
-    this.#bytes += result.streamed;
-    if (result.outcome === 'current') {
-      this.#current++;
-      return;
-    }
-    this.#copied++;
-    open.copied(job.to, job.image);
-  }
-
-  async #tellCurrent(job: SyncJob, { root }: Copyable, open: OpenStores): Promise<void> {
-    const { from, to } = await copyRequest(
-      job,
-      { action: 'current', reason: '', root, before: root, select: {} },
-      open,
-    );
-    this.#current++;
-    this.#emit({ type: 'image.start', image: job.image, from: from.name, to: to.name, root });
-    this.#emit({
-      type: 'image.done',
-      image: job.image,
-      root,
-      outcome: 'current',
-      totals: { nodes: 0, bytes: 0, streamed: 0 },
-      ms: 0,
-    });
+  #end(ended: ImageOutcome): void {
+    if (ended.outcome === 'failed') {
+      if (this.#options.signal?.aborted === true) return;
+      if (ended.error !== undefined) this.#fail(ended.job.image, ended.error);
+    } else this.#counts[ended.outcome]++;
+    this.#options.observer?.settled?.(ended);
   }
 
   /** Copied, and then not made visible: that is no copy. */
-  #takeBack(uncommitted: readonly UncommittedImage[]): void {
-    for (const { image, error } of uncommitted) {
-      this.#copied--;
-      this.#fail(image, error);
+  #takeBack(uncommitted: readonly Uncommitted<ImageOutcome>[]): void {
+    for (const { item, error } of uncommitted) {
+      if (this.#options.signal?.aborted !== true) this.#emit({ type: 'image.failed', image: item.job.image, error });
+      this.#end({ ...item, outcome: 'failed', error });
     }
   }
 
   #fail(image: string, error: OclError): void {
-    if (this.#options.signal?.aborted === true) return;
-    this.#emit({ type: 'image.failed', image, error });
-    this.#note(image, error);
-  }
-
-  #note(image: string, error: OclError): void {
     if (this.#options.signal?.aborted === true) return;
     this.#failed.push({ image, error });
     if (this.#options.abortOnError === true) this.#stop.abort();
@@ -294,9 +167,4 @@ function bySource(jobs: readonly SyncJob[]): Iterable<readonly SyncJob[]> {
     else group.push(job);
   }
   return groups.values();
-}
-
-/** Whether an equal digest is proof enough: a registry vouches for the whole image; files are looked at, unless the step wants it fast. */
-async function vouches(job: SyncJob, open: OpenStores): Promise<boolean> {
-  return job.step.fastCheck || (await open.sink(job.to)).presence === 'graph';
 }

@@ -1,0 +1,194 @@
+import { type Copier } from '../copy/copier.ts';
+import { type Clock } from '../core/clock.ts';
+import { type Descriptor } from '../core/descriptor.ts';
+import { toOclError, type OclError } from '../core/errors.ts';
+import { type Emit } from '../core/events.ts';
+import { formatReference } from '../core/reference.ts';
+import { type Sink, type Source } from '../core/store.ts';
+import { backUp } from './backup.ts';
+import { type RunHook } from './hooks.ts';
+import { type SyncJob } from './list.ts';
+import { NearSource } from './nearSource.ts';
+import { type OpenRepositories } from './openStores.ts';
+import { type ImageOutcome } from './outcome.ts';
+import { copyRequest } from './plan.ts';
+import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
+import { resolveJob, type ResolvedJob } from './resolve.ts';
+import { type HookName } from './settings.ts';
+import { staleness } from './staleness.ts';
+import { type Surroundings } from './template/template.ts';
+
+/** A copy that is about to begin. */
+export interface Pull {
+  readonly job: SyncJob;
+  readonly root: Descriptor;
+  readonly source: Source;
+  readonly sink: Sink;
+}
+
+export interface ImageRunOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** For the templates of backups. */
+  readonly surroundings: Surroundings;
+  /** Without it no hooks are run. */
+  readonly runHook?: RunHook | undefined;
+  /** Waits until the source's limits allow a copy. */
+  readonly mayPull?: ((pull: Pull) => Promise<void>) | undefined;
+}
+
+type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
+
+/** Does what there is to do about one image, and tells how it ended. Never throws. */
+export class ImageRun {
+  readonly #options: ImageRunOptions;
+  readonly #copier: Copier;
+  readonly #open: OpenRepositories;
+
+  constructor(options: ImageRunOptions, copier: Copier, open: OpenRepositories) {
+    this.#options = options;
+    this.#copier = copier;
+    this.#open = open;
+  }
+
+  /** @param near a target that has the same image already */
+  async run(job: SyncJob, near: SyncJob | undefined): Promise<ImageOutcome> {
+    const { clock, emit } = this.#options;
+    const started = clock.now();
+    const resolved = await resolveJob(job, this.#open);
+    const ended = await this.#settle(job, resolved, near);
+    if (resolved.action === 'failed' && ended.error !== undefined)
+      emit({ type: 'image.failed', image: job.image, error: ended.error });
+    return {
+      job,
+      reason: resolved.reason,
+      digest: resolved.action === 'failed' ? undefined : resolved.root.digest,
+      before: resolved.action === 'failed' ? undefined : resolved.before?.digest,
+      ms: clock.now() - started,
+      ...ended,
+    };
+  }
+
+  async #settle(job: SyncJob, resolved: ResolvedJob, near: SyncJob | undefined): Promise<Ended> {
+    const { emit } = this.#options;
+    switch (resolved.action) {
+      case 'failed':
+        return { outcome: 'failed', bytes: 0, error: resolved.error };
+      case 'skip':
+        emit({ type: 'notice', level: 'info', message: `${job.image} is skipped: ${resolved.reason}` });
+        return { outcome: 'skipped', bytes: 0 };
+      case 'current':
+        if (!(await vouches(job, this.#open))) return await this.#copy(job, resolved, near);
+        await this.#tellCurrent(job, resolved);
+        await this.#hook('unchanged', job, resolved);
+        return await this.#checkAge(job, resolved, { outcome: 'current', bytes: 0 });
+      case 'copy':
+        return await this.#copy(job, resolved, near);
+    }
+  }
+
+  async #copy(job: SyncJob, resolved: Copyable, near: SyncJob | undefined): Promise<Ended> {
+    const { emit } = this.#options;
+    const failed = async (error: unknown): Promise<Ended> => {
+      const known = toOclError(error);
+      await this.#hook('failed', job, resolved, known);
+      return { outcome: 'failed', bytes: 0, error: known };
+    };
+    const request = await copyRequest(job, resolved, this.#open);
+    try {
+      await this.#prepare(job, resolved, request.from, request.to);
+    } catch (error) {
+      emit({ type: 'image.failed', image: job.image, error: toOclError(error) });
+      return await failed(error);
+    }
+    try {
+      const from = await this.#sourceFor(job, request.from, near);
+      const result = await this.#copier.copy({ ...request, from });
+      const beside = referrersAreElsewhere(job)
+        ? await copyReferrersElsewhere(job, resolved.root, this.#open, this.#copier)
+        : 0;
+      await this.#hook(result.outcome === 'copied' ? 'post' : 'unchanged', job, resolved);
+      const ended = { outcome: result.outcome, bytes: result.streamed + beside };
+      return await this.#checkAge(job, resolved, ended);
+    } catch (error) {
+      // The engine has told it already.
+      return await failed(error);
+    }
+  }
+
+  async #prepare(job: SyncJob, resolved: Copyable, source: Source, sink: Sink): Promise<void> {
+    const { emit, surroundings, mayPull } = this.#options;
+    const { root, before } = resolved;
+    await mayPull?.({ job, root, source, sink });
+    await this.#hook('pre', job, resolved);
+    if (job.step.backup !== '' && before !== undefined && before.digest !== root.digest)
+      await backUp(job, before, { open: this.#open, copier: this.#copier, emit, surroundings });
+  }
+
+  /** A source on disk is near enough by itself. */
+  async #sourceFor(job: SyncJob, source: Source, near: SyncJob | undefined): Promise<Source> {
+    if (near === undefined || job.from.kind !== 'registry') return source;
+    return new NearSource(source, await this.#open.source(near.to));
+  }
+
+  /** A feed that is too old is a failure where its step says so; what is there is the newest all the same. */
+  async #checkAge(job: SyncJob, { root }: Copyable, ended: Ended): Promise<Ended> {
+    const { clock, emit } = this.#options;
+    const ends = { source: await this.#open.source(job.from), sink: await this.#open.sink(job.to) };
+    const stale = await staleness(job, root, ends, clock.now());
+    if (stale === undefined) return ended;
+    if (job.step.onStale === 'warn') {
+      emit({ type: 'notice', level: 'warning', message: stale.message });
+      return ended;
+    }
+    emit({ type: 'image.failed', image: job.image, error: stale });
+    return { ...ended, outcome: 'failed', error: stale };
+  }
+
+  /** @throws what the hook threw, for `pre` alone: what comes after cannot be undone by it */
+  async #hook(name: HookName, job: SyncJob, { root, before, reason }: Copyable, error?: OclError): Promise<void> {
+    const hook = job.step.hooks[name];
+    const { runHook, clock, emit } = this.#options;
+    if (hook === undefined || runHook === undefined) return;
+    try {
+      await runHook(hook, {
+        hook: name,
+        image: job.image,
+        target: formatReference(job.to),
+        digest: root.digest,
+        before: before?.digest,
+        reason,
+        ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+        time: new Date(clock.now()).toISOString(),
+      });
+    } catch (failure) {
+      if (name === 'pre') throw failure;
+      emit({ type: 'notice', level: 'warning', message: toOclError(failure).message });
+    }
+  }
+
+  async #tellCurrent(job: SyncJob, { root }: Copyable): Promise<void> {
+    const { emit } = this.#options;
+    const [from, to] = await Promise.all([this.#open.source(job.from), this.#open.sink(job.to)]);
+    emit({ type: 'image.start', image: job.image, from: from.name, to: to.name, root });
+    emit({
+      type: 'image.done',
+      image: job.image,
+      root,
+      outcome: 'current',
+      totals: { nodes: 0, bytes: 0, streamed: 0 },
+      ms: 0,
+    });
+  }
+}
+
+interface Ended {
+  readonly outcome: ImageOutcome['outcome'];
+  readonly bytes: number;
+  readonly error?: OclError | undefined;
+}
+
+/** Whether an equal digest is proof enough: a registry vouches for the whole image; files are looked at, unless the step wants it fast. */
+async function vouches(job: SyncJob, open: OpenRepositories): Promise<boolean> {
+  return job.step.fastCheck || (await open.sink(job.to)).presence === 'graph';
+}
