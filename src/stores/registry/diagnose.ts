@@ -118,7 +118,11 @@ export async function* diagnose(options: DiagnoseOptions): AsyncGenerator<Step> 
       found: undefined,
     };
   } catch (error) {
-    yield { step: 'settings', ms: 0, ...failure(error, undefined) };
+    yield {
+      step: 'settings',
+      ms: 0,
+      ...failure(error, 'check the options and the directories of certificates: ocl ping --help'),
+    };
     return;
   }
   try {

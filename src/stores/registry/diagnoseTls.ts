@@ -103,7 +103,7 @@ function reasonOf(problem: string, { base }: Case, chain: readonly SeenCertifica
   return `its certificate is not taken (${problem})`;
 }
 
-function hintFor(problem: string, { registry }: Case, chain: readonly SeenCertificate[]): string {
+function hintFor(problem: string, { registry, base }: Case, chain: readonly SeenCertificate[]): string {
   if (UNTRUSTED.has(problem))
     return `put the certificate of that authority (PEM; who keeps the network has it) into /etc/containers/certs.d/${registry}/ca.crt, or: ocl ping ${registry} --cert-dir DIR`;
   if (problem === 'CERT_HAS_EXPIRED')
@@ -111,7 +111,7 @@ function hintFor(problem: string, { registry }: Case, chain: readonly SeenCertif
   if (problem === 'CERT_NOT_YET_VALID') return 'check the clock of this machine: date';
   const name = chain[0]?.names.find((each) => !each.startsWith('*'));
   if (problem === 'ERR_TLS_CERT_ALTNAME_INVALID' && name !== undefined)
-    return `use the name that it is for: ocl ping ${name}`;
+    return `use the name that it is for: ocl ping ${name}${base.port === '' ? '' : `:${base.port}`}`;
   return `take any certificate, where you know the network: ocl ping ${registry} --insecure ${registry}`;
 }
 
