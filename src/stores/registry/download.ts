@@ -3,8 +3,10 @@ import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { type ByteRange } from '../../core/store.ts';
 import { header, type HttpHeaders } from '../../io/httpMessages.ts';
-import { backoff, isTemporary } from '../../io/retry.ts';
+import { isTemporary } from '../../io/retry.ts';
 import { type Answer, type RegistryClient } from './client.ts';
+import { hasStatus } from './errors.ts';
+import { type Turn } from './turns.ts';
 
 export interface Wanted {
   /** Bytes of the whole content. */
@@ -14,14 +16,20 @@ export interface Wanted {
   readonly action: string;
   /** Asks for the content, from an offset on if one is given. 200, 206 and 416 are handed back. */
   ask(headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer>;
+  /** Told once, when the content has to be put together of several answers. */
+  onPieced?(): void;
 }
 
 /** Bytes that count as progress: after so many a new break has all its tries again. */
 const PROGRESS = 1 << 20;
 
+/** What storages behind registries answer when the signed address that leads to them has expired: the registry gives a new one. */
+const EXPIRED = [400, 401, 403] as const;
+
 /**
  * A stream that survives broken connections: it asks for the rest from where it stands (spec regsync.md 6, "short read").
- * The first answer is awaited, so that what is missing fails here. Never hands out a byte of the wrong offset.
+ * The first answer is awaited, so that what is missing fails here. Never hands out a byte of the wrong offset. Whether the parts belong
+ * together is for the digest to say, which no ETag could do better: there is no If-Range.
  */
 export async function download(client: RegistryClient, wanted: Wanted): Promise<Readable> {
   const { size, range } = wanted;
@@ -44,7 +52,7 @@ export async function download(client: RegistryClient, wanted: Wanted): Promise<
     release();
     throw error;
   }
-  return streamOf(transfer, release);
+  return new DownloadStream(transfer, release);
 }
 
 function rangeHeader(start: number, end: number, size: number): Record<string, string> {
@@ -56,6 +64,8 @@ class Transfer {
   readonly #wanted: Wanted;
   readonly #end: number;
   readonly #abort: AbortController;
+  readonly #turn: Turn;
+  #pieced = false;
   /** The offset of the next byte that is handed out. */
   #at: number;
   /** Bytes of the present answer that come before it. */
@@ -66,6 +76,7 @@ class Transfer {
 
   constructor(client: RegistryClient, wanted: Wanted, span: { start: number; end: number; abort: AbortController }) {
     this.#client = client;
+    this.#turn = client.turns.turn();
     this.#wanted = wanted;
     this.#at = span.start;
     this.#lastBreak = span.start;
@@ -111,10 +122,25 @@ class Transfer {
       } catch (error) {
         if (!isTemporary(error)) throw error;
         if (this.#at > this.#end) return;
+        this.#turn.broke();
         await this.#pause(error);
       }
       this.#answer?.body.destroy();
-      this.take(await this.#wanted.ask(rangeHeader(this.#at, this.#end, this.#wanted.size), this.#abort.signal));
+      if (!this.#pieced) this.#wanted.onPieced?.();
+      this.#pieced = true;
+      this.take(await this.#askRest());
+    }
+  }
+
+  async #askRest(): Promise<Answer> {
+    for (;;) {
+      try {
+        return await this.#wanted.ask(rangeHeader(this.#at, this.#end, this.#wanted.size), this.#abort.signal);
+      } catch (error) {
+        const elsewhere = this.#answer?.url.origin !== this.#client.base.origin;
+        if (!elsewhere || !hasStatus(error, ...EXPIRED)) throw error;
+        await this.#pause(error);
+      }
     }
   }
 
@@ -147,8 +173,9 @@ class Transfer {
     if (this.#at - this.#lastBreak >= PROGRESS) this.#breaks = 0;
     this.#lastBreak = this.#at;
     this.#breaks++;
-    if (this.#breaks >= this.#client.retry.tries) throw error;
-    await this.#client.clock.sleep(backoff(this.#breaks, this.#client.retry), this.#abort.signal);
+    const pause = this.#breaks < this.#client.retry.tries ? this.#turn.pause(this.#breaks, undefined) : undefined;
+    if (pause === undefined) throw error;
+    await this.#turn.wait(pause, this.#abort.signal);
   }
 
   #fault(why: string, code: 'OCL_SIZE_MISMATCH' | 'OCL_REGISTRY'): OclError {
@@ -162,23 +189,30 @@ class Transfer {
 }
 
 /** Unlike Readable.from, this lets go of the connection at once when it is destroyed while it waits for bytes. */
-function streamOf(transfer: Transfer, release: () => void): Readable {
-  const chunks = transfer.chunks();
-  return new Readable({
-    objectMode: true,
-    highWaterMark: 1,
-    read() {
-      chunks.next().then(
-        ({ done, value }) => this.push(done === true ? null : value),
-        (error: unknown) => this.destroy(error as Error),
-      );
-    },
-    destroy(error, done) {
-      release();
-      transfer.stop();
-      done(error);
-    },
-  });
+class DownloadStream extends Readable {
+  readonly #transfer: Transfer;
+  readonly #chunks: AsyncGenerator<Uint8Array>;
+  readonly #release: () => void;
+
+  constructor(transfer: Transfer, release: () => void) {
+    super({ objectMode: true, highWaterMark: 1 });
+    this.#transfer = transfer;
+    this.#chunks = transfer.chunks();
+    this.#release = release;
+  }
+
+  override _read(): void {
+    this.#chunks.next().then(
+      ({ done, value }) => this.push(done === true ? null : value),
+      (error: unknown) => this.destroy(error as Error),
+    );
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#release();
+    this.#transfer.stop();
+    done(error);
+  }
 }
 
 function lengthOf(headers: HttpHeaders): number | undefined {

@@ -19,8 +19,8 @@ const MAX_REMEMBERED = 10_000;
 export class MirroredReader implements Reader {
   readonly #hosts: readonly ReadingHost[];
   readonly #mirrors: Mirrors;
-  /** The mirror that a content came from last. */
-  readonly #givers = new Map<Digest, ReadingHost>();
+  /** The mirrors that gave a content, or parts of it. */
+  readonly #givers = new Map<Digest, Set<ReadingHost>>();
   /** Mirrors whose content was wrong, by its digest. */
   readonly #doubted = new Map<Digest, Set<ReadingHost>>();
 
@@ -62,20 +62,17 @@ export class MirroredReader implements Reader {
     );
   }
 
-  /** What was opened last proved wrong. True: it came from a mirror, and the next opening asks another host. */
-  doubt({ digest }: Descriptor): boolean {
-    const giver = this.#givers.get(digest);
-    if (giver === undefined) return false;
+  /** What was opened proved wrong. True: mirrors had a part in it, and the next opening asks others. */
+  doubt(descriptor: Descriptor): boolean {
+    const { digest } = descriptor;
+    const givers = this.#givers.get(digest) ?? new Set<ReadingHost>();
     this.#givers.delete(digest);
-    this.#doubted.set(digest, (this.#doubted.get(digest) ?? new Set()).add(giver));
-    this.#mirrors.failed(
-      giver,
-      new OclError(
-        'OCL_DIGEST_MISMATCH',
-        `Cannot use ${digest} of ${giver.registry}: it is not what its digest promises`,
-      ),
-    );
-    return true;
+    this.#doubted.set(digest, new Set([...(this.#doubted.get(digest) ?? []), ...givers]));
+    for (const giver of givers) {
+      const why = `Cannot use ${digest} of ${giver.registry}: it is not what its digest promises`;
+      this.#mirrors.failed(giver, new OclError('OCL_DIGEST_MISMATCH', why));
+    }
+    return givers.size > 0;
   }
 
   #order(digest?: Digest): readonly ReadingHost[] {
@@ -173,9 +170,10 @@ export class MirroredReader implements Reader {
   }
 
   #remember(digest: Digest, host: ReadingHost): void {
-    this.#givers.delete(digest);
     if (host.isUpstream) return;
-    this.#givers.set(digest, host);
+    const givers = this.#givers.get(digest) ?? new Set<ReadingHost>();
+    this.#givers.delete(digest);
+    this.#givers.set(digest, givers.add(host));
     const [oldest] = this.#givers.keys();
     if (this.#givers.size > MAX_REMEMBERED && oldest !== undefined) this.#givers.delete(oldest);
   }

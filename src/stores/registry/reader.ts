@@ -28,6 +28,8 @@ export class RepositoryReader implements Reader {
   readonly #paths: RepositoryPaths;
   readonly #manifests: Manifests;
   readonly #referrers: Referrers;
+  /** Contents that were put together of several answers when they were opened last. */
+  readonly #pieced = new Set<Digest>();
 
   constructor(client: RegistryClient, paths: RepositoryPaths, manifests: Manifests, referrers: Referrers) {
     this.client = client;
@@ -55,9 +57,15 @@ export class RepositoryReader implements Reader {
       size: descriptor.size,
       range,
       action: `fetch ${this.#paths.name}@${descriptor.digest}`,
+      onPieced: () => this.#pieced.add(descriptor.digest),
       ask: (headers, signal) =>
         document ? this.#manifests.ask(descriptor, headers, signal) : this.#askBlob(descriptor, headers, signal),
     });
+  }
+
+  /** Parts that each came well may not belong together, when something on the way is broken: the whole is worth one more try. */
+  doubt({ digest }: Descriptor): boolean {
+    return this.#pieced.delete(digest);
   }
 
   /** Names that are no tags, such as the digests that Artifactory lists, are left out. */
@@ -71,8 +79,7 @@ export class RepositoryReader implements Reader {
   }
 
   #askBlob(descriptor: Descriptor, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
-    // What a storage behind the registry says of a signed address that expired is for `download` to judge.
-    const ok = headers['range'] === undefined ? [200] : [200, 206, 403, 416];
+    const ok = headers['range'] === undefined ? [200] : [200, 206, 416];
     return this.client.send({
       content: true,
       method: 'GET',

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { describe as describeBytes, digestOf, readVerified, verifyInto } from '../../../src/io/verify.ts';
 import { MEDIA } from '../../../src/core/mediaTypes.ts';
 import { breakOff, reply, type Handler, type Seen } from '../../support/scriptedServer.ts';
-import { cleanUp, readAll, scripted, type Scripted } from './harness.ts';
+import { cleanUp, readAll, scripted, serve, type Scripted } from './harness.ts';
 
 afterEach(cleanUp);
 
@@ -97,6 +97,59 @@ describe('a download that breaks', () => {
     const { app, clock } = await blobServer(part(100_000), reply(503), reply(429, { 'retry-after': '1' }), part(1e9));
     await verifyInto(await app.open(blob), blob);
     expect(clock.sleeps).toContain(1000);
+  });
+
+  it.each([400, 401, 403])(
+    'asks the registry for a new address, when the one of the storage has expired (%i)',
+    async (status) => {
+      let addresses = 0;
+      const storage = await serve({
+        'GET /1': part(100_000),
+        'GET /2': reply(status, {}, '<Error><Code>ExpiredToken</Code></Error>'),
+        'GET /3': part(1e9),
+      });
+      const { app, server } = await blobServer((response, request) =>
+        reply(307, { location: `${storage.url}/${++addresses}?sig=x` })(response, request),
+      );
+      await verifyInto(await app.open(blob), blob);
+      expect(server.seen).toHaveLength(3);
+      expect(storage.calls()).toEqual(['GET /1', 'GET /2', 'GET /3']);
+    },
+  );
+
+  it('does not ask for ever, when the storage always says no', async () => {
+    let addresses = 0;
+    const storage = await serve({ 'GET /1': part(100_000), 'GET /2': reply(403) });
+    const { app, server } = await blobServer((response, request) =>
+      reply(307, { location: `${storage.url}/${++addresses > 1 ? 2 : 1}` })(response, request),
+    );
+    await expect(readAll(await app.open(blob))).rejects.toMatchObject({ code: 'OCL_DENIED' });
+    expect(server.seen.length).toBeLessThan(10);
+  });
+
+  it('takes the no of the registry itself for a no', async () => {
+    const { app, server } = await blobServer(part(100_000), reply(403));
+    await expect(readAll(await app.open(blob))).rejects.toMatchObject({ code: 'OCL_DENIED' });
+    expect(server.seen).toHaveLength(2);
+  });
+
+  it('is worth another try as a whole when the parts do not belong together, once', async () => {
+    const other = Buffer.from(content).fill(1);
+    const { app, server } = await blobServer(
+      breakOff(200, total, content.subarray(0, 150_000)),
+      (response, request) =>
+        reply(
+          206,
+          { 'content-range': `bytes ${rangeStart(request)}-299999/300000` },
+          other.subarray(rangeStart(request)),
+        )(response, request),
+      reply(200, total, content),
+    );
+    await expect(verifyInto(await app.open(blob), blob)).rejects.toMatchObject({ code: 'OCL_DIGEST_MISMATCH' });
+    expect([app.doubt(blob), app.doubt(blob)]).toEqual([true, false]);
+    await verifyInto(await app.open(blob), blob);
+    expect(server.seen.at(-1)?.headers.range).toBeUndefined();
+    expect(app.doubt(blob)).toBe(false);
   });
 
   it('asks for the rest when a part is shorter than what was asked for', async () => {
