@@ -37,7 +37,6 @@ describe('a wrong command line is answered in plain words', () => {
     ['verify', 'ocl check'],
     ['prune', 'ocl gc'],
     ['once', 'ocl sync'],
-    ['login', 'podman login'],
     ['constructor', 'ocl --help'],
   ])('a verb of another tool, %s, leads to %s', (word, hint) => {
     expect(usageError('Unknown argument: x', [word, 'x']).hint).toContain(hint);
