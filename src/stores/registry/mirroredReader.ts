@@ -4,10 +4,14 @@ import { type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
 import { type ByteRange } from '../../core/store.ts';
-import { isTemporary } from '../../io/retry.ts';
 import { readVerified } from '../../io/verify.ts';
 import { type Mirrors, type ReadingHost } from './mirrors.ts';
 import { type Reader } from './reader.ts';
+
+interface Opened {
+  readonly stream: Readable;
+  readonly host: ReadingHost;
+}
 
 /** Contents of which it is remembered who gave them. */
 const MAX_REMEMBERED = 10_000;
@@ -44,8 +48,8 @@ export class MirroredReader implements Reader {
       });
     }
     const left = [...order];
-    const stream = await this.#openNext(left, descriptor, range);
-    return left.length === 0 ? stream : this.#goingOn(stream, left, descriptor, range);
+    const opened = await this.#openNext(left, descriptor, range);
+    return left.length === 0 ? opened.stream : this.#goingOn(opened, left, descriptor, range);
   }
 
   tags(): AsyncIterable<string> {
@@ -72,7 +76,7 @@ export class MirroredReader implements Reader {
       const why = `Cannot use ${digest} of ${giver.registry}: it is not what its digest promises`;
       this.#mirrors.failed(giver, new OclError('OCL_DIGEST_MISMATCH', why));
     }
-    return givers.size > 0;
+    return givers.size > 0 || this.#hosts.some(({ reader }) => reader.doubt?.(descriptor) === true);
   }
 
   #order(digest?: Digest): readonly ReadingHost[] {
@@ -103,12 +107,12 @@ export class MirroredReader implements Reader {
   }
 
   /** Opens a content at the first host that has it. `left` keeps those that were not asked. */
-  #openNext(left: ReadingHost[], descriptor: Descriptor, range: ByteRange | undefined): Promise<Readable> {
+  #openNext(left: ReadingHost[], descriptor: Descriptor, range: ByteRange | undefined): Promise<Opened> {
     return this.#first([...left], async (host) => {
       left.splice(left.indexOf(host), 1);
       const stream = await this.#openAt(host, descriptor, range);
       this.#remember(descriptor.digest, host);
-      return stream;
+      return { stream, host };
     });
   }
 
@@ -126,10 +130,18 @@ export class MirroredReader implements Reader {
   }
 
   /** The same content, taken up at the next host where one breaks off for good. */
-  #goingOn(first: Readable, left: ReadingHost[], descriptor: Descriptor, range: ByteRange | undefined): Readable {
-    let stream = first;
+  #goingOn(first: Opened, left: ReadingHost[], descriptor: Descriptor, range: ByteRange | undefined): Readable {
+    let { stream, host } = first;
     let at = range?.start ?? 0;
-    const openNext = (): Promise<Readable> => this.#openNext(left, descriptor, { ...range, start: at });
+    const openNext = async (error: unknown): Promise<void> => {
+      this.#passOver(host, error);
+      if (left.length === 0) throw error;
+      try {
+        ({ stream, host } = await this.#openNext(left, descriptor, { ...range, start: at }));
+      } catch {
+        throw error;
+      }
+    };
     async function* pieces(): AsyncGenerator<Uint8Array> {
       for (;;) {
         try {
@@ -139,10 +151,7 @@ export class MirroredReader implements Reader {
           }
           return;
         } catch (error) {
-          if (!isTemporary(error) || left.length === 0) throw error;
-          stream = await openNext().catch(() => {
-            throw error;
-          });
+          await openNext(error);
         }
       }
     }

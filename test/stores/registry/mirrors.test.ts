@@ -167,35 +167,49 @@ describe('a mirror', () => {
     expect(mirror.calls()).toContain(`GET /v2/app/referrers/${root.digest}`);
   });
 
-  it('that breaks off in a list or a content is taken up where it stood', async () => {
+  it('that breaks off in a content is taken up where it stood', async () => {
     const half = layer.bytes.subarray(0, 100_000);
+    let cut = (): void => {};
+    const mirror = await serve({
+      [`GET ${blobPath}`]: [
+        (response) => {
+          response.writeHead(200, { 'content-length': String(layer.bytes.length) });
+          response.write(half);
+          cut = () => response.socket?.destroy();
+        },
+        reply(500),
+      ],
+    });
+    const upstream = await serve({
+      [`GET ${blobPath}`]: reply(
+        206,
+        { 'content-range': `bytes ${half.length}-${layer.bytes.length - 1}/${layer.bytes.length}` },
+        layer.bytes.subarray(half.length),
+      ),
+    });
+    const side = chain(upstream.host, [mirror.host]);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of (await repository(side, upstream.host).open(
+      layer.descriptor,
+    )) as AsyncIterable<Uint8Array>) {
+      pieces.push(piece);
+      if (Buffer.concat(pieces).length === half.length) cut();
+    }
+    expect(Buffer.concat(pieces).equals(layer.bytes)).toBe(true);
+    expect(upstream.seen.map(({ headers }) => headers.range)).toEqual([`bytes=${half.length}-`]);
+    expect(warnings(side.events)).toContainEqual(expect.stringContaining('passed over'));
+  });
+
+  it('that breaks off in a list is taken up with what was not told yet', async () => {
     const mirror = await serve({
       'GET /v2/app/tags/list': [
         replyJson(200, { tags: ['v0', 'v1'] }, { link: '</v2/app/tags/list?last=v1>; rel="next"' }),
         reply(500),
       ],
-      [`GET ${blobPath}`]: (response) => {
-        response.writeHead(200, { 'content-length': String(layer.bytes.length) });
-        response.write(half, () => response.socket?.end());
-      },
     });
-    const upstream = await serve({
-      'GET /v2/app/tags/list': replyJson(200, { tags: ['v1', 'v2'] }),
-      [`GET ${blobPath}`]: (response, request) => {
-        const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1]);
-        const rest = layer.bytes.subarray(from);
-        const range = { 'content-range': `bytes ${from}-${layer.bytes.length - 1}/${layer.bytes.length}` };
-        return reply(206, range, rest)(response, request);
-      },
-    });
+    const upstream = await serve({ 'GET /v2/app/tags/list': replyJson(200, { tags: ['v1', 'v2'] }) });
     const app = repository(chain(upstream.host, [mirror.host]), upstream.host);
-    expect((await readAll(await app.open(layer.descriptor))).equals(layer.bytes)).toBe(true);
-    expect(upstream.seen.map(({ headers }) => headers.range)).toEqual(['bytes=100000-']);
-    expect(await listAll(repository(chain(upstream.host, [mirror.host]), upstream.host).tags())).toEqual([
-      'v0',
-      'v1',
-      'v2',
-    ]);
+    expect(await listAll(app.tags())).toEqual(['v0', 'v1', 'v2']);
   });
 
   it('has its own limit of transfers at a time', async () => {
