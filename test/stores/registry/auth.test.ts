@@ -112,6 +112,19 @@ describe('login', () => {
     expect(catalog.map(({ headers }) => headers.authorization)).toEqual([undefined, 'Bearer t1', basic, basic]);
   });
 
+  it('by no Basic where a token does not open a repository', async () => {
+    const { app, server } = await scripted(
+      {
+        'GET /v2/app/tags/list': reply(401, { 'www-authenticate': bearerTo() }),
+        'GET /token': replyJson(200, { token: 't1' }),
+      },
+      { credentials: known(password) },
+    );
+    await expect(listAll(app.tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
+    const calls = server.seen.filter(({ path }) => !path.startsWith('/token'));
+    expect(calls.map(({ headers }) => headers.authorization)).toEqual([undefined, 'Bearer t1']);
+  });
+
   it('by a token that was handed in', async () => {
     const { app, server } = await scripted(
       { 'GET /v2/app/tags/list': tags },
@@ -124,11 +137,12 @@ describe('login', () => {
   it('by the challenge of /v2/ where the call itself has none', async () => {
     const { app, server } = await scripted({
       'GET /v2/app/tags/list': guarded(undefined, (value) => value === 'Bearer t1', tags),
-      'GET /v2/': reply(401, { 'www-authenticate': bearerTo() }),
+      'GET /v2/': reply(401, { 'www-authenticate': 'Bearer realm="/token",scope="repository:another:pull"' }),
       'GET /token': replyJson(200, { token: 't1' }),
     });
     expect(await listAll(app.tags())).toEqual(['v1']);
     expect(server.calls()[1]).toBe('GET /v2/');
+    expect(query(server.seen[2]).getAll('scope')).toEqual(['repository:app:pull']);
   });
 
   it('once for many at the same time', async () => {

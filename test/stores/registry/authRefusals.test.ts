@@ -206,4 +206,18 @@ describe('a refusal of the registry', () => {
       await expect(listAll(app.tags())).rejects.toThrow(words);
     expect(server.calls().filter((call) => call === list('app'))).toHaveLength(5);
   });
+
+  it('is that of a login, and not held against another one', async () => {
+    let token = 'old';
+    const credentials: Credentials = { find: () => Promise.resolve({ kind: 'bearer', token }) };
+    const { app, server, clock } = await scripted(refusing(tags, reply(401), reply(401), tags), { credentials });
+    await listAll(app.tags());
+    clock.advance(4 * 60_000);
+    for (const words of [/answered 401/, /answered 401/, /a short while ago/])
+      await expect(listAll(app.tags())).rejects.toThrow(words);
+    token = 'new';
+    clock.advance(60_000);
+    expect(await listAll(app.tags())).toEqual(['v1']);
+    expect(server.seen.at(-1)?.headers.authorization).toBe('Bearer new');
+  });
 });
