@@ -4,9 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type OclEvent } from '../../src/core/events.ts';
 import { MEDIA } from '../../src/core/mediaTypes.ts';
+import { blobPath } from '../../src/io/verify.ts';
+import { openLayout } from '../../src/stores/layout/layout.ts';
 import { startBrittleRegistry, type BrittleRegistry } from '../support/brittleRegistry.ts';
 import { jsonLines, ocl, oclDone, resultOf, startOcl } from '../support/cli.ts';
-import { openLayout } from '../../src/stores/layout/layout.ts';
 import { image, namesIn, noise, piece } from '../support/graphs.ts';
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
 
@@ -37,6 +38,13 @@ interface Done {
   readonly totals?: { readonly bytes: number; readonly streamed: number };
 }
 
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Bytes of the content that lie unfinished in a layout. */
 async function leftIn(root: string): Promise<number> {
   const directory = join(root, '.ocl/tmp');
@@ -45,14 +53,14 @@ async function leftIn(root: string): Promise<number> {
   return name === undefined ? 0 : (await stat(join(directory, name)).catch(() => ({ size: 0 }))).size;
 }
 
-/** Starts a copy, and waits until so much of the content is on the disk. @throws when it ends before */
+/** Starts a copy, and waits until so much of the content is on the disk, and all else. @throws when it ends before */
 async function startCopy(
   root: string,
   bytes: number,
 ): Promise<{ kill(signal: NodeJS.Signals): Promise<number | null> }> {
   const child = startOcl(['copy', `${registry.host}/app:1`, `ocidir://${root}:1`]);
   const result = resultOf(child);
-  while ((await leftIn(root)) < bytes) {
+  while ((await leftIn(root)) < bytes || !(await exists(join(root, blobPath(small.descriptor.digest))))) {
     if (child.exitCode !== null) throw new Error(`the copy ended: ${(await result).stderr}`);
     await wait(5);
   }

@@ -29,7 +29,7 @@ function lockPath(root: string): string {
   return workPath(root, LOCK);
 }
 
-export function temporaryPath(root: string): string {
+function temporaryPath(root: string): string {
   return workPath(root, UNFINISHED);
 }
 
