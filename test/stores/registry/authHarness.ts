@@ -21,7 +21,7 @@ export function known(credential: Credential | undefined): Credentials & { asked
 }
 
 export const password: Credential = { kind: 'password', username: 'me', password: 'söcret:x' };
-export const accounts = { me: 'söcret:x' };
+const accounts = { me: 'söcret:x' };
 
 export function basicOf(text: string): string {
   return `Basic ${Buffer.from(text, 'utf8').toString('base64')}`;
