@@ -1,7 +1,7 @@
 import { type HttpHeaders } from '../../io/httpMessages.ts';
 
 /** Where a repository's name stands in an answer to a person. */
-export interface RepositoryName {
+interface RepositoryName {
   /** As people know the registry. */
   readonly host: string;
   readonly repository: string;
@@ -128,6 +128,7 @@ const TABLE: readonly Row[] = [
     product: 'Google Artifact Registry',
     source: 'oci.md 8.2',
     hosts: /^(?:[a-z0-9-]+\.)?(?:gcr\.io|pkg\.dev)$/,
+    headers: [['www-authenticate', /realm="?https:\/\/(?:[a-z0-9-]+\.)?(?:gcr\.io|pkg\.dev)\/v2\/token/i]],
     chunkedUpload: false,
     referrers: 'api',
     textWhenRepositoryMissing: ({ host, repository }) => {

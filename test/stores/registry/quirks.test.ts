@@ -60,6 +60,11 @@ describe('what is known of a registry by its answers', () => {
     ['x-harbor-csrf-token', 'abc', { product: 'Harbor', deletes: 'digests', referrers: 'api' }],
     ['www-authenticate', 'Bearer realm="https://q.example/v2/auth",service="q.example"', { product: 'Quay' }],
     ['www-authenticate', `Basic realm="https://${ECR}/",service="ecr.amazonaws.com"`, { product: 'ECR' }],
+    [
+      'www-authenticate',
+      'Bearer realm="https://europe-docker.pkg.dev/v2/token",service="europe-docker.pkg.dev"',
+      { product: 'Google Artifact Registry' },
+    ],
     ['docker-distribution-api-version', 'registry/2.0', { product: undefined }],
     ['server', 'nginx', { product: undefined }],
   ])('%s: %s', (name, value, expected) => {
@@ -114,4 +119,19 @@ it('pieces of an upload are as large as ECR wants them', async () => {
   await app.put(blob, openBytes(bytes));
   expect(sizes[0]).toBe(5 << 20);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(bytes.length);
+});
+
+it('Google gets blobs as a whole, whatever the settings say', async () => {
+  const google = { 'www-authenticate': 'Bearer realm="https://gcr.io/v2/token",service="gcr.io"' };
+  const bytes = Buffer.alloc(1 << 20, 1);
+  const blob = describeBytes(bytes, MEDIA.ociLayer);
+  const server = await serve({
+    [`HEAD /v2/app/blobs/${blob.digest}`]: reply(404, google),
+    'POST /v2/app/blobs/uploads/': reply(202, { location: '/up/1' }),
+    'PUT /up/1': [(response) => void response.socket?.resetAndDestroy(), reply(201)],
+  });
+  const app = repository(connectTo({ hosts: new Map([[server.host, { monolithicBytes: 0 }]]) }), server.host);
+  expect(await app.has(blob)).toBe(false);
+  await app.put(blob, openBytes(bytes));
+  expect(server.calls().filter((call) => call.startsWith('PATCH'))).toEqual([]);
 });
