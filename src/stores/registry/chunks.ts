@@ -2,12 +2,14 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { discard, header } from '../../io/httpMessages.ts';
-import { backoff, isTemporary } from '../../io/retry.ts';
+import { isTemporary } from '../../io/retry.ts';
 import { verifying } from '../../io/verify.ts';
-import { type Answer, type RegistryClient } from './client.ts';
+import { type RegistryClient } from './client.ts';
 import { AnswerError, hasStatus } from './errors.ts';
 import { type RepositoryPaths } from './paths.ts';
-import { checkAnsweredDigest, receivedBytes, sessionOf, withDigest, type Session } from './session.ts';
+import { slicesOf } from './sending.ts';
+import { endUpload, movedTo, receivedBytes, uploadStatus, type Session } from './session.ts';
+import { type Turn } from './turns.ts';
 
 export interface ChunkedUpload {
   readonly client: RegistryClient;
@@ -15,6 +17,8 @@ export interface ChunkedUpload {
   readonly descriptor: Descriptor;
   readonly open: Open;
   readonly session: Session;
+  /** Bytes that the registry has from before: they are read and verified, and not sent. */
+  readonly from: number;
   /** Bytes of one chunk; the registry's minimum goes before it. */
   readonly chunkBytes: number | undefined;
 }
@@ -40,16 +44,19 @@ export async function sendChunks(upload: ChunkedUpload): Promise<void> {
   const sender = new ChunkSender(upload);
   const size = Math.max(upload.chunkBytes ?? CHUNK, session.minChunk, 1);
   for await (const chunk of piecesOf(upload, size)) await sender.send(chunk);
-  await sender.end();
+  await endUpload(upload.client, upload.paths, descriptor, sender.session);
 }
 
 /** The verified content in pieces of one size; the last one, which may be shorter, comes only after the whole proved right. */
-async function* piecesOf({ open, descriptor }: ChunkedUpload, size: number): AsyncGenerator<Uint8Array> {
+async function* piecesOf({ open, descriptor, from }: ChunkedUpload, size: number): AsyncGenerator<Uint8Array> {
   const stream = verifying(await open(), descriptor);
   let parts: Uint8Array[] = [];
   let bytes = 0;
+  let skip = from;
   for await (const piece of stream as AsyncIterable<Uint8Array>) {
-    for (let at = 0; at < piece.length;) {
+    const start = Math.min(skip, piece.length);
+    skip -= start;
+    for (let at = start; at < piece.length;) {
       if (bytes === size) {
         yield Buffer.concat(parts);
         parts = [];
@@ -67,17 +74,25 @@ async function* piecesOf({ open, descriptor }: ChunkedUpload, size: number): Asy
 class ChunkSender {
   readonly #upload: ChunkedUpload;
   readonly #action: string;
-  #url: URL;
+  readonly #turn: Turn;
+  #session: Session;
   /** Bytes that the registry has. */
-  #sent = 0;
+  #sent: number;
   #failures = 0;
   /** Grows smaller when the registry finds chunks too large. */
   #largest = Number.POSITIVE_INFINITY;
 
   constructor(upload: ChunkedUpload) {
     this.#upload = upload;
-    this.#url = upload.session.url;
+    this.#session = upload.session;
+    this.#sent = upload.from;
+    this.#turn = upload.client.turns.turn();
     this.#action = `upload ${upload.descriptor.digest} to ${upload.paths.name}`;
+  }
+
+  /** Where the upload stands. */
+  get session(): Session {
+    return this.#session;
   }
 
   /** Sends what lies between `#sent` and the end of the chunk, in as many requests as it takes. */
@@ -95,34 +110,21 @@ class ChunkSender {
     }
   }
 
-  async end(): Promise<void> {
-    const { client, paths, descriptor } = this.#upload;
-    const answer = await client.send({
-      method: 'PUT',
-      to: withDigest(this.#url, descriptor.digest),
-      need: paths.push,
-      action: this.#action,
-      ok: [201, 204],
-      repeatable: true,
-    });
-    await discard(answer);
-    checkAnsweredDigest(answer.headers, descriptor.digest, paths.name);
-  }
-
   async #patch(part: Uint8Array): Promise<void> {
     const { client, paths } = this.#upload;
     const answer = await client.send({
       method: 'PATCH',
-      to: this.#url,
+      to: this.#session.url,
       need: paths.push,
       action: this.#action,
+      content: true,
       // ECR answers 201 (spec regsync.md 6).
       ok: [201, 202, 204],
       headers: {
         'content-type': 'application/octet-stream',
         'content-range': `${this.#sent}-${this.#sent + part.length - 1}`,
       },
-      body: part,
+      body: { size: part.length, open: () => slicesOf(part) },
       repeatable: false,
     });
     await discard(answer);
@@ -134,15 +136,15 @@ class ChunkSender {
         `Cannot ${this.#action}: the registry says it has ${sent} bytes where ${this.#sent + part.length} were sent`,
       );
     }
-    this.#moveTo(answer);
+    this.#session = movedTo(answer, this.#session, this.#action);
     this.#sent = sent;
   }
 
   /** After a failed chunk: smaller ones after 413, else whatever the registry says it has. @throws the failure where it stands */
   async #recover(error: unknown, tried: number, start: number, end: number): Promise<void> {
-    const { client, session } = this.#upload;
+    const { client, paths } = this.#upload;
     if (hasStatus(error, 413)) {
-      const floor = Math.max(SMALLEST_CHUNK, session.minChunk);
+      const floor = Math.max(SMALLEST_CHUNK, this.#session.minChunk);
       if (tried <= floor) throw error;
       this.#largest = Math.max(Math.ceil(tried / 2), floor);
       return;
@@ -152,30 +154,13 @@ class ChunkSender {
       hasStatus(error, 416) ||
       (error instanceof AnswerError && client.retry.statuses.has(error.status));
     if (!passing || ++this.#failures >= client.retry.tries) throw error;
-    await client.clock.sleep(backoff(this.#failures, client.retry), client.signal);
-    const received = await this.#status();
-    // Earlier chunks are gone from memory: the upload has to begin anew.
+    const pause = this.#turn.pause(this.#failures, undefined);
+    if (pause === undefined) throw error;
+    await this.#turn.wait(pause, client.signal);
+    const { session, received } = await uploadStatus(client, paths, this.#session);
+    this.#session = session;
+    // Earlier chunks are gone from memory: the source has to be read again.
     if (received < start || received > end) throw error;
     this.#sent = received;
-  }
-
-  async #status(): Promise<number> {
-    const { client, paths } = this.#upload;
-    const answer = await client.send({
-      method: 'GET',
-      to: this.#url,
-      need: paths.push,
-      action: this.#action,
-      ok: [200, 202, 204],
-    });
-    await discard(answer);
-    this.#moveTo(answer);
-    const received = receivedBytes(answer, this.#action);
-    // `Range: 0-0` is said for nothing as well as for one byte.
-    return received === 1 ? 0 : received;
-  }
-
-  #moveTo(answer: Answer): void {
-    if (header(answer.headers, 'location') !== undefined) this.#url = sessionOf(answer, this.#action).url;
   }
 }

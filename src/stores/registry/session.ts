@@ -1,10 +1,12 @@
 import { splitDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { header, type HttpHeaders } from '../../io/httpMessages.ts';
+import { discard, header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { readTarget } from '../../io/redirect.ts';
 import { isInternal } from '../../io/addresses.ts';
-import { type Answer } from './client.ts';
+import { type Descriptor } from '../../core/descriptor.ts';
+import { type Answer, type RegistryClient } from './client.ts';
+import { type RepositoryPaths } from './paths.ts';
 
 /** An upload that the registry has begun. */
 export interface Session {
@@ -51,6 +53,45 @@ export function receivedBytes(answer: Answer, action: string): number {
       `Cannot ${action}: the registry says it has the range ${JSON.stringify(printable(value.slice(0, 100)))}`,
     );
   return Number(match[1]) + 1;
+}
+
+/** Where an upload goes on after a request, if the answer says so. The minimum of its chunks stays. */
+export function movedTo(answer: Answer, session: Session, action: string): Session {
+  if (header(answer.headers, 'location') === undefined) return session;
+  return { ...sessionOf(answer, action), minChunk: session.minChunk };
+}
+
+/** How much the registry has. @throws AnswerError where it does not know the upload; OCL_REGISTRY, OCL_UNREACHABLE */
+export async function uploadStatus(
+  client: RegistryClient,
+  paths: RepositoryPaths,
+  session: Session,
+): Promise<{ readonly session: Session; readonly received: number }> {
+  const action = `ask ${paths.name} how much it has of an upload`;
+  const answer = await client.send({ method: 'GET', to: session.url, need: paths.push, action, ok: [200, 202, 204] });
+  await discard(answer);
+  const received = receivedBytes(answer, action);
+  // `Range: 0-0` is said for nothing as well as for one byte.
+  return { session: movedTo(answer, session, action), received: received === 1 ? 0 : received };
+}
+
+/** Says that all came. @throws AnswerError, OCL_DIGEST_MISMATCH, OCL_UNREACHABLE */
+export async function endUpload(
+  client: RegistryClient,
+  paths: RepositoryPaths,
+  { digest }: Descriptor,
+  session: Session,
+): Promise<void> {
+  const answer = await client.send({
+    method: 'PUT',
+    to: withDigest(session.url, digest),
+    need: paths.push,
+    action: `upload ${digest} to ${paths.name}`,
+    ok: [201, 204],
+    repeatable: true,
+  });
+  await discard(answer);
+  checkAnsweredDigest(answer.headers, digest, paths.name);
 }
 
 function minChunkOf(answer: Answer): number {

@@ -1,18 +1,54 @@
-import { Readable } from 'node:stream';
+import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
+import { isCode } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { discard } from '../../io/httpMessages.ts';
 import { isTemporary } from '../../io/retry.ts';
 import { verifyInto, verifying } from '../../io/verify.ts';
 import { sendChunks } from './chunks.ts';
 import { type RegistryClient } from './client.ts';
-import { hasStatus } from './errors.ts';
-import { checkAnsweredDigest, sessionOf, withDigest, type Session } from './session.ts';
+import { AnswerError, hasStatus } from './errors.ts';
 import { type RepositoryPaths } from './paths.ts';
+import { holdingBack } from './sending.ts';
+import {
+  checkAnsweredDigest,
+  endUpload,
+  movedTo,
+  sessionOf,
+  uploadStatus,
+  withDigest,
+  type Session,
+} from './session.ts';
+import { type Turn } from './turns.ts';
 
-/** Uploads that began and did not end: tried as a whole so often. */
-const TRIES = 3;
+/** Uploads of one blob that began, or went on, and did not end. */
+const TRIES = 5;
+
+/** In one request; in one stream of HTTP's chunks that a second request ends; in requests of bounded size. */
+type Way = 'whole' | 'streamed' | 'chunked';
+
+/** Answers by which a registry says no to a way of sending, and not to what is sent. */
+const REFUSALS = [404, 405, 411, 413, 415, 416, 501] as const;
+/** What to try instead, best first. */
+const INSTEAD: Readonly<Record<Way, readonly Way[]>> = {
+  whole: ['chunked', 'streamed'],
+  chunked: ['whole', 'streamed'],
+  streamed: ['whole'],
+};
+
+/** One blob on its way into a registry. */
+interface Upload {
+  readonly descriptor: Descriptor;
+  readonly open: Open;
+  readonly turn: Turn;
+  readonly refused: Set<Way>;
+  way: Way;
+  session: Session | undefined;
+  /** Bytes that the session holds. */
+  from: number;
+  tries: number;
+}
 
 /** Sends the blobs of one repository (spec oci.md 2.4). */
 export class Uploader {
@@ -32,27 +68,30 @@ export class Uploader {
   }
 
   /**
-   * Sends a blob, whole where the registry takes that, in chunks where it does not. What flows is verified on the way out.
+   * Sends a blob, whole where the registry takes that, in another way where it does not. What flows is verified on the way out. After a
+   * break it goes on where the registry says that it stands; the source is read again from its beginning, for the digest is of all of it.
    * @throws OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH when the source's bytes are wrong; AnswerError, OCL_UNREACHABLE
    */
   async put(descriptor: Descriptor, open: Open): Promise<void> {
-    const { chunkBytes, monolithicBytes } = this.#client.settings;
-    const { chunkedUpload, minChunk } = this.#client.learned.quirks;
-    let chunked = chunkedUpload && monolithicBytes !== undefined && descriptor.size > monolithicBytes;
-    for (let tries = 1; ; tries++) {
-      const begun = await this.#begin(descriptor);
-      const session = { ...begun, minChunk: Math.max(begun.minChunk, minChunk) };
+    const { monolithicBytes } = this.#client.settings;
+    const inPieces = monolithicBytes !== undefined && descriptor.size > monolithicBytes && this.#canSend('chunked');
+    const upload: Upload = {
+      descriptor,
+      open,
+      turn: this.#client.turns.turn(),
+      refused: new Set(),
+      way: inPieces ? 'chunked' : 'whole',
+      session: undefined,
+      from: 0,
+      tries: 0,
+    };
+    for (;;) {
+      const session = (upload.session ??= this.#fitting(await this.#begin(descriptor)));
       try {
-        if (chunked)
-          await sendChunks({ client: this.#client, paths: this.#paths, descriptor, open, session, chunkBytes });
-        else await this.#sendWhole(descriptor, open, session);
+        await this.#send(upload, session);
         return;
       } catch (error) {
-        await this.#cancel(session);
-        if (tries >= TRIES) throw error;
-        const other = otherWay(error, chunked);
-        if (other === undefined) throw error;
-        chunked = other && chunkedUpload;
+        if (await this.#recover(upload, session, error)) return;
       }
     }
   }
@@ -81,22 +120,115 @@ export class Uploader {
     return sessionOf(answer, action);
   }
 
-  async #sendWhole(descriptor: Descriptor, open: Open, session: Session): Promise<void> {
+  async #send(upload: Upload, session: Session): Promise<void> {
+    const { descriptor, open, way, from } = upload;
+    if (way === 'chunked') {
+      const { chunkBytes } = this.#client.settings;
+      return sendChunks({ client: this.#client, paths: this.#paths, descriptor, open, session, from, chunkBytes });
+    }
     const { digest, size } = descriptor;
-    if (size === 0) await verifyInto(await open(), descriptor);
-    const answer = await this.#client.send({
-      method: 'PUT',
-      to: withDigest(session.url, digest),
+    const common = {
       need: this.#paths.push,
       action: `upload ${digest} to ${this.#paths.name}`,
-      ok: [201, 204],
       headers: { 'content-type': 'application/octet-stream' },
-      body: size === 0 ? undefined : { size, open: async () => holdingBack(verifying(await open(), descriptor)) },
+      content: true,
       // A session holds a part of a failed try: what is there has to be asked first, or a new one begun.
       repeatable: false,
-    });
+    };
+    const body = async (): Promise<Readable> => holdingBack(verifying(await open(), descriptor));
+    if (way === 'streamed') {
+      const streamed = { ...common, method: 'PATCH', to: session.url, ok: [201, 202, 204] };
+      const answer = await this.#client.send({ ...streamed, body: { size: undefined, open: body } });
+      await discard(answer);
+      await endUpload(this.#client, this.#paths, descriptor, movedTo(answer, session, common.action));
+      return;
+    }
+    if (size === 0) await verifyInto(await open(), descriptor);
+    const whole = { ...common, method: 'PUT', to: withDigest(session.url, digest), ok: [201, 204] };
+    const answer = await this.#client.send({ ...whole, body: size === 0 ? undefined : { size, open: body } });
     await discard(answer);
     checkAnsweredDigest(answer.headers, digest, this.#paths.name);
+  }
+
+  /** Decides how to go on after a failure. True: there is nothing left to do, for the blob is there. @throws the failure where it stands */
+  async #recover(upload: Upload, session: Session, error: unknown): Promise<boolean> {
+    const { descriptor, from, way } = upload;
+    const passing =
+      isTemporary(error) || (error instanceof AnswerError && this.#client.retry.statuses.has(error.status));
+    // A session that is gone may have ended well, when nobody heard of it.
+    if (hasStatus(error, 404) && (await this.#has(descriptor))) return true;
+    if (++upload.tries < TRIES) {
+      if (passing) return this.#goOn(upload, session, error);
+      // What came in parts did not fit together, or the session was lost on the way.
+      if (from > 0 && hasStatus(error, 400, 404, 416)) return this.#startOver(upload, session, way);
+      if (hasStatus(error, ...REFUSALS)) {
+        upload.refused.add(way);
+        const other = INSTEAD[way].find((each) => this.#canSend(each) && !upload.refused.has(each));
+        if (other !== undefined) return this.#startOver(upload, session, other);
+      }
+    }
+    await this.#cancel(session);
+    throw error;
+  }
+
+  /** After a passing failure: from where the registry stands, or with a new session where the old one is gone. */
+  async #goOn(upload: Upload, session: Session, error: unknown): Promise<boolean> {
+    const { descriptor, turn, tries, way } = upload;
+    const pause = turn.pause(tries, undefined);
+    if (pause === undefined) throw error;
+    await turn.wait(pause, this.#client.signal);
+    // A connection that broke is safer in pieces, of which only the last one is lost.
+    const next = this.#canSend('chunked') && !upload.refused.has('chunked') ? 'chunked' : way;
+    const status = await this.#status(session);
+    if (status === undefined) {
+      if (await this.#has(descriptor)) return true;
+      return this.#startOver(upload, session, next);
+    }
+    if (next !== 'chunked' || status.received > descriptor.size) return this.#startOver(upload, session, next);
+    upload.way = next;
+    upload.session = status.session;
+    upload.from = status.received;
+    return false;
+  }
+
+  async #startOver(upload: Upload, session: Session, way: Way): Promise<false> {
+    await this.#cancel(session);
+    upload.way = way;
+    upload.session = undefined;
+    upload.from = 0;
+    return false;
+  }
+
+  /** Some registries want pieces of a size that they do not tell. */
+  #fitting(session: Session): Session {
+    return { ...session, minChunk: Math.max(session.minChunk, this.#client.learned.quirks.minChunk) };
+  }
+
+  #canSend(way: Way): boolean {
+    return way === 'whole' || this.#client.learned.quirks.chunkedUpload;
+  }
+
+  /** How much the registry has of an upload; undefined: it does not know it, or does not say. */
+  async #status(session: Session): Promise<{ session: Session; received: number } | undefined> {
+    try {
+      return await uploadStatus(this.#client, this.#paths, session);
+    } catch (error) {
+      if (error instanceof AnswerError || isCode(error, 'OCL_REGISTRY')) return undefined;
+      throw error;
+    }
+  }
+
+  async #has(descriptor: Descriptor): Promise<boolean> {
+    const action = `look for ${this.#paths.name}@${descriptor.digest}`;
+    const to = this.#paths.blob(descriptor.digest);
+    try {
+      const answer = await this.#client.send({ method: 'HEAD', to, need: this.#paths.pull, action, ok: [200] });
+      await discard(answer);
+      return true;
+    } catch (error) {
+      if (error instanceof AnswerError) return false;
+      throw error;
+    }
   }
 
   /** Tells the registry that a session is not needed; many do not know the call, and sessions expire by themselves. */
@@ -116,27 +248,4 @@ export class Uploader {
       // Courtesy alone: the failure that led here is the one to report.
     }
   }
-}
-
-/** The same stream, its last piece withheld until all of it proved right: no registry ever gets wrong content whole. */
-function holdingBack(stream: Readable): Readable {
-  async function* pass(): AsyncGenerator<Uint8Array> {
-    let held: Uint8Array | undefined;
-    for await (const piece of stream as AsyncIterable<Uint8Array>) {
-      if (held !== undefined) yield held;
-      held = piece;
-    }
-    if (held !== undefined) yield held;
-  }
-  return Readable.from(pass(), { objectMode: false });
-}
-
-/** Whether to go on in chunks (true) or whole (false) after a failure; undefined: the failure stands. */
-function otherWay(error: unknown, chunked: boolean): boolean | undefined {
-  // A connection that broke is safer in pieces, of which only the last one is lost.
-  if (isTemporary(error)) return true;
-  if (hasStatus(error, 408, 500, 502, 503, 504)) return chunked;
-  if (!chunked && hasStatus(error, 413, 404, 416)) return true;
-  if (chunked && hasStatus(error, 404, 405, 416, 501)) return false;
-  return undefined;
 }

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { describe as describeBytes } from '../../../src/io/verify.ts';
 import { OclError } from '../../../src/core/errors.ts';
 import { type HostSettings } from '../../../src/stores/registry/hosts.ts';
-import { reply, type Handler, type startScriptedServer } from '../../support/scriptedServer.ts';
+import { reply, replyJson, type Handler, type Seen, type startScriptedServer } from '../../support/scriptedServer.ts';
 import { cleanUp, connectTo, openBytes, repository, scripted, serve, type Scripted } from './harness.ts';
 
 afterEach(cleanUp);
@@ -270,6 +270,182 @@ describe('chunks', () => {
     other[199_999] = 1;
     await expect(app.put(blob, openBytes(other))).rejects.toMatchObject({ code: 'OCL_DIGEST_MISMATCH' });
     expect(server.calls()).not.toContain('PUT /up/1');
+  });
+});
+
+describe('an upload that breaks', () => {
+  const range = (bytes: number): Record<string, string> => ({
+    location: '/up/1',
+    range: `0-${Math.max(0, bytes - 1)}`,
+  });
+
+  /** A whole PUT of which the registry keeps so many bytes, and then chunks. */
+  function keeping(bytes: number): { script: Record<string, Handler>; received: () => Buffer } {
+    let received = Buffer.alloc(0);
+    return {
+      received: () => received,
+      script: {
+        'PUT /up/1': (response, request) => {
+          if (request.body.length === 0) return reply(201)(response, request);
+          received = Buffer.from(request.body.subarray(0, bytes));
+          response.socket?.resetAndDestroy();
+        },
+        'GET /up/1': (response, request) => reply(204, range(received.length))(response, request),
+        'PATCH /up/1': (response, request) => {
+          const start = Number(request.headers['content-range']?.split('-')[0]);
+          if (start !== received.length) return reply(416, range(received.length))(response, request);
+          received = Buffer.concat([received, request.body]);
+          return reply(202, range(received.length))(response, request);
+        },
+      },
+    };
+  }
+
+  it.each([0, 70_000, 200_000])('goes on where the registry stands (%i bytes)', async (bytes) => {
+    const { script, received } = keeping(bytes);
+    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': begun(), ...script });
+    await app.put(blob, openBytes(content));
+    expect(received().equals(content)).toBe(true);
+    const sent = server.seen.filter(({ method }) => method === 'PATCH').map(({ headers }) => headers['content-range']);
+    expect(sent).toEqual(bytes === 200_000 ? [] : [`${bytes}-199999`]);
+    expect(server.calls().filter((call) => call.startsWith('POST'))).toHaveLength(1);
+  });
+
+  it('is well, when it was the answer that was lost', async () => {
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      'PUT /up/1': (response) => void response.socket?.resetAndDestroy(),
+      'GET /up/1': reply(404),
+      [`HEAD /v2/app/blobs/${blob.digest}`]: reply(200),
+    });
+    await app.put(blob, openBytes(content));
+    expect(server.calls()).toEqual([
+      'POST /v2/app/blobs/uploads/',
+      'PUT /up/1',
+      'GET /up/1',
+      `HEAD /v2/app/blobs/${blob.digest}`,
+    ]);
+  });
+
+  it('is well, when the answer to its end was lost', async () => {
+    const { script } = session();
+    const { app, server } = await uploadTo(
+      {
+        'POST /v2/app/blobs/uploads/': begun(),
+        ...script,
+        'PUT /up/1': [(response) => void response.socket?.resetAndDestroy(), reply(404)],
+        [`HEAD /v2/app/blobs/${blob.digest}`]: reply(200),
+      },
+      { monolithicBytes: 0, chunkBytes: 65_536 },
+    );
+    await app.put(blob, openBytes(content));
+    expect(server.calls().filter((call) => call.startsWith('POST'))).toHaveLength(1);
+  });
+
+  it('begins anew, when the registry knows nothing of it', async () => {
+    const { script, received } = session();
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      ...script,
+      'GET /up/1': reply(404),
+      'PUT /up/1': [reply(502), reply(201)],
+    });
+    await app.put(blob, openBytes(content));
+    expect(received().equals(content)).toBe(true);
+    expect(server.calls().filter((call) => call.startsWith('POST'))).toHaveLength(2);
+  });
+
+  it('begins anew, when the parts do not belong together', async () => {
+    const { script } = keeping(70_000);
+    let ends = 0;
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': [begun(), begun('/up/2')],
+      ...script,
+      'PUT /up/1': (response, request) =>
+        request.body.length === 0 && ++ends > 0
+          ? replyJson(400, { errors: [{ code: 'DIGEST_INVALID' }] })(response, request)
+          : script['PUT /up/1']?.(response, request),
+      'PATCH /up/2': (response, request) =>
+        reply(202, { location: '/up/2', range: `0-${request.body.length - 1}` })(response, request),
+      'PUT /up/2': reply(201),
+    });
+    await app.put(blob, openBytes(content));
+    expect(ends).toBe(1);
+    expect(server.calls().at(-1)).toBe('PUT /up/2');
+  });
+
+  it('is given up after some tries, with a bounded number of requests', async () => {
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      'PUT /up/1': reply(500),
+      'PATCH /up/1': reply(500),
+      'GET /up/1': reply(204, { location: '/up/1', range: '0-0' }),
+      [`HEAD /v2/app/blobs/${blob.digest}`]: reply(404),
+    });
+    await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_REGISTRY' });
+    expect(server.seen.length).toBeLessThan(60);
+  });
+
+  it('never ends with what a broken source gave', async () => {
+    const { script, received } = keeping(70_000);
+    const { app, server } = await scripted({ 'POST /v2/app/blobs/uploads/': begun(), ...script });
+    let opened = 0;
+    const broken = async (): Promise<Readable> => {
+      if (++opened === 1) return Readable.from([content], { objectMode: false });
+      return Readable.from(
+        (function* () {
+          yield content.subarray(0, 150_000);
+          throw new OclError('OCL_IO', 'Cannot read', { side: 'source' });
+        })(),
+        { objectMode: false },
+      );
+    };
+    await expect(app.put(blob, broken)).rejects.toMatchObject({ code: 'OCL_IO' });
+    expect(received().length).toBeLessThan(content.length);
+    expect(server.seen.filter(({ method, body }) => method === 'PUT' && body.length === 0)).toEqual([]);
+  });
+});
+
+describe('other ways', () => {
+  it.each([400 + 15, 416, 405, 411])('a stream without a length goes where chunks do not (%i)', async (status) => {
+    const patches: Seen[] = [];
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      'PUT /up/1': (response, request) => reply(request.body.length > 0 ? 413 : 201)(response, request),
+      'PATCH /up/1': (response, request) => {
+        if (request.headers['content-range'] !== undefined) return reply(status)(response, request);
+        patches.push(request);
+        return reply(202, { location: '/up/1?s=2', range: `0-${request.body.length - 1}` })(response, request);
+      },
+    });
+    await app.put(blob, openBytes(content));
+    expect(patches).toHaveLength(1);
+    expect(patches[0]?.body.equals(content)).toBe(true);
+    expect(patches[0]?.headers).toMatchObject({ 'transfer-encoding': 'chunked' });
+    expect(server.seen.at(-1)?.path).toBe(`/up/1?s=2&digest=${encodeURIComponent(blob.digest)}`);
+  });
+
+  it('end, when a registry takes none of them', async () => {
+    const { app, server } = await scripted({
+      'POST /v2/app/blobs/uploads/': begun(),
+      'PUT /up/1': reply(405),
+      'PATCH /up/1': reply(405),
+    });
+    await expect(app.put(blob, openBytes(content))).rejects.toMatchObject({ code: 'OCL_UNSUPPORTED' });
+    expect(server.calls().filter((call) => /^P(UT|ATCH)/.test(call))).toHaveLength(3);
+  });
+
+  it('201 to a chunk is as good as 202', async () => {
+    const { app, server } = await uploadTo(
+      {
+        'POST /v2/app/blobs/uploads/': begun(),
+        'PATCH /up/1': reply(201, { location: '/up/1' }),
+        'PUT /up/1': reply(201),
+      },
+      { monolithicBytes: 0 },
+    );
+    await app.put(blob, openBytes(content));
+    expect(server.calls().at(-1)).toBe('PUT /up/1');
   });
 });
 
