@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Descriptor } from '../../../src/core/descriptor.ts';
 import { type Digest } from '../../../src/core/digest.ts';
+import { OclError } from '../../../src/core/errors.ts';
 import { MEDIA } from '../../../src/core/mediaTypes.ts';
 import { type Place } from '../../../src/core/store.ts';
 import { describe as describeBytes } from '../../../src/io/verify.ts';
@@ -139,11 +140,11 @@ describe('a mount', () => {
 
   it('of a run that was stopped does not go on', async () => {
     const stop = new AbortController();
-    const server = await serve({ [uploads]: () => stop.abort(new Error('stopped')) });
+    const server = await serve({ [uploads]: () => stop.abort(new OclError('OCL_CANCELLED', 'Stopped by hand')) });
     const app = repository(connectTo({ signal: stop.signal }), server.host);
-    await expect(app.adopt(blob, { kind: 'repository', registry: server.host, repository: 'base' })).rejects.toThrow(
-      'stopped',
-    );
+    await expect(
+      app.adopt(blob, { kind: 'repository', registry: server.host, repository: 'base' }),
+    ).rejects.toMatchObject({ code: 'OCL_CANCELLED' });
   });
 });
 
