@@ -125,7 +125,7 @@ export function createFetchToken(options: TokenOptions): FetchToken {
 }
 
 async function readAnswer(response: HttpResponse, request: TokenRequest): Promise<unknown> {
-  const { registry, realm } = request;
+  const { realm } = request;
   const action = actionOf(request);
   if (response.status >= 300 && response.status < 400) {
     await discard(response);

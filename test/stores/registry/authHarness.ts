@@ -27,6 +27,10 @@ export function basicOf(text: string): string {
   return `Basic ${Buffer.from(text, 'utf8').toString('base64')}`;
 }
 
+export function bearerTo(path = '/token'): string {
+  return `Bearer realm="${path}",service="test",scope="repository:app:pull"`;
+}
+
 /** Answers 401 with a challenge until the right value comes. */
 export function guarded(
   challenge: string | string[] | undefined,
