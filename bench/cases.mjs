@@ -11,10 +11,12 @@ const NETWORK = { skopeo: 0.6, 'skopeo, a loop': 0.6, crane: 1, 'crane + fsync':
  * @param world.source a registry that holds them as bench/NAME
  * @param world.sink a registry to write to
  * @param world.scratch a directory on the file system that is measured
+ * @param world.counted proxies before both that count requests, as `source` and `sink`
+ * @param world.distant by milliseconds of a round trip: long ways to both, as `source` and `sink`
  * @param world.ocl the command under test, as the beginning of an argument list
  */
 export function allCases(world) {
-  const { corpus, source, sink, scratch, ocl } = world;
+  const { corpus, source, sink, counted, distant, scratch, ocl } = world;
   const { big, shared, small, plain } = corpus;
   const target = join(scratch, 'target');
   const archive = join(scratch, 'target.tar');
@@ -42,21 +44,27 @@ export function allCases(world) {
   });
 
   /** The file that ocl and regsync share. */
-  const synced = (name, steps) => {
+  const synced = (name, steps, ends = [source, sink]) => {
     const file = join(scratch, `${name}.yaml`);
-    const hosts = [source, sink].map(({ host }) => `  - registry: ${host}\n    tls: disabled\n`).join('');
+    const hosts = ends.map(({ host }) => `  - registry: ${host}\n    tls: disabled\n`).join('');
     const list = steps.map(([from, to]) => `  - type: repository\n    source: ${from}\n    target: ${to}\n`).join('');
     writeFileSync(file, `version: 1\ncreds:\n${hosts}defaults:\n  parallel: 4\nsync:\n${list}`);
     return [ours('sync', '--config', file), { name: 'regsync', argv: ['regsync', 'once', '-v', 'warn', '-c', file] }];
   };
   /** The same in skopeo's words. */
-  const skopeoSync = (name, layouts, ...to) => {
+  const skopeoSync = (name, layouts, from, ...to) => {
     const file = join(scratch, `${name}.skopeo.yaml`);
     const list = layouts.map((layout) => `    bench/${layout.name}: []\n`).join('');
-    writeFileSync(file, `"${source.host}":\n  tls-verify: false\n  images:\n${list}`);
+    writeFileSync(file, `"${from.host}":\n  tls-verify: false\n  images:\n${list}`);
     return [...skopeo, 'sync', '--src', 'yaml', ...to.slice(0, -1), file, to.at(-1)];
   };
-  const skopeoPush = (from) => [...skopeo, 'copy', '--dest-tls-verify=false', from, `docker://${at(sink, big, 'v1')}`];
+  const skopeoPush = (from, to) => [
+    ...skopeo,
+    'copy',
+    '--dest-tls-verify=false',
+    from,
+    `docker://${at(to, big, 'v1')}`,
+  ];
   /** One command for each tag, `$1` in it. */
   const forEachTag = (command, layout) => [
     'sh',
@@ -66,6 +74,46 @@ export function allCases(world) {
     ...Object.keys(layout.tags),
   ];
   const all = (layout, registry, directory) => [`${registry.host}/bench/${layout.name}`, `ocidir://${directory}`];
+
+  /** Who pulls, and who pushes, the image of large layers. */
+  const pullsOfBig = (from) => [
+    copied(at(from, big, 'v1'), `ocidir://${target}:v1`, ...plainHttp(from)),
+    {
+      name: 'skopeo',
+      argv: [...skopeo, 'copy', '--src-tls-verify=false', `docker://${at(from, big, 'v1')}`, `oci:${target}:v1`],
+    },
+    {
+      name: 'crane',
+      argv: ['crane', 'pull', '--insecure', '--format=oci', at(from, big, 'v1'), target],
+      unsynced: target,
+    },
+    {
+      name: 'oras',
+      argv: ['oras', 'cp', '--from-plain-http', at(from, big, 'v1'), '--to-oci-layout', `${target}:v1`],
+      unsynced: target,
+    },
+    {
+      name: 'regctl',
+      argv: [...regctl(from), 'image', 'copy', at(from, big, 'v1'), `ocidir://${target}:v1`],
+      unsynced: target,
+    },
+  ];
+  const pushesOfBig = (to) => [
+    copied(`ocidir://${big.path}:v1`, at(to, big, 'v1'), ...plainHttp(to)),
+    {
+      name: 'skopeo',
+      argv: skopeoPush(`oci:${big.path}:v1`, to),
+    },
+    { name: 'crane', argv: ['crane', 'push', '--insecure', big.path, at(to, big, 'v1')] },
+    {
+      name: 'oras',
+      argv: ['oras', 'cp', '--from-oci-layout', `${big.path}:v1`, '--to-plain-http', at(to, big, 'v1')],
+    },
+    {
+      name: 'regctl',
+      argv: [...regctl(to), 'image', 'copy', `ocidir://${big.path}:v1`, at(to, big, 'v1')],
+    },
+  ];
 
   const pulls = {
     repeat: 1,
@@ -80,28 +128,7 @@ export function allCases(world) {
       name: 'registry-layout-big',
       title: 'registry → layout: one image of 4 large layers',
       verify: targetHolds(big),
-      competitors: () => [
-        copied(at(source, big, 'v1'), `ocidir://${target}:v1`, ...plainHttp(source)),
-        {
-          name: 'skopeo',
-          argv: [...skopeo, 'copy', '--src-tls-verify=false', `docker://${at(source, big, 'v1')}`, `oci:${target}:v1`],
-        },
-        {
-          name: 'crane',
-          argv: ['crane', 'pull', '--insecure', '--format=oci', at(source, big, 'v1'), target],
-          unsynced: target,
-        },
-        {
-          name: 'oras',
-          argv: ['oras', 'cp', '--from-plain-http', at(source, big, 'v1'), '--to-oci-layout', `${target}:v1`],
-          unsynced: target,
-        },
-        {
-          name: 'regctl',
-          argv: [...regctl(source), 'image', 'copy', at(source, big, 'v1'), `ocidir://${target}:v1`],
-          unsynced: target,
-        },
-      ],
+      competitors: () => pullsOfBig(source),
     },
     {
       ...pulls,
@@ -113,7 +140,7 @@ export function allCases(world) {
         {
           name: 'skopeo',
           note: '`skopeo sync` to directories, for it writes no layouts; each holds all layers of its image',
-          argv: skopeoSync('pull-shared', [shared], '--dest', 'dir', target),
+          argv: skopeoSync('pull-shared', [shared], source, '--dest', 'dir', target),
           ...directories(shared),
         },
         {
@@ -159,7 +186,7 @@ export function allCases(world) {
         {
           name: 'skopeo',
           note: '`skopeo sync` to directories',
-          argv: skopeoSync('pull-small', [small], '--dest', 'dir', target),
+          argv: skopeoSync('pull-small', [small], source, '--dest', 'dir', target),
           ...directories(small),
         },
       ],
@@ -169,22 +196,7 @@ export function allCases(world) {
       name: 'layout-registry-big',
       title: 'layout → registry: one image of 4 large layers',
       verify: sinkHolds(big),
-      competitors: () => [
-        copied(`ocidir://${big.path}:v1`, at(sink, big, 'v1'), ...plainHttp(sink)),
-        {
-          name: 'skopeo',
-          argv: skopeoPush(`oci:${big.path}:v1`),
-        },
-        { name: 'crane', argv: ['crane', 'push', '--insecure', big.path, at(sink, big, 'v1')] },
-        {
-          name: 'oras',
-          argv: ['oras', 'cp', '--from-oci-layout', `${big.path}:v1`, '--to-plain-http', at(sink, big, 'v1')],
-        },
-        {
-          name: 'regctl',
-          argv: [...regctl(sink), 'image', 'copy', `ocidir://${big.path}:v1`, at(sink, big, 'v1')],
-        },
-      ],
+      competitors: () => pushesOfBig(sink),
     },
     {
       ...pushes,
@@ -273,7 +285,7 @@ export function allCases(world) {
         copied(`oci-archive:${made}:v1`, at(sink, big, 'v1'), ...plainHttp(sink)),
         {
           name: 'skopeo',
-          argv: skopeoPush(`oci-archive:${made}:v1`),
+          argv: skopeoPush(`oci-archive:${made}:v1`, sink),
         },
         { name: 'regctl', argv: [...regctl(sink), 'image', 'import', at(sink, big, 'v1'), made] },
       ],
@@ -299,6 +311,7 @@ export function allCases(world) {
           argv: skopeoSync(
             'idle',
             [shared, small],
+            source,
             '--dest-tls-verify=false',
             '--dest',
             'docker',
@@ -324,6 +337,67 @@ export function allCases(world) {
       competitors: () => idle(`ocidir://${mirror}`),
     },
     {
+      ...pulls,
+      name: 'requests-pull',
+      title: 'requests: registry → layout, 1000 artifacts of 1 KiB',
+      limits: {},
+      verify: targetHolds(small),
+      requests: () => ({ source: counted.source.take() }),
+      competitors: () => [
+        ...synced('pull-counted', [all(small, counted.source, target)], [counted.source]),
+        {
+          name: 'skopeo',
+          note: '`skopeo sync` to directories',
+          argv: skopeoSync('pull-counted', [small], counted.source, '--dest', 'dir', target),
+          ...directories(small),
+        },
+      ],
+    },
+    {
+      name: 'requests-idle',
+      title: 'requests: registry → registry, 1000 artifacts that are there already',
+      repeat: 1,
+      limits: {},
+      before: async (run) => {
+        await sink.empty();
+        await run(idleCounted()[0].argv);
+      },
+      prepare: () => {},
+      verify: sinkHolds(small),
+      requests: () => ({ source: counted.source.take(), target: counted.sink.take() }),
+      competitors: () => [
+        ...idleCounted(),
+        {
+          name: 'skopeo',
+          argv: skopeoSync(
+            'idle-counted',
+            [small],
+            counted.source,
+            '--dest-tls-verify=false',
+            '--dest',
+            'docker',
+            `${counted.sink.host}/bench`,
+          ),
+        },
+      ],
+    },
+    ...Object.entries(distant).map(([milliseconds, ends]) => ({
+      ...pulls,
+      name: `latency-pull-${milliseconds}`,
+      title: `registry → layout over a round trip of ${milliseconds} ms: one image of 4 large layers`,
+      limits: {},
+      verify: targetHolds(big),
+      competitors: () => pullsOfBig(ends.source),
+    })),
+    ...Object.entries(distant).map(([milliseconds, ends]) => ({
+      ...pushes,
+      name: `latency-push-${milliseconds}`,
+      title: `layout → registry over a round trip of ${milliseconds} ms: one image of 4 large layers`,
+      limits: {},
+      verify: sinkHolds(big),
+      competitors: () => pushesOfBig(ends.sink),
+    })),
+    {
       name: 'start',
       title: 'start-up',
       repeat: 4,
@@ -336,6 +410,11 @@ export function allCases(world) {
       ],
     },
   ];
+
+  function idleCounted() {
+    const { source: from, sink: to } = counted;
+    return synced('idle-counted', [[`${from.host}/bench/small`, `${to.host}/bench/small`]], [from, to]);
+  }
 
   function idle(to) {
     return synced(

@@ -34,6 +34,17 @@ export function caseTable({ competitors, limits }) {
   return table(['', 'median s', 'min–max s', 'cpu s', 'peak MiB', 'syncs', 'ocl/peer', 'min–max', 'wanted'], rows);
 }
 
+/** Requests by method, at either end. */
+export function requestLine(ends) {
+  return Object.entries(ends)
+    .map(([end, counts]) => {
+      const methods = Object.entries(counts).toSorted(([a], [b]) => (a < b ? -1 : 1));
+      const sum = methods.reduce((total, [, count]) => total + count, 0);
+      return `${sum} requests at the ${end} (${methods.map(([method, count]) => `${count} ${method}`).join(', ')})`;
+    })
+    .join('; ');
+}
+
 /** Each promise, with what became of it. */
 export function verdicts(results) {
   const rows = results.flatMap(({ name, competitors, limits }) => {
@@ -123,6 +134,8 @@ ${verdicts(results)}
 - After every run, what it left behind is looked at: each blob with its size, or the digest in the registry.
 - A peer that fails, or is not done after ${PATIENCE} s, is left out, and a line says so.
 - Registries are docker-registry on the loopback interface, with storage on the same disk, and share the processors with the competitors.
+- The cases called \`latency\` put a line between the two that gives every byte half the round trip to travel, whatever else is under way, and lets
+  one connection have 2 MiB under way in each direction. The cases called \`requests\` put a proxy there that counts.
 - Layers do not compress, so nothing is gained by packing; they are valid gzip, so no tool packs them anew.
 - \`ocl\` runs as \`node bin/ocl.js\`, from a copy of the build.
 

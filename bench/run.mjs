@@ -9,8 +9,9 @@ import { parseArgs } from 'node:util';
 import { allCases, fillCommand, registryHolds } from './cases.mjs';
 import { makeCorpus } from './corpus.mjs';
 import { countsSyncs, measure, settle, which } from './measure.mjs';
+import { CountingProxy, DelayLine } from './proxy.mjs';
 import { Registry } from './registry.mjs';
-import { caseTable, document, machine, PATIENCE, verdicts } from './report.mjs';
+import { caseTable, document, machine, PATIENCE, requestLine, verdicts } from './report.mjs';
 
 const USAGE = 'usage: node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]';
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -38,7 +39,8 @@ async function main() {
   const sink = new Registry(binary, join(scratch, 'sink'));
   registries.push(source, sink);
   for (const registry of registries) await registry.start();
-  const world = { corpus, source, sink, scratch, ocl: [process.execPath, frozenCommand()] };
+  const ways = await openWays(source, sink);
+  const world = { corpus, source, sink, ...ways, scratch, ocl: [process.execPath, frozenCommand()] };
 
   if (!(await isFilled(world))) {
     say('filling the registry');
@@ -67,6 +69,25 @@ async function main() {
     writeFileSync(options.out, document({ ...options, about, results: done, failed, tools }));
 }
 
+/** What stands before the registries for the cases that need it. */
+async function openWays(source, sink) {
+  const both = async (make) => {
+    const pair = { source: make(source), sink: make(sink) };
+    for (const way of Object.values(pair)) {
+      await way.start();
+      registries.unshift(way);
+    }
+    return pair;
+  };
+  return {
+    counted: await both((registry) => new CountingProxy(registry)),
+    distant: {
+      10: await both((registry) => new DelayLine(registry, 10)),
+      100: await both((registry) => new DelayLine(registry, 100)),
+    },
+  };
+}
+
 /** Rounds in which every competitor has its turn. The first is the warm-up, in which calls for the disk are counted. */
 async function compare(one) {
   const notes = [];
@@ -82,6 +103,7 @@ async function compare(one) {
     for (const competitor of competitors) {
       await one.prepare();
       settle(scratch);
+      one.requests?.();
       if (round % one.repeat === 0)
         progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
       try {
@@ -89,6 +111,7 @@ async function compare(one) {
           trace: round === 0 && countsSyncs,
           ...(competitor.name === 'ocl' ? {} : { deadline: PATIENCE }),
         });
+        competitor.requests = one.requests?.();
         await (competitor.verify ?? one.verify)();
         if (round === 0) competitor.syncs = figures.syncs;
         else competitor.runs.push(figures);
@@ -101,7 +124,10 @@ async function compare(one) {
   }
   progress('');
   await one.prepare();
-  for (const { name, note } of competitors) if (note !== undefined) notes.push(`${name}: ${note}`);
+  for (const { name, note, requests } of competitors) {
+    if (note !== undefined) notes.push(`${name}: ${note}`);
+    if (requests !== undefined) notes.push(`${name}: ${requestLine(requests)}`);
+  }
   return { name: one.name, title: one.title, limits: one.limits, competitors, notes };
 }
 
