@@ -92,7 +92,7 @@ function markerOf(owner: Owner): string {
   return `${owner.pid}-${owner.nonce}`;
 }
 
-/** The writers that live, or may live: one on another host is believed for a day. Markers of the dead are removed. */
+/** The writers that live, or may live: one on another host is believed for a day after its last sign. Markers of the dead are removed. */
 export async function liveWriters(root: string, now: number): Promise<readonly Owner[]> {
   const { live, dead } = await writersOf(root, now);
   for (const path of dead) await rm(path, { force: true });
@@ -105,7 +105,7 @@ async function writersOf(root: string, now: number): Promise<{ live: readonly Ow
   for (const name of await namesIn(workPath(root, WRITERS))) {
     const path = workPath(root, WRITERS, name);
     const owner = await readOwner(path);
-    const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await timeOf(path)) < DAY);
+    const alive = owner === undefined ? false : (isAlive(owner) ?? now - (await lastSignOf(root, name)) < DAY);
     if (alive && owner !== undefined) live.push(owner);
     else dead.push(path);
   }
@@ -145,7 +145,14 @@ async function hasBlob(root: string, { digest, stats }: Part): Promise<boolean> 
   }
 }
 
-/** Milliseconds since the epoch; 0 for a marker that has just been taken back. */
+/** When a writer was last seen at work, in milliseconds since the epoch: it came, or wrote to something large. */
+async function lastSignOf(root: string, marker: string): Promise<number> {
+  const held = (await namesIn(temporaryPath(root))).filter((name) => isPartName(name) && name.includes(`.${marker}.`));
+  const paths = [workPath(root, WRITERS, marker), ...held.map((name) => join(temporaryPath(root), name))];
+  return Math.max(...(await Promise.all(paths.map(timeOf))));
+}
+
+/** Milliseconds since the epoch; 0 for what has just been taken away. */
 async function timeOf(path: string): Promise<number> {
   try {
     return (await lstat(path)).mtimeMs;

@@ -327,6 +327,25 @@ describe('a part of a dead process', () => {
     }
   });
 
+  it.each([
+    [0, 0],
+    [2, 2 * MIB],
+  ])('of another host is believed for a day after its last byte (%d days)', async (days, begun) => {
+    const root = await newRoot();
+    const owner = { ...thisOwner(), host: 'another.example' };
+    const name = `${owner.pid}-${owner.nonce}`;
+    const path = await plant(root, large.descriptor, large.bytes.subarray(0, 2 * MIB), `.${name}.01234567`);
+    const marker = join(root, '.ocl/writers', name);
+    await mkdir(dirname(marker), { recursive: true });
+    await writeFile(marker, JSON.stringify(owner));
+    const [long, last] = [new Date(Date.now() - 2 * DAY), new Date(Date.now() - days * DAY)];
+    await utimes(marker, long, long);
+    await utimes(path, last, last);
+    const sender = sending(large.bytes);
+    expect(await visit(root, large.descriptor, sender.open)).toBe('none');
+    expect(sender.begun).toEqual([begun]);
+  });
+
   it('that is read-only or not is read-only in the end', async () => {
     for (const mode of [0o444, 0o644, 0o600]) {
       const root = await newRoot();
