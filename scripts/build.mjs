@@ -1,7 +1,7 @@
 // dist/ holds the library (js + d.ts, one file per source) and ocl.mjs: the command in one file, which starts fast
 // and can be carried across the gap by itself.
 import { spawn } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,9 +10,12 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
+// Made beside it and put in its place when it is whole: whoever starts the command meanwhile has the old one.
+const fresh = join(root, `dist.${process.pid}`);
+process.on('exit', () => rmSync(fresh, { recursive: true, force: true }));
 const types = new Promise((resolve, reject) => {
-  const child = spawn(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
   child.on('error', reject).on('close', resolve);
 });
 const bundle = build({
@@ -21,7 +24,7 @@ const bundle = build({
     ocl: 'src/cli/main.ts',
     // A worker thread needs a file of its own; name it here: `worker: 'src/io/worker.ts'` becomes dist/worker.mjs.
   },
-  outdir: 'dist',
+  outdir: fresh,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   format: 'esm',
@@ -46,4 +49,10 @@ const [bundled, status] = await Promise.all([
   ),
   types,
 ]);
+if (bundled) {
+  const before = join(root, `dist.before.${process.pid}`);
+  if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), before);
+  renameSync(fresh, join(root, 'dist'));
+  rmSync(before, { recursive: true, force: true });
+}
 process.exitCode = bundled && status === 0 ? 0 : 1;
