@@ -8,6 +8,7 @@ import { type AuthorityPlaces } from '../io/authorities.ts';
 import { type Http } from '../io/httpMessages.ts';
 import { proxySettings } from '../io/proxy.ts';
 import { systemClock } from '../io/systemClock.ts';
+import { createThrottle } from '../io/throttle.ts';
 import { withCertificates, type CertificatePlaces, type Hosts } from '../stores/registry/certs.ts';
 import {
   createCredentials,
@@ -21,6 +22,7 @@ import { type HostSettings } from '../stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../stores/registry/registries.ts';
 import { createStores, type AllStores } from '../stores.ts';
 import { loginSources } from './logins.ts';
+import { parseRate } from './rate.ts';
 import { createBarRenderer } from './render/bars.ts';
 import { failedLine } from './render/failure.ts';
 import { createJsonRenderer } from './render/json.ts';
@@ -35,6 +37,7 @@ export interface GlobalArguments {
   readonly plainHttp: readonly string[];
   readonly insecure: readonly string[];
   readonly certDir: string | undefined;
+  readonly limitRate: string | undefined;
   readonly tmpdir: string | undefined;
 }
 
@@ -100,6 +103,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     directories: env['SSL_CERT_DIR'],
     extra: env['NODE_EXTRA_CA_CERTS'],
   };
+  const throttle = args.limitRate === undefined ? undefined : createThrottle(parseRate(args.limitRate), systemClock);
   const http = openHttp();
   const hosts = withCertificates(mergeHosts(args, options.hosts), certificatePlaces(args, options));
   const { explicit, files, helpers } = loginSources();
@@ -167,6 +171,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
         userAgent: `ocl/${version}`,
         proxy: proxies,
         authorities,
+        throttle,
       });
     });
   }

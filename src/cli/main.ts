@@ -55,6 +55,12 @@ async function main(argv: readonly string[]): Promise<void> {
       describe: 'Authorities (*.crt) and client certificates (X.cert with X.key), or directories HOST[:PORT] of them',
       global: true,
     })
+    .option('limit-rate', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Bytes a second of all transfers together, both directions added up: 500K, 10M',
+      global: true,
+    })
     .option('tmpdir', {
       type: 'string',
       describe: 'Where compressed archives are unpacked while they are read',

@@ -4,7 +4,7 @@ import { restoreDash } from './dash.ts';
 import { plainWords } from './usageWords.ts';
 
 /** Options before the command that take the next word. */
-const VALUED: ReadonlySet<string> = new Set(['--plain-http', '--insecure', '--tmpdir']);
+const VALUED: ReadonlySet<string> = new Set(['--plain-http', '--insecure', '--limit-rate', '--tmpdir']);
 
 /** What other tools call it, and what to type here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
