@@ -73,7 +73,9 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
         tunnel?.destroy();
         throw givenUp();
       }
-      const socket = connect({ ...target, ...(tunnel === undefined ? {} : { httpSocket: tunnel }) }, (error, made) => {
+      // undici would take the Host header for the name, which is the registry's where a proxy is asked in its place.
+      const named = { ...target, servername: serverName(target) };
+      const socket = connect({ ...named, ...(tunnel === undefined ? {} : { httpSocket: tunnel }) }, (error, made) => {
         if (error === null) {
           // An alert is told first and the end after it: undici would remember the end.
           made.once('error', () => made.destroy());
@@ -125,7 +127,7 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
       const socket = connectTls({
         host,
         port: Number(target.port || 443),
-        servername: isIP(host) === 0 ? host : '',
+        servername: serverName(target),
         rejectUnauthorized: false,
         ...addressing,
         ...(tunnel === undefined ? {} : { socket: tunnel }),
@@ -144,6 +146,12 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
         .once('secureConnect', () => end(socket.getPeerCertificate()));
     });
   }
+}
+
+/** Addresses are no names: certificates are held against them all the same. */
+function serverName(target: Target): string {
+  const host = bareHost(target);
+  return isIP(host) === 0 ? host : '';
 }
 
 function bareHost(target: Target): string {

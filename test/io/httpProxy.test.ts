@@ -36,6 +36,14 @@ async function proxy(options: ConnectProxyOptions = {}): Promise<ConnectProxy> {
   return started;
 }
 
+function authorityFile(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'ocl-proxy-'));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'ca.pem');
+  writeFileSync(file, authority.cert);
+  return file;
+}
+
 interface Target {
   readonly url: URL;
   /** Who the client said it is, for each request. */
@@ -85,12 +93,8 @@ describe('a tunnel', () => {
   ])('through an %s proxy carries TLS, both ways, many times, over one connection', async (_kind, options) => {
     const through = await proxy(options);
     const { url, bodies, connections } = await target();
-    const directory = mkdtempSync(join(tmpdir(), 'ocl-proxy-'));
-    cleanups.push(() => rmSync(directory, { recursive: true }));
-    const file = join(directory, 'ca.pem');
-    writeFileSync(file, authority.cert);
     // A proxy is trusted by the authorities of the machine, not by those of the registry.
-    const http = client({ proxy: { https: through.url }, authorities: { file } });
+    const http = client({ proxy: { https: through.url }, authorities: { file: authorityFile() } });
     for (let i = 0; i < 3; i++) expect((await exchange(http, url)).equals(big)).toBe(true);
     expect(bodies).toEqual([big.length, big.length, big.length]);
     expect(through.lines.every((line) => line === `CONNECT ${url.host}`)).toBe(true);
@@ -182,6 +186,20 @@ describe('a plain request', () => {
     expect(through.lines).toEqual([`GET ${url.href}`]);
     expect(server.seen[0]?.headers).toMatchObject({ host: url.host });
     expect(server.seen[0]?.headers).not.toHaveProperty('proxy-authorization');
+  });
+
+  it('goes to an https proxy by TLS, which the authorities of the machine vouch for', async () => {
+    const through = await proxy({ tls: authority.server(['localhost']) });
+    const server = await startScriptedServer({ 'GET /v2/': reply(200) });
+    cleanups.push(() => server.close());
+    const url = new URL(`http://${NAME}:${new URL(server.url).port}/v2/`);
+    const trusting = client({ proxy: { http: through.url }, authorities: { file: authorityFile() } });
+    await discard(await trusting.request({ method: 'GET', url }));
+    expect(through.lines).toEqual([`GET ${url.href}`]);
+    const wary = client({ proxy: { http: through.url } });
+    await expect(wary.request({ method: 'GET', url, tls })).rejects.toThrow(
+      `through the proxy ${through.url}: its certificate is signed by`,
+    );
   });
 
   it('to an exception does not go there', async () => {
