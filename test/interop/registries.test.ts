@@ -13,6 +13,11 @@ const WRITES = process.env['OCL_WRITE_REGISTRIES'] !== undefined;
 const known = readTable(readFileSync(PAGE, 'utf8'));
 const found = new Map<string, Map<string, string>>();
 
+it('docs/registries.md has each server and each feature', () => {
+  expect([...known.keys()]).toEqual(SERVERS.map(({ name }) => name));
+  for (const column of known.values()) expect([...column.keys()]).toEqual(FEATURES.map(({ name }) => name));
+});
+
 describe.each(SERVERS)('$name', ({ name, why, start }) => {
   describe.skipIf(why !== undefined)(`runs${why === undefined ? '' : ` (${why})`}`, () => {
     const clients: Client[] = [];

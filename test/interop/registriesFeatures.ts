@@ -147,7 +147,7 @@ export const FEATURES: readonly Feature[] = [
         expect(await app.find('one')).toBeUndefined();
         expect(await app.find('two')).toMatchObject({ digest: root.digest });
       });
-      return done === 'yes' && client.count('DELETE', '/manifests/one', 202) === 0 ? 'by a detour' : done;
+      return done === 'yes' && client.count('DELETE', '/manifests/one', 202) === 0 ? 'by a stand-in' : done;
     },
   },
   {
