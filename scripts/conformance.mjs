@@ -1,5 +1,5 @@
-// Runs the distribution-spec's conformance suites against the embedded registry, over memory and over layouts:
-//   node scripts/conformance.mjs [--main PROGRAM] [--v1 PROGRAM]
+// Runs the distribution-spec's conformance suites against `ocl serve` as users start it, over layouts, and against its handler over memory:
+//   npm run build && node scripts/conformance.mjs [--main PROGRAM] [--v1 PROGRAM]
 // PROGRAM is a suite that you have built yourself: --main the one of the main branch, --v1 the test program of v1.1.1.
 // Both talk to a port on 127.0.0.1 only. A suite that is not named is skipped; the exit status is 1 when one fails.
 import { spawn } from 'node:child_process';
@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
@@ -51,22 +52,48 @@ const runs = [
 const work = await mkdtemp(join(tmpdir(), 'ocl-conformance-'));
 let failed = false;
 try {
-  const { LIBRARIES, startEmbedded } = await support(work);
-  for (const [kind, open] of LIBRARIES) {
-    const opened = await open();
-    const server = await startEmbedded(opened.library, { sparse: 'all' });
-    for (const run of runs) failed = !(await report(kind, run, server.url)) || failed;
-    await server.close();
-    await opened.close();
+  for (const [kind, open] of [
+    ['serve', serve],
+    ['memory', embed],
+  ]) {
+    const server = await open();
+    try {
+      for (const run of runs) failed = !(await report(kind, run, server.url)) || failed;
+    } finally {
+      await server.stop();
+    }
   }
 } finally {
   await rm(work, { recursive: true, force: true });
 }
 process.exitCode = failed ? 1 : 0;
 
-/** The server as the tests start it, in one file that Node can run. */
-async function support(directory) {
-  const outfile = join(directory, 'embedded.mjs');
+/** The built command over a new library. */
+async function serve() {
+  const program = join(root, 'bin', 'ocl.js');
+  if (!existsSync(join(root, 'dist', 'ocl.mjs'))) throw new Error('Cannot find dist/ocl.mjs: run npm run build');
+  const args = [program, 'serve', join(work, 'library'), '--listen', '127.0.0.1:0', '--json'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((done) => child.once('close', done));
+  const url = await new Promise((found, fail) => {
+    child.once('error', fail).once('close', (status) => fail(new Error(`ocl serve ends with ${status}`)));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = JSON.parse(line);
+      if (event.type === 'listening') found(event.url);
+    });
+  });
+  return {
+    url,
+    async stop() {
+      child.kill('SIGINT');
+      await ended;
+    },
+  };
+}
+
+/** The handler over a library in memory, which the command does not have, in one file that Node can run. */
+async function embed() {
+  const outfile = join(work, 'embedded.mjs');
   await build({
     entryPoints: [join(root, 'test', 'support', 'embedded.ts')],
     outfile,
@@ -77,7 +104,17 @@ async function support(directory) {
     logLevel: 'warning',
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });
-  return await import(pathToFileURL(outfile).href);
+  const { LIBRARIES, startEmbedded } = await import(pathToFileURL(outfile).href);
+  const [, open] = LIBRARIES.find(([name]) => name === 'memory');
+  const opened = await open();
+  const server = await startEmbedded(opened.library, { sparse: 'all' });
+  return {
+    url: server.url,
+    async stop() {
+      await server.close();
+      await opened.close();
+    },
+  };
 }
 
 async function report(kind, { name, program, environment, extra }, url) {
