@@ -223,10 +223,12 @@ describe.skipIf(why !== undefined)(`Debian's docker-registry${why === undefined 
     }
   });
 
-  it('says what it cannot do: tags cannot be taken away', async () => {
-    const { status, stderr } = await ocl(['tag', 'rm', at('team/web:1.0')]);
-    expect(status).not.toBe(0);
-    expect(stderr).toContain('OCL_UNSUPPORTED');
+  it('takes a tag away although it deletes by digest alone, and leaves its siblings', async () => {
+    await oclDone(['tag', 'add', at('team/web:1.0'), 'passing']);
+    await oclDone(['tag', 'rm', at('team/web:passing')]);
+    const { stdout } = await ocl(['tag', 'ls', at('team/web')]);
+    expect(stdout.split('\n')).toContain('1.0');
+    expect(stdout.split('\n')).not.toContain('passing');
     expect(Object.values(await listed(at('team/web:1.0')))).toHaveLength(1);
   });
 
