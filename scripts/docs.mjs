@@ -19,6 +19,7 @@ async function makeDocs() {
   const { ERROR_CODES } = await import(join(root, 'dist/core/errors.js'));
   const { EXIT, EXIT_OF } = await import(join(root, 'dist/cli/exit.js'));
   const { COMMANDS } = await import(join(root, 'dist/cli/commands.js'));
+  const { ACTIONS } = await import(join(root, 'dist/cli/sync/actions.js'));
   const nameOf = (status) => Object.entries(EXIT).find(([, value]) => value === status)?.[0] ?? '';
   const rows = Object.entries(ERROR_CODES).map(
     ([code, sentence]) => `| \`${code}\` | ${EXIT_OF[code]} | ${sentence} |`,
@@ -43,6 +44,7 @@ async function makeDocs() {
     '',
   ].join('\n');
   const names = COMMANDS.map(({ usage }) => String(usage).split(' ')[0]);
+  const actionsOf = (name) => (name === 'sync' ? ACTIONS.map(({ usage }) => [name, usage.split(' ')[0]]) : []);
   const cli = [
     '# Commands',
     '',
@@ -51,7 +53,9 @@ async function makeDocs() {
     '```',
     help([]),
     '```',
-    ...names.flatMap((name) => ['', `## ocl ${name}`, '', '```', help([name]), '```']),
+    ...names
+      .flatMap((name) => [[name], ...actionsOf(name)])
+      .flatMap((words) => ['', `## ocl ${words.join(' ')}`, '', '```', help(words), '```']),
     '',
   ].join('\n');
   return { 'docs/errors.md': errors, 'docs/cli.md': cli };

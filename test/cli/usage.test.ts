@@ -12,7 +12,7 @@ describe('a wrong command line is answered in plain words', () => {
     ['export ./x', 'Cannot run ocl export: it needs --output FILE', ''],
     ['sync', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --help'],
     ['sync s1.yaml', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --config s1.yaml'],
-    ['sync s1.yml -c x', 'action is "s1.yml", and can be once or check', 'ocl sync --config s1.yml'],
+    ['sync s1.yml -c x', 'action is "s1.yml", and can be once', 'ocl sync --config s1.yml'],
     ['tag list x', 'Cannot run ocl tag: action is "list", and can be ls, add or rm', ''],
     ['ls a b', 'Cannot run ocl ls: "b" is more than it takes', ''],
     ['ls . --frobnicate', 'Cannot run ocl ls: there is no option --frobnicate', ''],

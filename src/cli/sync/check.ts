@@ -1,0 +1,71 @@
+import { Copier } from '../../copy/copier.ts';
+import { printable } from '../../core/redact.ts';
+import { planSync, type PlannedJob } from '../../sync/plan.ts';
+import { defineCommand } from '../command.ts';
+import { type Env } from '../env.ts';
+import { EXIT } from '../exit.ts';
+import { formatBytes, formatTable } from '../render/format.ts';
+import { runCommand } from '../run.ts';
+import { toCount } from '../select.ts';
+import { configOption, noteNoSteps, openConfig } from './file.ts';
+import { envOptions } from './hosts.ts';
+
+export const check = defineCommand(
+  (cli) =>
+    configOption(cli)
+      .option('exit-code', {
+        type: 'boolean',
+        default: false,
+        describe: 'Exit with 2 when something would be copied',
+      })
+      .option('measure', {
+        type: 'boolean',
+        default: false,
+        describe: 'Count bytes, which reads manifests at the source',
+      })
+      .option('concurrency', { default: 6, requiresArg: true, coerce: toCount, describe: 'Requests under way at once' })
+      .example('$0 sync check --config sync.yaml', 'What would be copied?')
+      .example('$0 sync check --config sync.yaml --exit-code', 'What is out of date?'),
+  async (args) => {
+    const config = await openConfig(args.config);
+    await runCommand(args, envOptions(config), async (env) => {
+      const { clock, emit, signal, stores } = env;
+      noteNoSteps(config, env);
+      const jobs: PlannedJob[] = [];
+      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+      const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
+      const options = { clock, emit, signal, catalog, copier, measure: args.measure };
+      for await (const job of planSync(config, stores, options)) jobs.push(job);
+      return reportPlan(jobs, env, args.exitCode);
+    });
+  },
+);
+
+function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): number {
+  const failed = jobs.filter(({ action }) => action === 'failed');
+  const copies = jobs.filter(({ action }) => action === 'copy');
+  if (env.json)
+    env.print(
+      JSON.stringify(
+        jobs.map(({ error, ...job }) => ({
+          ...job,
+          ...(error === undefined ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }),
+        })),
+      ),
+    );
+  else if (jobs.length > 0) {
+    const rows = jobs.map(({ action, image, target, bytes, reason }) => [
+      action,
+      printable(image),
+      printable(target),
+      bytes === undefined ? '-' : formatBytes(bytes),
+      printable(reason),
+    ]);
+    env.print(formatTable(['ACTION', 'IMAGE', 'TARGET', 'BYTES', 'WHY'], rows));
+  }
+  env.say(
+    `${copies.length} to copy, ${jobs.length - copies.length - failed.length} unchanged or skipped, ${failed.length} failed`,
+  );
+  if (failed.length > 0) return EXIT.failed;
+  return exitCode && copies.length > 0 ? EXIT.drift : EXIT.done;
+}
