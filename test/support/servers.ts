@@ -32,7 +32,7 @@ export const ACCOUNT = { kind: 'password', username: 'pusher', password: 'pässw
 /** `htpasswd -nbBC 4` of it. */
 const HTPASSWD = 'pusher:$2y$04$KMqBEnCR7sp.2d3nIKTcIOy8ngrlAI8gSMMRULYK.IGiKKRsqsILK\n';
 /** What nginx takes as a body. */
-export const SMALL_BODY = 256 << 10;
+const SMALL_BODY = 256 << 10;
 
 const loggedIn: Credentials = { find: () => Promise.resolve(ACCOUNT) };
 const debian = peer(DOCKER_REGISTRY);
