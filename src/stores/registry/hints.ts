@@ -54,7 +54,8 @@ const RULES: readonly ((no: InRepository) => Advice | undefined)[] = [
     return { code: 'OCL_DENIED', why: 'a proxy cache takes no pushes', hint };
   },
   (no) => {
-    const fitting = NOT_ALLOWED.includes(no.status) ? fittingName(no.repository, no.quirks) : undefined;
+    if (no.method === 'DELETE' || !NOT_ALLOWED.includes(no.status)) return undefined;
+    const fitting = fittingName(no.repository, no.quirks);
     if (fitting === undefined) return undefined;
     const { product, shape } = no.quirks;
     const hint = isWriting(no) ? `name it ${no.host}/${fitting}` : 'check the name of the repository';

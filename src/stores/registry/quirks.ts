@@ -153,8 +153,6 @@ const TABLE: readonly Row[] = [
     deleteBlob: false,
     deleteHint: 'Quay removes blobs by itself once no tag needs them',
     maxPage: 100,
-    fewestParts: 2,
-    shape: 'NAMESPACE/NAME',
   },
   {
     product: 'GitLab',
@@ -180,7 +178,6 @@ const TABLE: readonly Row[] = [
       ['x-artifactory-id', /./],
       ['server', /^Artifactory/i],
     ],
-    fewestParts: 1,
     textWhenRepositoryMissing: ({ host, repository }) =>
       `create the Docker repository ${projectOf(repository)} on https://${host}, or name one that exists: REPOSITORY/IMAGE`,
   },

@@ -87,7 +87,8 @@ it.each([
   ['docker.io', 'me/group/app', 'me/group-app'],
   ['docker.io', 'me/a/b/c', 'me/a-b-c'],
   ['docker.io', 'app', 'NAMESPACE/app'],
-  ['quay.io', 'app', 'NAMESPACE/app'],
+  ['ghcr.io', 'app', 'NAMESPACE/app'],
+  ['quay.io', 'app', undefined],
   ['registry.example', 'a/b/c/d/e', undefined],
 ])('a name that fits %s: %s → %s', (host, name, expected) => {
   expect(fittingName(name, quirksOf(host))).toBe(expected);
