@@ -55,13 +55,12 @@ export class Mirrors {
     );
   }
 
-  /** Those that rest go last, then lower priorities first, then the registry itself after its equals. */
+  /** Those that rest go last, then lower priorities first; equals as they are given, where the registry itself is the last. */
   inOrder(hosts: readonly ReadingHost[]): readonly ReadingHost[] {
     const now = this.#options.clock.now();
-    const rank = ({ registry, client, isUpstream }: ReadingHost): readonly number[] => [
+    const rank = ({ registry, client }: ReadingHost): readonly number[] => [
       (this.#rests.get(registry) ?? 0) > now ? 1 : 0,
       client.settings.priority ?? 0,
-      isUpstream ? 1 : 0,
     ];
     return hosts.toSorted((a, b) => compare(rank(a), rank(b)));
   }
