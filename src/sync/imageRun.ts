@@ -10,7 +10,7 @@ import { type RunHook } from './hooks.ts';
 import { type SyncJob } from './list.ts';
 import { NearSource } from './nearSource.ts';
 import { type OpenRepositories } from './openStores.ts';
-import { type ImageOutcome } from './outcome.ts';
+import { type ImageOutcome, type SyncObserver } from './outcome.ts';
 import { copyRequest } from './plan.ts';
 import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
@@ -35,6 +35,7 @@ export interface ImageRunOptions {
   readonly runHook?: RunHook | undefined;
   /** Waits until the source's limits allow a copy. */
   readonly mayPull?: ((pull: Pull) => Promise<void>) | undefined;
+  readonly observer?: SyncObserver | undefined;
 }
 
 type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
@@ -123,6 +124,7 @@ export class ImageRun {
     await this.#hook('pre', job, resolved);
     if (job.step.backup !== '' && before !== undefined && before.digest !== root.digest)
       await backUp(job, before, { open: this.#open, copier: this.#copier, emit, surroundings });
+    if (before?.digest !== root.digest) this.#options.observer?.starting?.(job, root.digest);
   }
 
   /** A source on disk is near enough by itself. */

@@ -1,7 +1,7 @@
 import { type Clock } from '../core/clock.ts';
 import { toOclError, OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
-import { formatReference, isTag, parseReference, type Reference } from '../core/reference.ts';
+import { formatReference, isRepository, isTag, parseReference, type Reference } from '../core/reference.ts';
 import { type Stores } from '../core/store.ts';
 import { createdAt } from './created.ts';
 import { feedSources } from './feeds.ts';
@@ -53,28 +53,48 @@ export interface ListContext {
   readonly catalog?: Catalog | undefined;
 }
 
+/** One repository of a step, as its source lists it. */
+export interface ListedRepository {
+  readonly step: SyncStep;
+  readonly from: RepositoryReference;
+  readonly targets: readonly RepositoryReference[];
+  /** All that could be mirrored, before the filters; undefined: the repository itself does not pass them. */
+  readonly tags: readonly string[] | undefined;
+}
+
 export interface Listed {
+  /** What was asked for. */
+  readonly steps: readonly SyncStep[];
   /** In the order of the steps; each target once. */
   readonly jobs: readonly SyncJob[];
   readonly failed: readonly FailedListing[];
+  /** The repositories of the steps that prune. */
+  readonly repositories: readonly ListedRepository[];
 }
 
 /** What the steps ask for. Nothing is looked up yet but the lists of repositories and tags. */
 export async function listJobs(steps: readonly SyncStep[], context: ListContext): Promise<Listed> {
   const lists: (readonly SyncJob[])[] = [];
   const failed: FailedListing[] = [];
+  const repositories: ListedRepository[] = [];
   await eachLimited(steps.entries(), context.parallel, context.signal, async ([index, step]) => {
     try {
-      lists[index] = await listStep(step, context, failed);
+      lists[index] = await listStep(step, context, { failed, repositories });
     } catch (error) {
       failed.push({ step, image: step.source === '' ? stepName(step) : step.source, error: toOclError(error) });
     }
   });
   if (context.signal?.aborted === true) throw toOclError(context.signal.reason);
-  return { jobs: lastOfEachTarget(lists.flat(), context.emit), failed };
+  return { steps, jobs: lastOfEachTarget(lists.flat(), context.emit), failed, repositories };
 }
 
-async function listStep(step: SyncStep, context: ListContext, failed: FailedListing[]): Promise<readonly SyncJob[]> {
+/** What is learnt besides. */
+interface Found {
+  readonly failed: FailedListing[];
+  readonly repositories: ListedRepository[];
+}
+
+async function listStep(step: SyncStep, context: ListContext, found: Found): Promise<readonly SyncJob[]> {
   switch (step.type) {
     case 'image':
       return toTargets(step, imageReference(sourceOf(step)));
@@ -83,10 +103,10 @@ async function listStep(step: SyncStep, context: ListContext, failed: FailedList
     case 'repository': {
       const from = repositoryReference(sourceOf(step));
       const targets = targetsOf(step).map(repositoryReference);
-      return await listTags(step, { from, targets }, new TagFilter(step.tagSets), context);
+      return await listTags(step, { from, targets }, new TagFilter(step.tagSets), context, found);
     }
     case 'registry':
-      return await listRepositories(step, context, failed);
+      return await listRepositories(step, context, found);
     default:
       throw new OclError(
         'OCL_CONFIG_INVALID',
@@ -128,10 +148,12 @@ async function listTags(
   { from, targets }: { readonly from: RepositoryReference; readonly targets: readonly RepositoryReference[] },
   filter: TagFilter,
   context: ListContext,
+  found: Found,
 ): Promise<readonly SyncJob[]> {
   for (const target of targets) checkTarget(target);
   const all = await context.open.tags(from);
   const usable = all.filter(isTag);
+  if (step.prune !== undefined) found.repositories.push({ step, from, targets, tags: usable });
   const { names, differing } = await filter.applyWithAges(usable, {
     now: () => context.clock.now(),
     createdAt: async (tag) => {
@@ -159,11 +181,7 @@ async function listTags(
   return names.flatMap((tag) => targets.map((to) => job(step, withTag(from, tag), withTag(to, tag))));
 }
 
-async function listRepositories(
-  step: SyncStep,
-  context: ListContext,
-  failed: FailedListing[],
-): Promise<readonly SyncJob[]> {
+async function listRepositories(step: SyncStep, context: ListContext, found: Found): Promise<readonly SyncJob[]> {
   const [source, bases] = [sourceOf(step), targetsOf(step)];
   const filter = new TagFilter(step.tagSets);
   const host = registryHost(source);
@@ -171,14 +189,22 @@ async function listRepositories(
   const { names } = new TagFilter([step.repos]).apply(all);
   if (names.length === 0)
     notice(context, step, `none of the ${all.length} repositories of ${source} passes the filters`);
+  const ends = (repository: string): Omit<ListedRepository, 'step' | 'tags'> => ({
+    from: host === undefined ? repositoryBelow(source, repository) : sourceRepository(host, repository),
+    targets: bases.map((base) => repositoryBelow(base, repository)),
+  });
+  if (step.prune !== undefined) {
+    const passing = new Set(names);
+    for (const repository of all)
+      if (!passing.has(repository) && isRepository(repository))
+        found.repositories.push({ step, ...ends(repository), tags: undefined });
+  }
   const lists: (readonly SyncJob[])[] = [];
   await eachLimited(names.entries(), context.parallel, context.signal, async ([index, repository]) => {
     try {
-      const from = host === undefined ? repositoryBelow(source, repository) : sourceRepository(host, repository);
-      const targets = bases.map((base) => repositoryBelow(base, repository));
-      lists[index] = await listTags(step, { from, targets }, filter, context);
+      lists[index] = await listTags(step, ends(repository), filter, context, found);
     } catch (error) {
-      failed.push({ step, image: `${source.replace(/\/+$/, '')}/${repository}`, error: toOclError(error) });
+      found.failed.push({ step, image: `${source.replace(/\/+$/, '')}/${repository}`, error: toOclError(error) });
     }
   });
   return lists.flat();

@@ -20,6 +20,8 @@ export interface ImageOutcome {
 
 /** Who wants to know what becomes of a run, such as its journal. */
 export interface SyncObserver {
+  /** An image is about to be copied whose tag is not there yet, or points elsewhere. */
+  starting?(job: SyncJob, digest: Digest): void;
   /** What the steps of a wave ask for; `failed` names those that could not be listed. */
   listed?(listed: Listed): void;
   /** An image has ended for good: what was copied is durable and visible. */

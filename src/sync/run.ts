@@ -5,8 +5,9 @@ import { type Stores } from '../core/store.ts';
 import { ImageRun, type ImageRunOptions } from './imageRun.ts';
 import { eachLimited } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
+import { leaveExisting } from './missing.ts';
 import { OpenStores, type Uncommitted } from './openStores.ts';
-import { type ImageOutcome, type SyncObserver } from './outcome.ts';
+import { type ImageOutcome } from './outcome.ts';
 import { imageKey, inWaves } from './references.ts';
 import { type SyncConfig, type SyncStep } from './settings.ts';
 
@@ -19,7 +20,10 @@ export interface SyncOptions extends Omit<ImageRunOptions, 'emit'> {
   readonly concurrency?: number | undefined;
   /** After the first failure no other image is started; those under way are finished. */
   readonly abortOnError?: boolean | undefined;
-  readonly observer?: SyncObserver | undefined;
+  /** Images whose tag is at the target already are left alone, whatever it points at. */
+  readonly missing?: boolean | undefined;
+  /** Only these images; without it all. */
+  readonly only?: ((job: SyncJob) => boolean) | undefined;
 }
 
 export interface FailedImage {
@@ -88,7 +92,7 @@ class Run {
   }
 
   async #wave(steps: readonly SyncStep[]): Promise<void> {
-    const { clock, signal, catalog, observer } = this.#options;
+    const { clock, signal, catalog, observer, only } = this.#options;
     const { parallel } = this.#config;
     const emit = this.#emit;
     const open = new OpenStores<ImageOutcome>(this.#stores, {
@@ -97,23 +101,31 @@ class Run {
       committed: (outcome) => this.#end(outcome),
     });
     try {
-      const listed = await listJobs(steps, { clock, stores: this.#stores, open, emit, parallel, signal, catalog });
+      const all = await listJobs(steps, { clock, stores: this.#stores, open, emit, parallel, signal, catalog });
+      const listed = only === undefined ? all : { ...all, jobs: all.jobs.filter(only) };
       observer?.listed?.(listed);
       for (const { image, error } of listed.failed) {
         if (signal?.aborted !== true) emit({ type: 'image.failed', image, error });
         this.#fail(image, error);
       }
-      open.expect(listed.jobs);
+      const jobs = await this.#missing(listed.jobs);
+      open.expect(jobs);
       const images = new ImageRun({ ...this.#options, emit }, this.#copier, open);
-      await eachLimited(
-        bySource(listed.jobs),
-        parallel,
-        signal,
-        async (group) => await this.#group(group, images, open),
-      );
+      await eachLimited(bySource(jobs), parallel, signal, async (group) => await this.#group(group, images, open));
     } finally {
       this.#takeBack(await open.close());
     }
+  }
+
+  async #missing(jobs: readonly SyncJob[]): Promise<readonly SyncJob[]> {
+    if (this.#options.missing !== true) return jobs;
+    const { left, settled } = await leaveExisting(jobs, this.#stores, this.#config.parallel, this.#options.signal);
+    for (const ended of settled) {
+      if (ended.error !== undefined && this.#options.signal?.aborted !== true)
+        this.#emit({ type: 'image.failed', image: ended.job.image, error: ended.error });
+      this.#end(ended);
+    }
+    return left;
   }
 
   /** Images of one source, one after the other: what the first target has received, the next ones take from there. */
