@@ -50,6 +50,8 @@ export type Fault = Meddling | ((response: ServerResponse, request: IncomingMess
 
 export interface Rule {
   readonly on: Kind;
+  /** A part of the path. */
+  readonly path?: string;
   /** How often; always, when nothing is said. */
   readonly times?: number;
   /** Requests that pass before. */
@@ -92,7 +94,7 @@ export async function startFaultProxy(upstream: string, ...first: readonly Rule[
     request.on('error', () => {});
     response.on('error', () => {});
     response.once('close', () => (record.status = response.headersSent ? response.statusCode : 0));
-    const rule = rules.find(({ on, left }) => on === record.kind && left > 0);
+    const rule = rules.find(({ on, path = '', left }) => on === record.kind && url.includes(path) && left > 0);
     if (rule === undefined || rule.before-- > 0) return forward(upstream, request, response, record, {});
     rule.left--;
     if (typeof rule.fault === 'object') return forward(upstream, request, response, record, rule.fault);

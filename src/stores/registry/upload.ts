@@ -159,8 +159,9 @@ export class Uploader {
     if (hasStatus(error, 404) && (await this.#has(descriptor))) return true;
     if (++upload.tries < TRIES) {
       if (passing) return this.#goOn(upload, session, error);
-      // What came in parts did not fit together, or the session was lost on the way.
-      if (from > 0 && hasStatus(error, 400, 404, 416)) return this.#startOver(upload, session, way);
+      // The registry stands elsewhere than it said; or what came in parts does not fit together, or the session was lost.
+      if (from > 0 && hasStatus(error, 416)) return this.#goOn(upload, session, error);
+      if (from > 0 && hasStatus(error, 400, 404)) return this.#startOver(upload, session, way);
       if (hasStatus(error, ...REFUSALS)) {
         upload.refused.add(way);
         const other = INSTEAD[way].find((each) => this.#canSend(each) && !upload.refused.has(each));
