@@ -3,7 +3,7 @@ import { systemCode } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
 
 /** Codes of Node for certificates that no trusted authority has signed. */
-export const UNTRUSTED: ReadonlySet<string> = new Set([
+const UNTRUSTED: ReadonlySet<string> = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
