@@ -1,6 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type Duplex } from 'node:stream';
-import { connect as connectTls, type PeerCertificate, type SecureContext } from 'node:tls';
+import { checkServerIdentity, connect as connectTls, type PeerCertificate, type SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { CertificateError, wantsCertificate } from './certificateError.ts';
 import { givenUp, type Connecting } from './connecting.ts';
@@ -96,7 +97,13 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
 
   async function secureConnector(): Promise<buildConnector.connector> {
     const secureContext = await options.context();
-    return buildConnector({ timeout, secureContext, rejectUnauthorized: options.verify, ...addressing });
+    return buildConnector({
+      timeout,
+      secureContext,
+      rejectUnauthorized: options.verify,
+      checkServerIdentity: checkIdentity,
+      ...addressing,
+    });
   }
 
   async function tunnelTo(target: Target): Promise<Socket | undefined> {
@@ -146,6 +153,12 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
         .once('secureConnect', () => end(socket.getPeerCertificate()));
     });
   }
+}
+
+/** Some versions of Node refuse every certificate for an IPv6 address (nodejs/node#64144): those are OpenSSL's to check; all else is Node's. */
+function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
+  const isOwn = isIP(host) === 6 && new X509Certificate(certificate.raw).checkIP(host) !== undefined;
+  return isOwn ? undefined : checkServerIdentity(host, certificate);
 }
 
 /** Addresses are no names: certificates are held against them all the same. */

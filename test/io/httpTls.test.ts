@@ -176,6 +176,8 @@ describe('addresses', () => {
   it('of IPv6 are spoken to, plain and by TLS', async () => {
     const port = await serve(authority.server(names), '::1');
     expect(await status(client(), `https://[::1]:${port}/`, trusted)).toBe(200);
+    const other = await serve(authority.server(['2001:db8::5', '127.0.0.1']), '::1');
+    await expect(status(client(), `https://[::1]:${other}/`, trusted)).rejects.toThrow(/another host name/);
     const plain = await startScriptedServer({ 'GET /a': reply(200) }, '::1');
     cleanups.push(() => plain.close());
     expect(await status(client(), `${plain.url}/a`)).toBe(200);
