@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Clock } from '../../src/core/clock.ts';
 import { createHttp, type HttpOptions } from '../../src/io/http.ts';
 import { type Http } from '../../src/io/httpMessages.ts';
+import { PaceGuard } from '../../src/io/pace.ts';
 import { createThrottle, throttled } from '../../src/io/throttle.ts';
 import { fakeClock } from '../support/fakeClock.ts';
 import { reply, startScriptedServer, type Handler, type ScriptedServer } from '../support/scriptedServer.ts';
@@ -195,6 +196,29 @@ describe('an answer that is too slow', () => {
     const http = client({ pace: { total: 100, window: 200 } });
     const { body } = await http.request({ method: 'GET', url: new URL(`${url}/steady`), content: true });
     expect(await bytesOf(body)).toBe(80_000);
+  });
+
+  it('is measured by the time in which it was wanted', () => {
+    vi.useFakeTimers();
+    try {
+      const slow: string[] = [];
+      const guard = new PaceGuard(1000, (why) => slow.push(why));
+      // Six tenths of each window belong to the reader: the rest shows nothing.
+      for (let i = 0; i < 3; i++) {
+        vi.advanceTimersByTime(100);
+        guard.pause();
+        vi.advanceTimersByTime(600);
+        guard.resume();
+        vi.advanceTimersByTime(300);
+      }
+      expect(slow).toEqual([]);
+      guard.received(1023);
+      vi.advanceTimersByTime(1000);
+      expect(slow).toEqual(['only 1023 bytes came within 1 s']);
+      guard.stop();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('is not blamed for a reader that takes its time', async () => {

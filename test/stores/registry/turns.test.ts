@@ -171,6 +171,21 @@ describe('a host that is down', () => {
     expect(clock.now() - START).toBeLessThan(5 * 60_000);
   });
 
+  it('is asked once by each request that comes after its rest', async () => {
+    const { turns, clock } = host();
+    let asked = 0;
+    const request = (): Promise<HttpResponse> => {
+      const turn = turns.turn();
+      const attempt = (): Promise<HttpResponse> => turn.run('ask', async () => (asked++, answer('broken')), undefined);
+      return retrying(attempt, { clock, pauses: turn });
+    };
+    while (clock.now() < START + 121_000) await request().catch(() => clock.advance(1000));
+    clock.advance(30_000);
+    asked = 0;
+    await expect(request()).rejects.toMatchObject({ code: 'OCL_UNREACHABLE' });
+    expect(asked).toBe(1);
+  });
+
   it('is asked again a moment later, and all is well when it answers', async () => {
     const { ask, clock } = host();
     while (clock.now() < START + 121_000) await ask('broken').catch(() => clock.advance(1000));
