@@ -54,6 +54,7 @@ class Walk {
   readonly #nodes = new Map<string, Promise<Node>>();
   /** Every document that was met, in order: the subjects that may have referrers. */
   readonly #subjects = new Map<Digest, Descriptor>();
+  readonly #asked = new Map<Digest, Promise<readonly Descriptor[]>>();
 
   constructor(context: WalkContext) {
     this.#context = context;
@@ -61,10 +62,20 @@ class Walk {
 
   async graph(root: Descriptor): Promise<Graph> {
     const { platforms } = this.#context.select;
+    this.#askAhead(root);
     const node =
       platforms === undefined || platforms.length === 0 ? await this.#node(root, 0) : await this.#selectedRoot(root);
     const referrers = await this.#referrers();
     return { root: node, referrers, digestTags: await this.#digestTags() };
+  }
+
+  /** What will be asked in any case is asked while the documents come: over a slow line each question costs as much as a small blob. */
+  #askAhead(root: Descriptor): void {
+    const { select, digestTags } = this.#context;
+    // An index that is written anew has other referrers than the one that it was made of: none.
+    if (wantsReferrers(select) && isDocumentType(root.mediaType) && select.sparse !== 'rewrite')
+      this.#referrersOnce(root).catch(() => {});
+    if (select.digestTags === true) digestTags().catch(() => {});
   }
 
   #node(descriptor: Descriptor, depth: number): Promise<Node> {
@@ -200,14 +211,21 @@ class Walk {
           `Cannot copy the image: referrers refer to referrers more than ${LIMITS.referrerDepth} deep`,
         );
       for (const subject of subjects) asked.add(subject.digest);
-      const lists = await allSettled(
-        subjects.map(async (subject) => await this.#context.limit(() => this.#referrersOf(subject))),
-      );
+      const lists = await allSettled(subjects.map(async (subject) => await this.#referrersOnce(subject)));
       for (const descriptor of lists.flat()) {
         if (this.#nodes.has(descriptor.digest)) continue;
         found.push(await this.#node(descriptor, 0));
       }
     }
+  }
+
+  #referrersOnce(subject: Descriptor): Promise<readonly Descriptor[]> {
+    let asked = this.#asked.get(subject.digest);
+    if (asked === undefined) {
+      asked = this.#context.limit(() => this.#referrersOf(subject));
+      this.#asked.set(subject.digest, asked);
+    }
+    return asked;
   }
 
   /** A list of referrers is only a claim: what does not name the subject in its own bytes is left out. */
