@@ -1,6 +1,6 @@
-// docs/errors.md and docs/cli.md are made from the program itself: `npm run docs` writes them, `--check` holds them against it.
+// docs/errors.md, docs/cli.md, the table of keys and the schema of sync files are made from the program itself: `npm run docs` writes them, `--check` holds them against it.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -58,7 +58,22 @@ async function makeDocs() {
       .flatMap((words) => ['', `## ocl ${words.join(' ')}`, '', '```', help(words), '```']),
     '',
   ].join('\n');
-  return { 'docs/errors.md': errors, 'docs/cli.md': cli };
+  const { syncJsonSchema } = await import(join(root, 'dist/sync/jsonSchema.js'));
+  const { keyTable } = await import(join(root, 'dist/sync/schemaKeys.js'));
+  return {
+    'docs/errors.md': errors,
+    'docs/cli.md': cli,
+    'docs/regsync-compatibility.md': between('docs/regsync-compatibility.md', 'keys', keyTable()),
+    'schema/sync.schema.json': `${JSON.stringify(syncJsonSchema(), undefined, 2)}\n`,
+  };
+}
+
+/** A page of which the part between two marks is made. */
+function between(file, name, text) {
+  const [begin, end] = [`<!-- ${name}: made by npm run docs -->\n`, `<!-- end of ${name} -->`];
+  const page = readFileSync(join(root, file), 'utf8');
+  if (!page.includes(begin) || !page.includes(end)) throw new Error(`${file} has no marks of ${name}`);
+  return `${page.slice(0, page.indexOf(begin) + begin.length)}\n${text}\n\n${page.slice(page.indexOf(end))}`;
 }
 
 const check = process.argv.includes('--check');
@@ -66,7 +81,7 @@ for (const [file, text] of Object.entries(await makeDocs())) {
   if (!check) {
     writeFileSync(join(root, file), text);
     console.log(`wrote ${file}`);
-  } else if (readFileSync(join(root, file), 'utf8') !== text) {
+  } else if (!existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text) {
     console.error(`${file} is not what the program says: run npm run docs`);
     process.exitCode = 1;
   }

@@ -11,9 +11,10 @@ import { GoStruct, TemplateError, type Value } from './template/values.ts';
 /** Ends the reading of a file because of what stands at a place in it. */
 export type Fail = (path: YamlPath, why: string) => never;
 
-const HOST_TEXTS = ['registry', 'user', 'pass', 'regcert', 'clientCert', 'clientKey'] as const;
+const HOST_TEXTS = ['registry', 'user', 'pass', 'token', 'regcert', 'clientCert', 'clientKey'] as const;
 
-/** An entry of `creds` with its templates expanded; those know the environment and files alone (spec/regsync.md 1.5). */
+/** An entry of `creds` with its templates expanded; those know the environment and files alone (spec/regsync.md 1.5). Regsync leaves out
+ * `token`, which would have to stand in clear then. */
 export function expandHost(host: HostInput, path: YamlPath, surroundings: Surroundings, fail: Fail): HostInput {
   const expanded = { ...host };
   for (const key of HOST_TEXTS) {

@@ -22,28 +22,38 @@ export const TagFilterSchema = z.object(
   },
   'must be a map with allow, deny, semverRange, newest or since',
 );
-const RepoFilterSchema = z.object({ allow: TextList, deny: TextList }, 'must be a map with allow or deny');
-const ReferrerFilterSchema = z.object(
+export const RepoFilterSchema = z.object({ allow: TextList, deny: TextList }, 'must be a map with allow or deny');
+export const ReferrerFilterSchema = z.object(
   { artifactType: Text.nullish(), annotations: z.record(z.string(), Text, 'must be a map of texts').nullish() },
   'must be a map with artifactType or annotations',
 );
-const HookSchema = z
-  .object(
-    {
-      /** `exec` runs a program, `webhook` posts to a URL. */
-      type: Text.nullish(),
-      params: TextList,
-      /** New in ocl: when it has not ended by then, it has failed. */
-      timeout: Duration.nullish(),
-      /** New in ocl: names and values that the program gets beside its own environment. */
-      env: z.record(z.string(), Text, 'must be a map of texts').nullish(),
-    },
-    'must be a map with type and params',
-  )
-  .nullish();
-const PruneSchema = z.union(
-  [Flag, z.object({ keep: Count.nullish(), grace: Age.nullish() })],
-  'must be true, false, or a map with keep and grace',
+export const HookSchema = z.object(
+  {
+    /** `exec` runs a program, `webhook` posts to a URL. */
+    type: Text.nullish(),
+    params: TextList,
+    /** New in ocl: when it has not ended by then, it has failed. */
+    timeout: Duration.nullish(),
+    /** New in ocl: names and values that the program gets beside its own environment. */
+    env: z.record(z.string(), Text, 'must be a map of texts').nullish(),
+  },
+  'must be a map with type and params',
+);
+export const HooksSchema = z.object(
+  {
+    pre: HookSchema.nullish(),
+    post: HookSchema.nullish(),
+    unchanged: HookSchema.nullish(),
+    /** New in ocl. */
+    failed: HookSchema.nullish(),
+  },
+  'must be a map with pre, post, unchanged or failed',
+);
+export const PruneMapSchema = z.object({ keep: Count.nullish(), grace: Age.nullish() });
+const PruneSchema = z.union([Flag, PruneMapSchema], 'must be true, false, or a map with keep and grace');
+export const RateLimitSchema = z.object(
+  { min: Integer.nullish(), retry: Duration.nullish() },
+  'must be a map with min or retry',
 );
 
 /** What `defaults` may give to every step. */
@@ -54,9 +64,7 @@ export const OverridableSchema = z.object(
     backupRequired: Flag.nullish(),
     interval: Duration.nullish(),
     schedule: Text.nullish(),
-    ratelimit: z
-      .object({ min: Integer.nullish(), retry: Duration.nullish() }, 'must be a map with min or retry')
-      .nullish(),
+    ratelimit: RateLimitSchema.nullish(),
     digestTags: Flag.nullish(),
     referrers: Flag.nullish(),
     referrerFilters: z.array(ReferrerFilterSchema.nullish(), 'must be a list').nullish(),
@@ -69,18 +77,7 @@ export const OverridableSchema = z.object(
     forceRecursive: Flag.nullish(),
     includeExternal: Flag.nullish(),
     mediaTypes: TextList,
-    hooks: z
-      .object(
-        {
-          pre: HookSchema,
-          post: HookSchema,
-          unchanged: HookSchema,
-          /** New in ocl. */
-          failed: HookSchema,
-        },
-        'must be a map with pre, post, unchanged or failed',
-      )
-      .nullish(),
+    hooks: HooksSchema.nullish(),
     /** New in ocl: take away from the target what this file mirrored and what is gone from the source or the filter. */
     prune: PruneSchema.nullish(),
     /** New in ocl: whether an index keeps its bytes when only some of its `platforms` are copied, or is written anew. */

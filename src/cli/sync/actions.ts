@@ -12,4 +12,9 @@ export const ACTIONS: readonly (CommandEntry & { readonly usage: string })[] = [
     describe: 'Say what would be copied, and copy nothing',
     load: async () => (await import('./check.ts')).check,
   },
+  {
+    usage: 'schema',
+    describe: 'Print the JSON Schema of the file, for editors',
+    load: async () => (await import('./schema.ts')).schema,
+  },
 ];
