@@ -28,7 +28,7 @@ export const LIMITS = {
   names: 1_000_000,
   /** Milliseconds from a request to the end of a small answer: a token, a manifest, a page. */
   smallAnswer: 5 * 60_000,
-  /** Bytes a second that a content must bring on average over a minute. What is slower is taken for a broken connection. */
+  /** Bytes a second that an answer must bring on average over a minute, when it takes that long. What is slower is taken for a broken connection. */
   slowestRate: 1024,
   /** Hops of one redirected request. */
   redirects: 10,

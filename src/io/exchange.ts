@@ -62,7 +62,7 @@ export class Exchange {
     const slow = (why: string): void => this.#expire(why);
     this.#body = new SlabBody(controller, {
       expected: noBody ? 1 : Number.isSafeInteger(announced) ? announced : undefined,
-      pace: this.#spec.content === true && !noBody ? new PaceGuard(pace.window, slow) : undefined,
+      pace: noBody ? undefined : new PaceGuard(pace.window, slow),
       throttle,
     });
     this.#options.resolve({ status, headers, body: this.#body });

@@ -27,7 +27,7 @@ export interface HttpRequest {
   readonly tls?: TlsSettings | undefined;
   /** Whether a second one does no harm; GET and HEAD are. */
   readonly repeatable?: boolean | undefined;
-  /** The body of the answer or of the request is large: it has to keep a pace, instead of being there in a time (LIMITS.slowestRate, smallAnswer). */
+  /** The body of the answer or of the request is large: it has to keep a pace (LIMITS.slowestRate), as all have, but need not be there in a time (smallAnswer). */
   readonly content?: boolean | undefined;
   /** Refuses with OCL_UNSAFE to connect to an address that is not of the public internet. Not held behind a proxy. */
   readonly publicOnly?: boolean | undefined;
