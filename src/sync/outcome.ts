@@ -1,6 +1,7 @@
 import { type Digest } from '../core/digest.ts';
 import { type OclError } from '../core/errors.ts';
 import { type Listed, type SyncJob } from './list.ts';
+import { type GoneTag } from './pruneGone.ts';
 
 /** How one image ended. */
 export interface ImageOutcome {
@@ -26,4 +27,16 @@ export interface SyncObserver {
   listed?(listed: Listed): void;
   /** An image has ended for good: what was copied is durable and visible. */
   settled?(outcome: ImageOutcome): void;
+  /** A tag that is no longer asked for was taken away from its target, or could not be. */
+  pruned?(tag: GoneTag, error?: OclError): void;
+}
+
+/** Tells several. */
+export function observers(...all: readonly (SyncObserver | undefined)[]): SyncObserver {
+  return {
+    listed: (listed) => all.forEach((one) => one?.listed?.(listed)),
+    starting: (job, digest) => all.forEach((one) => one?.starting?.(job, digest)),
+    settled: (outcome) => all.forEach((one) => one?.settled?.(outcome)),
+    pruned: (tag, error) => all.forEach((one) => one?.pruned?.(tag, error)),
+  };
 }

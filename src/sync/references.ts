@@ -157,6 +157,14 @@ export function inWaves(steps: readonly SyncStep[]): readonly (readonly SyncStep
   return waves;
 }
 
+/** Whether a step may write to a repository, given as a key. A step of type registry writes to all below its targets. */
+export function covers(step: SyncStep, key: string): boolean {
+  return step.targets.some((text) => {
+    const base = looseKey(step, text);
+    return key === base || (step.type === 'registry' && key.startsWith(`${base}/`));
+  });
+}
+
 /** The repository of one end, or the text itself where it cannot be read: the step will say so when it runs. */
 function looseKey(step: SyncStep, end: string): string {
   const text = end.replace(/\/+$/, '');

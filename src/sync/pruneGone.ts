@@ -1,0 +1,138 @@
+import { type Digest } from '../core/digest.ts';
+import { formatReference, parseReference, type Reference } from '../core/reference.ts';
+import { type Journal } from './journal/journal.ts';
+import { type Listed, type ListedRepository } from './list.ts';
+import { bareRepository, covers, imageKey, repositoryKey, stepName } from './references.ts';
+import { type SyncStep } from './settings.ts';
+import { stepKey } from './stepKey.ts';
+
+/** A tag that a run of this journal put at a target, and that its file no longer asks for. */
+export interface GoneTag {
+  /** Full name. */
+  readonly target: string;
+  readonly to: Reference & { readonly tag: string };
+  /** What was put there. */
+  readonly digest: Digest;
+  /** Where it came from. */
+  readonly image: string;
+  readonly step: SyncStep;
+  readonly reason: string;
+  /** When it was put there; milliseconds since the epoch. */
+  readonly copied: number;
+}
+
+/** Why nothing is taken away from a repository. */
+export interface Refusal {
+  readonly repository: string;
+  readonly reason: string;
+}
+
+export interface GoneTags {
+  readonly gone: readonly GoneTag[];
+  /** One for each repository that has gone tags and is left alone. */
+  readonly refused: readonly Refusal[];
+  /** Targets that were gone and are wanted again. */
+  readonly back: readonly string[];
+}
+
+/** What the steps of a file ask for, as far as it is known. */
+export type Asked = Pick<Listed, 'steps' | 'jobs' | 'failed' | 'repositories'>;
+
+export interface GoneOptions {
+  /** Also where the source or the filter would leave nothing of what was mirrored to a repository. */
+  readonly allowEmpty: boolean;
+}
+
+/** Looks through the journal alone; nothing is asked. */
+export function findGone(journal: Journal, asked: Asked, { allowEmpty }: GoneOptions): GoneTags {
+  const keyOf = rememberKeys();
+  const wanted = new Set(asked.jobs.map(({ to }) => imageKey(to)));
+  const kept = new Set(asked.jobs.map(({ step, to }) => `${keyOf(step)} ${repositoryKey(to)}`));
+  const listed = byStepAndTarget(asked.repositories);
+  const pruning = new Map<string, SyncStep>();
+  for (const step of asked.steps) if (step.prune !== undefined) pruning.set(stepKey(step), step);
+
+  const gone: GoneTag[] = [];
+  const back: string[] = [];
+  const refused = new Map<string, Refusal>();
+  for (const [target, record] of journal.all('ours')) {
+    const { digest } = record;
+    if (record.kind !== 'image' || digest === undefined) continue;
+    const to = readTarget(target);
+    if (to === undefined) continue;
+    if (wanted.has(imageKey(to))) {
+      if (journal.latest('gone', target)?.kind === 'gone') back.push(target);
+      continue;
+    }
+    const step = pruning.get(record.step);
+    const key = repositoryKey(to);
+    if (step === undefined || refused.has(key) || !covers(step, key)) continue;
+    const found = listed.get(`${record.step} ${key}`);
+    const why =
+      reasonToRefuse(key, found, asked) ??
+      (allowEmpty || kept.has(`${record.step} ${key}`) ? undefined : emptied(found));
+    if (why !== undefined) {
+      refused.set(key, { repository: formatReference(bareRepository(to)), reason: why });
+      continue;
+    }
+    const reason = found?.all.has(to.tag) === true ? 'outside of the filter' : 'gone from the source';
+    const copied = Date.parse(record.time);
+    gone.push({ target, to, digest, image: record.image, step: found?.step ?? step, reason, copied });
+  }
+  return { gone: gone.filter(({ to }) => !refused.has(repositoryKey(to))), refused: [...refused.values()], back };
+}
+
+/** Images have their step in common. */
+function rememberKeys(): (step: SyncStep) => string {
+  const known = new Map<SyncStep, string>();
+  return (step) => {
+    let key = known.get(step);
+    if (key === undefined) known.set(step, (key = stepKey(step)));
+    return key;
+  };
+}
+
+interface Found {
+  readonly step: SyncStep;
+  readonly source: string;
+  /** Every tag of the source; the filter may take none of them. */
+  readonly all: ReadonlySet<string>;
+  /** The repository itself does not pass the filter. */
+  readonly excluded: boolean;
+}
+
+function byStepAndTarget(repositories: readonly ListedRepository[]): ReadonlyMap<string, Found> {
+  const found = new Map<string, Found>();
+  for (const { step, from, targets, tags } of repositories) {
+    const one = { step, source: formatReference(from), all: new Set(tags), excluded: tags === undefined };
+    for (const target of targets) found.set(`${stepKey(step)} ${repositoryKey(target)}`, one);
+  }
+  return found;
+}
+
+/** As journals write it. What names no tag cannot be taken away. */
+function readTarget(text: string): (Reference & { readonly tag: string }) | undefined {
+  try {
+    const reference = parseReference(text);
+    const { tag, digest } = reference;
+    return tag === undefined || digest !== undefined ? undefined : { ...reference, tag };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What cannot be listed may ask for anything. */
+function reasonToRefuse(key: string, found: Found | undefined, { failed }: Asked): string | undefined {
+  const failure = failed.find(({ step }) => covers(step, key));
+  if (failure === undefined) return undefined;
+  return `${failure.image} (${stepName(failure.step)}) could not be listed${found === undefined ? '' : ', and may ask for them'}`;
+}
+
+function emptied(found: Found | undefined): string {
+  if (found === undefined) return `its source is no longer listed; --allow-empty takes its tags away`;
+  const why =
+    found.excluded || found.all.size > 0
+      ? `the filters of ${stepName(found.step)} would leave nothing of it`
+      : `${found.source} has no tags any more`;
+  return `${why}; --allow-empty takes its tags away`;
+}
