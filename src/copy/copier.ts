@@ -2,6 +2,7 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { type Outcome } from '../core/events.ts';
+import { type ManifestDocument } from '../core/manifest.ts';
 import { type RootName, type Sink } from '../core/store.ts';
 import { allSettled, Flights } from './flight.ts';
 import {
@@ -82,6 +83,17 @@ export class Copier {
       }),
     );
     return { current: false, nodes, tags };
+  }
+
+  /** Whether a copy or plan of this run has read the document, so that it costs nothing more. */
+  hasRead(digest: Digest): boolean {
+    return this.#run.documents.has(digest);
+  }
+
+  /** A document as a copy reads it: each once a run, and from the sink if it has it. @throws as the source, OCL_DIGEST_MISMATCH, OCL_DOCUMENT_INVALID */
+  async read(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<ManifestDocument> {
+    const fromSink = to.document === undefined ? undefined : async (it: Descriptor) => await to.document?.(it);
+    return (await this.#run.documents.load(descriptor, from, fromSink)).document;
   }
 
   /** A registry that has a manifest may still have lost a blob: then every node is asked for once more. */

@@ -39,6 +39,10 @@ export class Documents {
     }
   }
 
+  has(digest: Digest): boolean {
+    return this.#kept.has(digest);
+  }
+
   /** Bytes that were made here, not read. */
   add(digest: Digest, bytes: Uint8Array): void {
     this.#keep(digest, bytes);

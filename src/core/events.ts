@@ -37,6 +37,20 @@ export type OclEvent =
       readonly ms: number;
     }
   | { readonly type: 'image.failed'; readonly image: string; readonly error: OclError }
+  /** Copies from a registry wait for its limits. */
+  | {
+      readonly type: 'wait';
+      readonly host: string;
+      /** When it is asked again, in milliseconds since the epoch. */
+      readonly until: number;
+      /** Pulls that are left, and that its window allows; undefined: it does not tell. */
+      readonly remaining: number | undefined;
+      readonly limit: number | undefined;
+      /** Pulls that are kept for others; 0 is none. */
+      readonly min: number;
+    }
+  /** They go on. */
+  | { readonly type: 'wait.over'; readonly host: string; readonly min: number }
   | { readonly type: 'notice'; readonly level: 'info' | 'warning'; readonly message: string };
 
 export type Emit = (event: OclEvent) => void;

@@ -1,30 +1,24 @@
-import { type Copier } from '../copy/copier.ts';
+import { type Copier, type CopyRequest } from '../copy/copier.ts';
 import { type Clock } from '../core/clock.ts';
-import { type Descriptor } from '../core/descriptor.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { formatReference } from '../core/reference.ts';
-import { type Sink, type Source } from '../core/store.ts';
+import { type Source } from '../core/store.ts';
 import { backUp } from './backup.ts';
 import { type RunHook } from './hooks.ts';
+import { type Places } from './limit.ts';
 import { type SyncJob } from './list.ts';
 import { NearSource } from './nearSource.ts';
 import { type OpenRepositories } from './openStores.ts';
 import { type ImageOutcome, type SyncObserver } from './outcome.ts';
 import { copyRequest } from './plan.ts';
+import { withinLimits, type MayPull, type PullTurn } from './pulls/budget.ts';
+import { type Tellings } from './pulls/tellings.ts';
 import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
 import { type HookName } from './settings.ts';
 import { staleness } from './staleness.ts';
 import { type Surroundings } from './template/template.ts';
-
-/** A copy that is about to begin. */
-export interface Pull {
-  readonly job: SyncJob;
-  readonly root: Descriptor;
-  readonly source: Source;
-  readonly sink: Sink;
-}
 
 export interface ImageRunOptions {
   readonly clock: Clock;
@@ -34,8 +28,19 @@ export interface ImageRunOptions {
   /** Without it no hooks are run. */
   readonly runHook?: RunHook | undefined;
   /** Waits until the source's limits allow a copy. */
-  readonly mayPull?: ((pull: Pull) => Promise<void>) | undefined;
+  readonly mayPull?: MayPull | undefined;
   readonly observer?: SyncObserver | undefined;
+}
+
+/** What the images of a run share. */
+export interface Together {
+  readonly copier: Copier;
+  readonly tellings: Tellings;
+  readonly places: Places;
+  /** No image is to begin any more: those that still wait have not begun, which is no failure of theirs. */
+  readonly stop: AbortSignal;
+  /** That, or the run's own. */
+  readonly signal: AbortSignal;
 }
 
 type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
@@ -43,12 +48,12 @@ type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
 /** Does what there is to do about one image, and tells how it ended. Never throws. */
 export class ImageRun {
   readonly #options: ImageRunOptions;
-  readonly #copier: Copier;
+  readonly #together: Together;
   readonly #open: OpenRepositories;
 
-  constructor(options: ImageRunOptions, copier: Copier, open: OpenRepositories) {
+  constructor(options: ImageRunOptions, together: Together, open: OpenRepositories) {
     this.#options = options;
-    this.#copier = copier;
+    this.#together = together;
     this.#open = open;
   }
 
@@ -89,42 +94,59 @@ export class ImageRun {
   }
 
   async #copy(job: SyncJob, resolved: Copyable, near: SyncJob | undefined): Promise<Ended> {
-    const { emit } = this.#options;
-    const failed = async (error: unknown): Promise<Ended> => {
-      const known = toOclError(error);
-      await this.#hook('failed', job, resolved, known);
-      return { outcome: 'failed', bytes: 0, error: known };
-    };
-    const request = await copyRequest(job, resolved, this.#open);
+    const { copier, tellings, stop } = this.#together;
+    let turn: PullTurn | undefined;
     try {
-      await this.#prepare(job, resolved, request.from, request.to);
-    } catch (error) {
-      emit({ type: 'image.failed', image: job.image, error: toOclError(error) });
-      return await failed(error);
-    }
-    try {
+      const request = await copyRequest(job, resolved, this.#open);
+      if (near === undefined) turn = await this.#mayPull(job, resolved, request);
+      await this.#prepare(job, resolved);
       const from = await this.#sourceFor(job, request.from, near);
-      const result = await this.#copier.copy({ ...request, from });
+      const result = await withinLimits(turn, async () => await copier.copy({ ...request, from }));
       const beside = referrersAreElsewhere(job)
-        ? await copyReferrersElsewhere(job, resolved.root, this.#open, this.#copier)
+        ? await copyReferrersElsewhere(job, resolved.root, this.#open, copier)
         : 0;
       await this.#hook(result.outcome === 'copied' ? 'post' : 'unchanged', job, resolved);
       const ended = { outcome: result.outcome, bytes: result.streamed + beside };
       return await this.#checkAge(job, resolved, ended);
     } catch (error) {
-      // The engine has told it already.
-      return await failed(error);
+      const known = toOclError(error);
+      if (known !== stop.reason) {
+        tellings.failed(job.image, known);
+        await this.#hook('failed', job, resolved, known);
+      }
+      return { outcome: 'failed', bytes: 0, error: known };
+    } finally {
+      turn?.end();
     }
   }
 
-  async #prepare(job: SyncJob, resolved: Copyable, source: Source, sink: Sink): Promise<void> {
-    const { emit, surroundings, mayPull } = this.#options;
+  /** Where another target has received the image, the source has nothing more to give. */
+  async #mayPull(job: SyncJob, resolved: Copyable, request: CopyRequest): Promise<PullTurn | undefined> {
+    const { copier, places, signal } = this.#together;
+    const { root, before, select } = resolved;
+    return await this.#options.mayPull?.({
+      image: job.image,
+      from: job.from,
+      rateLimit: job.step.rateLimit,
+      root,
+      before,
+      select,
+      source: request.from,
+      sink: request.to,
+      hasRead: (digest) => copier.hasRead(digest),
+      read: async (descriptor) => await copier.read(descriptor, request),
+      aside: async (wait) => await places.aside(wait),
+      signal,
+    });
+  }
+
+  async #prepare(job: SyncJob, resolved: Copyable): Promise<void> {
+    const { emit, surroundings, observer } = this.#options;
     const { root, before } = resolved;
-    await mayPull?.({ job, root, source, sink });
     await this.#hook('pre', job, resolved);
     if (job.step.backup !== '' && before !== undefined && before.digest !== root.digest)
-      await backUp(job, before, { open: this.#open, copier: this.#copier, emit, surroundings });
-    if (before?.digest !== root.digest) this.#options.observer?.starting?.(job, root.digest);
+      await backUp(job, before, { open: this.#open, copier: this.#together.copier, emit, surroundings });
+    if (before?.digest !== root.digest) observer?.starting?.(job, root.digest);
   }
 
   /** A source on disk is near enough by itself. */

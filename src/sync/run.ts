@@ -1,13 +1,14 @@
 import { Copier } from '../copy/copier.ts';
-import { toOclError, type OclError } from '../core/errors.ts';
+import { OclError, toOclError } from '../core/errors.ts';
 import { silent, type Emit } from '../core/events.ts';
 import { type Stores } from '../core/store.ts';
-import { ImageRun, type ImageRunOptions } from './imageRun.ts';
-import { eachLimited } from './limit.ts';
+import { ImageRun, type ImageRunOptions, type Together } from './imageRun.ts';
+import { eachLimited, Places } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { leaveExisting } from './missing.ts';
 import { OpenStores, type Uncommitted } from './openStores.ts';
 import { type ImageOutcome } from './outcome.ts';
+import { Tellings } from './pulls/tellings.ts';
 import { imageKey, inWaves } from './references.ts';
 import { type SyncConfig, type SyncStep } from './settings.ts';
 
@@ -58,7 +59,7 @@ class Run {
   readonly #stores: Stores;
   readonly #options: SyncOptions;
   readonly #emit: Emit;
-  readonly #copier: Copier;
+  readonly #together: Together;
   readonly #stop = new AbortController();
   readonly #failed: FailedImage[] = [];
   readonly #counts = { copied: 0, current: 0, skipped: 0 };
@@ -71,7 +72,14 @@ class Run {
     this.#options = options;
     this.#emit = options.emit ?? silent;
     const { clock, concurrency, signal } = options;
-    this.#copier = new Copier({ clock, emit: this.#emit, concurrency, signal });
+    const tellings = new Tellings(this.#emit);
+    this.#together = {
+      copier: new Copier({ clock, emit: tellings.pass, concurrency, signal }),
+      tellings,
+      places: new Places(config.parallel),
+      stop: this.#stop.signal,
+      signal: signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]),
+    };
   }
 
   async run(): Promise<SyncReport> {
@@ -110,8 +118,13 @@ class Run {
       }
       const jobs = await this.#missing(listed.jobs);
       open.expect(jobs);
-      const images = new ImageRun({ ...this.#options, emit }, this.#copier, open);
-      await eachLimited(bySource(jobs), parallel, signal, async (group) => await this.#group(group, images, open));
+      const images = new ImageRun({ ...this.#options, emit }, this.#together, open);
+      await eachLimited(
+        bySource(jobs),
+        this.#together.places,
+        signal,
+        async (group) => await this.#group(group, images, open),
+      );
     } finally {
       this.#takeBack(await open.close());
     }
@@ -138,6 +151,10 @@ class Run {
         continue;
       }
       const ended = await images.run(job, near);
+      if (ended.error !== undefined && ended.error === this.#stop.signal.reason) {
+        this.#untried++;
+        continue;
+      }
       this.#bytes += ended.bytes;
       if (ended.outcome === 'copied') open.copied(job.to, ended);
       else this.#end(ended);
@@ -165,7 +182,8 @@ class Run {
   #fail(image: string, error: OclError): void {
     if (this.#options.signal?.aborted === true) return;
     this.#failed.push({ image, error });
-    if (this.#options.abortOnError === true) this.#stop.abort();
+    if (this.#options.abortOnError === true)
+      this.#stop.abort(new OclError('OCL_CANCELLED', 'Stopped after the first failure'));
   }
 }
 

@@ -47,6 +47,38 @@ describe('the state of a run', () => {
   });
 });
 
+describe('waiting for the limits of a registry', () => {
+  const until = Date.UTC(2026, 10, 21, 10);
+  const wait: OclEvent = { type: 'wait', host: 'docker.io', until, remaining: 3, limit: 100, min: 50 };
+  const over: OclEvent = { type: 'wait.over', host: 'docker.io', min: 50 };
+
+  it('stands in the bar for as long as it lasts', () => {
+    const waiting = [...events.slice(0, 3), wait].reduce(reduce, INITIAL);
+    expect(barText(waiting, 2000)).toContain(' · docker.io waits until 2026-11-21T10:00:00Z');
+    expect(barText(reduce(waiting, over), 2000)).not.toContain('waits');
+  });
+
+  it.each<[OclEvent, string]>([
+    [wait, 'waiting   docker.io until 2026-11-21T10:00:00Z  (3 of 100 pulls left, 50 are kept for others)'],
+    [{ ...wait, limit: undefined, min: 0 }, 'waiting   docker.io until 2026-11-21T10:00:00Z  (3 pulls left)'],
+    [
+      { ...wait, remaining: undefined, min: 0 },
+      'waiting   docker.io until 2026-11-21T10:00:00Z  (it asks for a pause)',
+    ],
+    [over, 'goes on   docker.io'],
+  ])('is a line: %o', (event, line) => {
+    const lines: string[] = [];
+    createPlainRenderer((text) => void lines.push(text), fakeClock()).emit(event);
+    expect(lines).toEqual([line]);
+  });
+
+  it('is an event of its own for programs', () => {
+    const lines: string[] = [];
+    createJsonRenderer((text) => void lines.push(text), fakeClock()).emit(wait);
+    expect(JSON.parse(lines[0] ?? '')).toEqual({ ...wait, until: '2026-11-21T10:00:00.000Z' });
+  });
+});
+
 describe('numbers for people', () => {
   it.each([
     [0, '0 B'],

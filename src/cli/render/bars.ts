@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import { type Clock } from '../../core/clock.ts';
-import { formatBytes, formatDuration } from './format.ts';
+import { formatBytes, formatDuration, formatTime } from './format.ts';
 import { lineOf } from './plain.ts';
 import { type Renderer } from './renderer.ts';
 import { Shown } from './shown.ts';
@@ -46,7 +46,8 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
       const line = lineOf(event);
       if (line !== undefined) say(line);
       const now = clock.now();
-      if (now - drawn < REDRAW) return;
+      // Nothing more may come for hours after this.
+      if (now - drawn < REDRAW && event.type !== 'wait') return;
       drawn = now;
       draw(now);
     },
@@ -79,5 +80,6 @@ export function barText(state: RunState, elapsed: number): string {
     `${formatDuration(left)} left`,
   ];
   if (started > 1) parts.push(`${copied + current + failed} of ${started} images`);
+  for (const { host, until } of state.waiting.values()) parts.push(`${host} waits until ${formatTime(until)}`);
   return parts.join(' · ');
 }

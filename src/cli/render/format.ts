@@ -28,6 +28,11 @@ function pad(value: number): string {
   return String(value).padStart(2, '0');
 }
 
+/** To the second, in the one time zone that all logs can be compared in. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

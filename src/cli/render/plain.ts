@@ -2,7 +2,7 @@ import { type Clock } from '../../core/clock.ts';
 import { type OclEvent } from '../../core/events.ts';
 import { printable } from '../../core/redact.ts';
 import { failedLine } from './failure.ts';
-import { formatBytes, formatDuration } from './format.ts';
+import { formatBytes, formatDuration, formatTime } from './format.ts';
 import { type Renderer } from './renderer.ts';
 import { isToldAtTheEnd, Shown } from './shown.ts';
 import { fraction, INITIAL, reduce } from './state.ts';
@@ -42,9 +42,22 @@ export function lineOf(event: OclEvent): string | undefined {
         : `copied    ${printable(event.image)}  (${formatBytes(event.totals.bytes)}, ${formatBytes(event.totals.streamed)} transferred, ${formatDuration(event.ms)})`;
     case 'image.failed':
       return isToldAtTheEnd(event.error) ? `stopped   ${printable(event.image)}` : failedLine(event.image, event.error);
+    case 'wait':
+      return waitLine(event);
+    case 'wait.over':
+      return `goes on   ${event.host}`;
     case 'notice':
       return `${event.level}: ${printable(event.message)}`;
     default:
       return undefined;
   }
+}
+
+/** `waiting   docker.io until 2026-11-21T10:00:00Z  (3 of 100 pulls left, 50 are kept for others)` */
+function waitLine({ host, until, remaining, limit, min }: Extract<OclEvent, { readonly type: 'wait' }>): string {
+  const left =
+    remaining === undefined
+      ? 'it asks for a pause'
+      : `${remaining}${limit === undefined ? '' : ` of ${limit}`} pulls left`;
+  return `waiting   ${host} until ${formatTime(until)}  (${left}${min === 0 ? '' : `, ${min} are kept for others`})`;
 }

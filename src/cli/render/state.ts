@@ -15,6 +15,8 @@ export interface RunState {
     readonly failed: number;
   };
   readonly active: ReadonlyMap<Digest, number>;
+  /** When hosts are asked again whose limits are waited for, in milliseconds since the epoch; by host and reserve. */
+  readonly waiting: ReadonlyMap<string, { readonly host: string; readonly until: number }>;
 }
 
 export const INITIAL: RunState = {
@@ -23,6 +25,7 @@ export const INITIAL: RunState = {
   streamed: 0,
   images: { started: 0, copied: 0, current: 0, failed: 0 },
   active: new Map(),
+  waiting: new Map(),
 };
 
 export function reduce(state: RunState, event: OclEvent): RunState {
@@ -57,6 +60,14 @@ export function reduce(state: RunState, event: OclEvent): RunState {
       };
     case 'image.failed':
       return { ...state, images: { ...images, failed: images.failed + 1 } };
+    case 'wait':
+    case 'wait.over': {
+      const waiting = new Map(state.waiting);
+      const key = `${event.host} ${event.min}`;
+      if (event.type === 'wait') waiting.set(key, { host: event.host, until: event.until });
+      else waiting.delete(key);
+      return { ...state, waiting };
+    }
     default:
       return state;
   }
