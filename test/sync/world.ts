@@ -75,8 +75,10 @@ export class World implements Stores {
     return this.#watched(name, reference.kind);
   }
 
-  editor(): Promise<never> {
-    return Promise.reject(new Error('not used'));
+  async editor(reference: Reference): Promise<Sink & Editor> {
+    const name = keyOf(reference);
+    await this.#call(`editor ${name}`);
+    return this.#watched(name, reference.kind);
   }
 
   async library(reference: Reference): Promise<Library> {
