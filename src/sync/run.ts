@@ -21,6 +21,10 @@ export interface SyncOptions extends Omit<ImageRunOptions, 'emit'> {
   readonly concurrency?: number | undefined;
   /** After the first failure no other image is started; those under way are finished. */
   readonly abortOnError?: boolean | undefined;
+  /** When it comes no other image is started; those under way are finished. */
+  readonly stop?: AbortSignal | undefined;
+  /** Images at a time, where several runs share them; otherwise as many as the file says. */
+  readonly places?: Places | undefined;
   /** Images whose tag is at the target already are left alone, whatever it points at. */
   readonly missing?: boolean | undefined;
   /** Only these images; without it all. */
@@ -38,7 +42,7 @@ export interface SyncReport {
   readonly current: number;
   readonly skipped: number;
   readonly failed: readonly FailedImage[];
-  /** Images that were not tried, after the first failure with `abortOnError`. */
+  /** Images that were not tried: after the first failure with `abortOnError`, or after `stop`. */
   readonly untried: number;
   /** Bytes that flowed. */
   readonly bytes: number;
@@ -76,19 +80,22 @@ class Run {
     this.#together = {
       copier: new Copier({ clock, emit: tellings.pass, concurrency, signal }),
       tellings,
-      places: new Places(config.parallel),
+      places: options.places ?? new Places(config.parallel),
       stop: this.#stop.signal,
       signal: signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]),
     };
   }
 
   async run(): Promise<SyncReport> {
-    const { clock, signal } = this.#options;
+    const { clock, stop } = this.#options;
     const started = clock.now();
-    for (const steps of inWaves(this.#config.steps)) {
-      if (this.#stop.signal.aborted) break;
-      await this.#wave(steps);
-      if (signal?.aborted === true) throw toOclError(signal.reason);
+    const halt = (): void => this.#stop.abort(stop?.reason);
+    stop?.addEventListener('abort', halt, { once: true });
+    try {
+      if (stop?.aborted === true) halt();
+      await this.#waves();
+    } finally {
+      stop?.removeEventListener('abort', halt);
     }
     return {
       ...this.#counts,
@@ -97,6 +104,15 @@ class Run {
       bytes: this.#bytes,
       ms: clock.now() - started,
     };
+  }
+
+  async #waves(): Promise<void> {
+    const { signal } = this.#options;
+    for (const steps of inWaves(this.#config.steps)) {
+      if (this.#stop.signal.aborted) break;
+      await this.#wave(steps);
+      if (signal?.aborted === true) throw toOclError(signal.reason);
+    }
   }
 
   async #wave(steps: readonly SyncStep[]): Promise<void> {
