@@ -24,15 +24,15 @@ export function checkCaller(req: IncomingMessage, known: ReadonlySet<string> | u
   const { host = '' } = req.headers;
   // A browser always sends a Host; without one it is an old tool.
   if (known !== undefined && host !== '' && !isKnown(hostOf(host), known)) {
-    throw new Refusal('DENIED', 'this registry does not go by that name');
+    throw new Refusal('DENIED', 'this server does not go by that name');
   }
   const site = req.headers['sec-fetch-site'];
   if (site === 'cross-site' || site === 'same-site')
-    throw new Refusal('DENIED', 'web pages of other sites may not use this registry');
+    throw new Refusal('DENIED', 'web pages of other sites may not use this server');
   const { origin } = req.headers;
   if (origin === undefined) return;
   const from = URL.canParse(origin) ? new URL(origin).host : '';
-  if (from !== host.toLowerCase()) throw new Refusal('DENIED', 'web pages of other sites may not use this registry');
+  if (from !== host.toLowerCase()) throw new Refusal('DENIED', 'web pages of other sites may not use this server');
 }
 
 function isKnown(host: string, known: ReadonlySet<string>): boolean {

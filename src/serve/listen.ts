@@ -34,7 +34,7 @@ const KEEP_ALIVE_MS = 30_000;
 const SOCKET_BUFFER = 256 << 10;
 
 /** Serves over HTTP. @throws OCL_IO when the address cannot be bound */
-export async function listen(handler: RegistryHandler, options: ListenOptions): Promise<Listening> {
+export async function listen(handler: Pick<RegistryHandler, 'handle'>, options: ListenOptions): Promise<Listening> {
   const known = knownHosts(options);
   const connections = new Connections();
   const serve = (req: IncomingMessage, res: ServerResponse): void => {

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { OclError } from '../../core/errors.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { createRegistryHandler } from '../../serve/handler.ts';
 import { isLoopback } from '../../serve/hosts.ts';
 import { listen } from '../../serve/listen.ts';
 import { defineCommand } from '../command.ts';
+import { aborted, parseListen } from '../listen.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { makeUploads } from '../uploads.ts';
@@ -34,7 +34,7 @@ export const serve = defineCommand(
       .example('$0 serve ./mirror', 'docker pull localhost:5000/library/alpine:3.20')
       .example('$0 serve images.tar --read-only --listen 0.0.0.0:5000', 'A bundle as it lies, for a whole network'),
   async (args) => {
-    const { host, port } = parseListen(args.listen);
+    const { host, port } = parseListen(args.listen, '127.0.0.1:5000');
     await runCommand(args, {}, async (env) => {
       const { emit } = env;
       const reference = parsePathReference(args.place);
@@ -93,16 +93,3 @@ export const serve = defineCommand(
     });
   },
 );
-
-function parseListen(text: string): { host: string; port: number } {
-  const match = /^(?:(\[[0-9A-Fa-f:.]+\]|[^:]*):)?(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535)
-    throw new OclError('OCL_USAGE', `Cannot listen on ${JSON.stringify(text)}: it must be like 127.0.0.1:5000`);
-  return { host: (match[1] ?? '127.0.0.1').replace(/^\[|\]$/g, '') || '0.0.0.0', port };
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
