@@ -240,6 +240,21 @@ describe('the account of a registry', () => {
     expect(done).toEqual(['large', 'small']);
   });
 
+  it('believes what an earlier run was told for one short wait: the login may be another', async () => {
+    const registry = new Counter();
+    const { clock, events } = registry;
+    const remembered = told(0, { resetAt: NOW + HOUR });
+    const emit = (event: OclEvent): void => void events.push(event);
+    const host = new HostPulls({ host: 'hub.test', clock, emit, remembered, told: () => registry.last });
+    await host.reserve(1, registry.admission(0));
+    await host.reserve(1, registry.admission(0));
+    expect(clock.sleeps).toEqual([RETRY]);
+    expect(registry.asked).toBe(1);
+    registry.tell(0, { resetAt: clock.now() + HOUR });
+    await host.reserve(1, registry.admission(0));
+    expect(clock.sleeps).toEqual([RETRY, HOUR]);
+  });
+
   it('waits after a refusal that nothing announced', async () => {
     const registry = new Counter();
     registry.host.refused(RETRY);

@@ -1,57 +1,44 @@
-import { createHookRunner } from '../../sync/hooks.ts';
-import { runSync, type SyncReport } from '../../sync/run.ts';
+import { OclError } from '../../core/errors.ts';
 import { defineCommand } from '../command.ts';
-import { type Env } from '../env.ts';
-import { EXIT } from '../exit.ts';
-import { formatBytes, formatDuration } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
-import { configOption, noteNoSteps, openConfig, surroundings } from './file.ts';
+import { configOption, noteNoSteps, openConfig } from './file.ts';
 import { envOptions } from './hosts.ts';
+import { pruneOption, stateOption } from './journal.ts';
+import { mirror } from './mirror.ts';
 
 export const once = defineCommand(
   (cli) =>
-    configOption(cli)
+    pruneOption(stateOption(configOption(cli)))
+      .option('missing', {
+        type: 'boolean',
+        default: false,
+        describe: 'Leave images alone whose tag is at the target, whatever it points at',
+      })
+      .option('report', { type: 'string', requiresArg: true, describe: 'Write what became of the run to this file' })
       .option('abort-on-error', {
         type: 'boolean',
         default: false,
         describe: 'Start nothing new after the first failure',
       })
+      .option('keep-going', { type: 'boolean', default: false, describe: 'Go on after failures (what happens anyway)' })
       .option('concurrency', { default: 6, requiresArg: true, coerce: toCount, describe: 'Contents under way at once' })
       .example('$0 sync --config sync.yaml', 'Mirror once')
+      .example(
+        '$0 sync once --config sync.yaml --report report.json',
+        'Mirror, and keep what failed for ocl sync retry',
+      )
+      .example('$0 sync once --config sync.yaml --missing', 'Only what is not there yet')
       .example('$0 sync once --config sync.yaml --abort-on-error', 'Stop at the first failure'),
   async (args) => {
+    if (args.abortOnError && args.keepGoing)
+      throw new OclError('OCL_USAGE', 'Cannot both stop at the first failure and go on', {
+        hint: 'leave --abort-on-error or --keep-going away',
+      });
     const config = await openConfig(args.config);
     await runCommand(args, envOptions(config), async (env) => {
-      const { clock, emit, signal, stores } = env;
       noteNoSteps(config, env);
-      const report = await runSync(config, stores, {
-        clock,
-        emit,
-        signal,
-        catalog: (registry) => env.registries.catalog(registry),
-        concurrency: args.concurrency,
-        abortOnError: args.abortOnError,
-        surroundings,
-        runHook: createHookRunner({ clock, http: env.http, env: process.env, signal }),
-      });
-      return reportRun(report, env);
+      return await mirror(config, args, env);
     });
   },
 );
-
-function reportRun(report: SyncReport, env: Env): number {
-  const { copied, current, skipped, failed, untried, bytes, ms } = report;
-  const plain = failed.map(({ image, error }) => ({
-    image,
-    error: { code: error.code, message: error.message, hint: error.hint, side: error.side },
-  }));
-  if (env.json)
-    env.print(JSON.stringify({ type: 'summary', copied, current, skipped, failed: plain, untried, bytes, ms }));
-  else
-    env.say(
-      `${copied} copied, ${current} unchanged, ${skipped} skipped, ${failed.length} failed${untried > 0 ? `, ${untried} not tried` : ''}; ${formatBytes(bytes)} in ${formatDuration(ms)}`,
-    );
-  for (const { image, error } of failed) env.sayFailed(image, error);
-  return failed.length > 0 || untried > 0 ? EXIT.failed : EXIT.done;
-}

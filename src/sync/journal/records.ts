@@ -78,6 +78,18 @@ const Pruned = z.object({
   reason: z.string(),
 });
 
+/** What a registry told of its limits, and when. */
+const Limit = z.object({
+  kind: z.literal('limit'),
+  time: Time,
+  registry: z.string(),
+  remaining: Count,
+  limit: Count.optional(),
+  /** Seconds. */
+  window: Count.optional(),
+  resetAt: Time.optional(),
+});
+
 const SCHEMAS = {
   run: Begun,
   end: Ended,
@@ -86,6 +98,7 @@ const SCHEMAS = {
   gone: Gone,
   back: Back,
   pruned: Pruned,
+  limit: Limit,
 } as const;
 
 type Kind = keyof typeof SCHEMAS;
@@ -105,6 +118,8 @@ export interface Slots {
   readonly gone: RecordOf<'gone' | 'back' | 'pruned'>;
   /** When a step ran last, by its key. */
   readonly step: RecordOf<'run'>;
+  /** The limits of a registry. */
+  readonly limit: RecordOf<'limit'>;
 }
 
 export type Slot = keyof Slots;
@@ -132,6 +147,8 @@ export function slotsOf(record: JournalRecord): readonly (readonly [Slot, string
         ['ours', record.target],
         ['gone', record.target],
       ];
+    case 'limit':
+      return [['limit', record.registry]];
     case 'end':
       return [];
   }

@@ -5,7 +5,7 @@ import { wantedName, type Reference } from '../../core/reference.ts';
 import { type Sink, type Source } from '../../core/store.ts';
 import { childrenToPull, hasMoreToPull, rootToPull, type PullSubject } from './cost.ts';
 import { HostPulls, type Admission, type Hold, type HostPullsOptions } from './host.ts';
-import { stillHolds, type PullLimit } from './limit.ts';
+import { type PullLimit } from './limit.ts';
 
 /** Times that one image is refused and waited for, before it fails. */
 const MAX_REFUSALS = 10;
@@ -56,12 +56,12 @@ export function createPullBudget(options: PullBudgetOptions): MayPull {
   function hostOf(registry: string): HostPulls {
     let host = hosts.get(registry);
     if (host === undefined) {
-      const kept = remembered?.get(registry);
       host = new HostPulls({
         host: registry,
         clock,
         emit,
-        told: () => told(registry) ?? (kept !== undefined && stillHolds(kept, clock.now()) ? kept : undefined),
+        told: () => told(registry),
+        remembered: remembered?.get(registry),
         learned: (limit) => learned?.(registry, limit),
       });
       hosts.set(registry, host);

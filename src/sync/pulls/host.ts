@@ -1,7 +1,7 @@
 import { type Clock } from '../../core/clock.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
-import { asksAgainAt, isSameTelling, pullsNeeded, type PullLimit } from './limit.ts';
+import { asksAgainAt, isSameTelling, pullsNeeded, stillHolds, type PullLimit } from './limit.ts';
 
 /** Milliseconds that one copy waits at most; a registry that still refuses then, refuses for good. */
 const PATIENCE = 24 * 3_600_000;
@@ -15,6 +15,8 @@ export interface HostPullsOptions {
   readonly emit: Emit;
   /** What the registry last told; undefined: unknown. */
   readonly told: () => PullLimit | undefined;
+  /** What it told an earlier run: another login may have other limits, so it is believed for one short wait. */
+  readonly remembered?: PullLimit | undefined;
   /** Something was learned that a later run should know. */
   readonly learned?: ((limit: PullLimit) => void) | undefined;
 }
@@ -57,12 +59,17 @@ export class HostPulls {
 
   /** What is believed of the registry's limits now; undefined: unknown. */
   get limit(): PullLimit | undefined {
-    const told = this.#options.told();
+    const told = this.#told();
     if (!isSameTelling(told, this.#base)) {
       this.#base = told;
       this.#untold = 0;
     }
     return isSameTelling(told, this.#outdated) ? undefined : told;
+  }
+
+  #told(): PullLimit | undefined {
+    const { told, remembered, clock } = this.#options;
+    return told() ?? (remembered !== undefined && stillHolds(remembered, clock.now()) ? remembered : undefined);
   }
 
   /** Sets pulls aside when that needs no wait. */
@@ -133,7 +140,9 @@ export class HostPulls {
   #asksAgainAt(told: PullLimit | undefined, missing: number, retry: number): number {
     const now = this.#options.clock.now();
     if (this.#refusedUntil > now) return this.#refusedUntil;
-    return told === undefined ? now + retry : asksAgainAt(told, missing, now, retry);
+    if (told === undefined) return now + retry;
+    const at = asksAgainAt(told, missing, now, retry);
+    return told === this.#options.remembered ? Math.min(at, now + retry) : at;
   }
 
   /** A registry that cannot be asked is found out by the copy itself. */
@@ -144,7 +153,7 @@ export class HostPulls {
       if (isCode(error, 'OCL_CANCELLED') || signal?.aborted === true) throw error;
     }
     // Nobody waits twice for what the registry does not repeat.
-    if (isSameTelling(this.#options.told(), before)) this.#outdated = before;
+    if (isSameTelling(this.#told(), before)) this.#outdated = before;
   }
 
   #hold(cost: number): Hold {
