@@ -60,7 +60,14 @@ export async function runJournaled(
       await journal.refresh();
       if (journal.failure === undefined) {
         const plan = await planPrune(options.file ?? config, stores, { ...options, emit, journal, listed });
-        await runPrune(plan, stores, { clock, emit, signal, journal, run: run.id, settled: observer.pruned ?? noop });
+        await runPrune(plan, stores, {
+          clock,
+          emit,
+          signal,
+          journal,
+          run: run.id,
+          settled: (...ended) => observer.pruned(...ended),
+        });
         if (signal?.aborted === true) throw toOclError(signal.reason);
       }
     }
@@ -76,5 +83,3 @@ export async function runJournaled(
 function mayPrune(config: SyncConfig, { untried }: SyncReport, { missing, only }: JournaledOptions): boolean {
   return prunes(config.steps) && untried === 0 && missing !== true && only === undefined;
 }
-
-function noop(): void {}

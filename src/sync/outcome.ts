@@ -32,7 +32,7 @@ export interface SyncObserver {
 }
 
 /** Tells several. */
-export function observers(...all: readonly (SyncObserver | undefined)[]): SyncObserver {
+export function observers(...all: readonly (SyncObserver | undefined)[]): Required<SyncObserver> {
   return {
     listed: (listed) => all.forEach((one) => one?.listed?.(listed)),
     starting: (job, digest) => all.forEach((one) => one?.starting?.(job, digest)),

@@ -10,6 +10,7 @@ import { type RootName, type Stores } from '../core/store.ts';
 import { mapInOrder } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { OpenStores, type OpenRepositories } from './openStores.ts';
+import { type SyncObserver } from './outcome.ts';
 import { inWaves } from './references.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
 import { type SyncConfig } from './settings.ts';
@@ -27,6 +28,7 @@ export interface PlanOptions {
    * without it a plan is one HEAD at each end, and a look at what is beside the image where a step asks for that.
    */
   readonly measure?: boolean | undefined;
+  readonly observer?: Pick<SyncObserver, 'listed'> | undefined;
 }
 
 type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
@@ -37,7 +39,7 @@ export interface PlannedJob {
   /** Full name of the target. */
   readonly target: string;
   readonly line: number;
-  readonly action: 'copy' | 'current' | 'skip' | 'failed';
+  readonly action: 'copy' | 'current' | 'skip' | 'failed' | 'prune';
   /** Why, in words. */
   readonly reason: string;
   /** What would be at the target; undefined when it could not be found out. */
@@ -61,7 +63,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
   for (const steps of inWaves(config.steps)) {
     const open = new OpenStores(stores, { clock, emit });
     try {
-      const { jobs, failed } = await listJobs(steps, {
+      const listed = await listJobs(steps, {
         clock,
         stores,
         open,
@@ -70,7 +72,8 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
         signal,
         catalog,
       });
-      for (const { image, error, step } of failed) {
+      options.observer?.listed?.(listed);
+      for (const { image, error, step } of listed.failed) {
         yield {
           image,
           target: step.targets.join(', '),
@@ -83,7 +86,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
           error,
         };
       }
-      const lines = mapInOrder(jobs, config.parallel, async (job) => {
+      const lines = mapInOrder(listed.jobs, config.parallel, async (job) => {
         const resolved = await resolveJob(job, open);
         return await planJob(job, resolved, open, options);
       });

@@ -1,5 +1,7 @@
 import { Copier } from '../../copy/copier.ts';
 import { printable } from '../../core/redact.ts';
+import { type Listed } from '../../sync/list.ts';
+import { type SyncObserver } from '../../sync/outcome.ts';
 import { planSync, type PlannedJob } from '../../sync/plan.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
@@ -9,14 +11,15 @@ import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
 import { configOption, noteNoSteps, openConfig } from './file.ts';
 import { envOptions } from './hosts.ts';
+import { prunedLines, pruneOption, stateOption } from './journal.ts';
 
 export const check = defineCommand(
   (cli) =>
-    configOption(cli)
+    pruneOption(stateOption(configOption(cli)))
       .option('exit-code', {
         type: 'boolean',
         default: false,
-        describe: 'Exit with 2 when something would be copied',
+        describe: 'Exit with 2 when something would be copied or pruned',
       })
       .option('measure', {
         type: 'boolean',
@@ -32,10 +35,13 @@ export const check = defineCommand(
       const { clock, emit, signal, stores } = env;
       noteNoSteps(config, env);
       const jobs: PlannedJob[] = [];
+      const listed: Listed[] = [];
       const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
       const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
       const options = { clock, emit, signal, catalog, copier, measure: args.measure };
-      for await (const job of planSync(config, stores, options)) jobs.push(job);
+      const observer: SyncObserver = { listed: (one) => void listed.push(one) };
+      for await (const job of planSync(config, stores, { ...options, observer })) jobs.push(job);
+      jobs.unshift(...(await prunedLines(config, args, listed, env)));
       return reportPlan(jobs, env, args.exitCode);
     });
   },
@@ -44,6 +50,7 @@ export const check = defineCommand(
 function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): number {
   const failed = jobs.filter(({ action }) => action === 'failed');
   const copies = jobs.filter(({ action }) => action === 'copy');
+  const prunes = jobs.filter(({ action }) => action === 'prune');
   if (env.json)
     env.print(
       JSON.stringify(
@@ -64,8 +71,8 @@ function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): n
     env.print(formatTable(['ACTION', 'IMAGE', 'TARGET', 'BYTES', 'WHY'], rows));
   }
   env.say(
-    `${copies.length} to copy, ${jobs.length - copies.length - failed.length} unchanged or skipped, ${failed.length} failed`,
+    `${copies.length} to copy${prunes.length > 0 ? `, ${prunes.length} to prune` : ''}, ${jobs.length - copies.length - prunes.length - failed.length} unchanged or skipped, ${failed.length} failed`,
   );
   if (failed.length > 0) return EXIT.failed;
-  return exitCode && copies.length > 0 ? EXIT.drift : EXIT.done;
+  return exitCode && copies.length + prunes.length > 0 ? EXIT.drift : EXIT.done;
 }
