@@ -141,7 +141,8 @@ export class HostPulls {
     const now = this.#options.clock.now();
     if (this.#refusedUntil > now) return this.#refusedUntil;
     if (told === undefined) return now + retry;
-    const at = asksAgainAt(told, missing, now, retry);
+    // Copies under way have ended by then, and most of what is set aside for them may be counted already.
+    const at = asksAgainAt(told, missing - this.#reserved, now, retry);
     return told === this.#options.remembered ? Math.min(at, now + retry) : at;
   }
 
