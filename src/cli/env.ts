@@ -46,6 +46,8 @@ export interface EnvOptions {
   readonly explicit?: readonly ExplicitCredential[] | undefined;
   readonly keptAs?: ReadonlyMap<string, KeptAs> | undefined;
   readonly skipDockerConfig?: boolean | undefined;
+  /** What requests name as their program; undefined: `ocl` and its version. */
+  readonly userAgent?: string | undefined;
   readonly reverify?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
   readonly dockerPlatform?: string | undefined;
@@ -107,11 +109,13 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
   const http = openHttp();
   const hosts = withCertificates(mergeHosts(args, options.hosts), certificatePlaces(args, options));
   const { explicit, files, helpers } = loginSources();
+  const answers = rememberHelper(helpers.get, systemClock);
   const credentials = createCredentials({
     files: options.skipDockerConfig === true ? [] : files,
     explicit: [...explicit, ...(options.explicit ?? [])],
     keptAs: options.keptAs,
-    askHelper: rememberHelper(helpers.get, systemClock),
+    askHelper: answers.ask,
+    forgetAnswer: answers.forget,
     emit: renderer.emit,
   });
   const registries = createRegistries({
@@ -168,7 +172,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     return lazyHttp(async () => {
       const { createHttp } = await import('../io/http.ts');
       return createHttp({
-        userAgent: `ocl/${version}`,
+        userAgent: options.userAgent ?? `ocl/${version}`,
         proxy: proxies,
         authorities,
         throttle,

@@ -9,6 +9,7 @@ import {
   LineCounter,
   parseDocument,
   Scalar,
+  stringify,
   type Document,
   type YAMLMap,
   type YAMLSeq,
@@ -85,6 +86,16 @@ export function parseYaml(text: string, file: string, options: YamlOptions = {})
   for (const warning of document.warnings) reader.warn(warning.pos[0], warning.message);
   const value = document.contents === null ? undefined : reader.read(document.contents, 0).value;
   return { value: value ?? undefined, warnings: reader.warnings, at: (path) => reader.at(value, path) };
+}
+
+/** A value as YAML, with every text between quotes, so that no reader takes one for something else. */
+export function formatYaml(value: unknown): string {
+  return stringify(value, {
+    defaultStringType: 'QUOTE_DOUBLE',
+    defaultKeyType: 'PLAIN',
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+  });
 }
 
 interface Read {

@@ -3,6 +3,8 @@ import { parseYaml, type YamlDocument, type YamlPath } from '../io/yaml.ts';
 import { expandHost, expandStep, type Fail } from './expand.ts';
 import { readHosts } from './hosts.ts';
 import { lintFile } from './lint.ts';
+import { type Warn } from './lintKeys.ts';
+import { lintExpanded, lintSteps } from './lintSteps.ts';
 import { mergeStep } from './merge.ts';
 import { FileSchema, type FileInput } from './schema.ts';
 import { type ConfigPlace, type ConfigWarning, type SyncConfig } from './settings.ts';
@@ -13,8 +15,13 @@ export const DEFAULT_PARALLEL = 4;
 
 export interface LoadedConfig {
   readonly config: SyncConfig;
-  /** In the order of the file. */
+  /** In the order of the file. What is for information is among them when all was asked for. */
   readonly warnings: readonly ConfigWarning[];
+}
+
+export interface LoadOptions {
+  /** Everything that can be said of the file, and not only what decides about a run. */
+  readonly lint?: { readonly server: boolean } | undefined;
 }
 
 /**
@@ -25,7 +32,12 @@ export interface LoadedConfig {
  * @param surroundings what its templates may ask for
  * @throws OCL_CONFIG_INVALID with file, line and column; OCL_LIMIT
  */
-export function loadConfig(text: string, file: string, surroundings: Surroundings): LoadedConfig {
+export function loadConfig(
+  text: string,
+  file: string,
+  surroundings: Surroundings,
+  options: LoadOptions = {},
+): LoadedConfig {
   const document = parseYaml(text, file, { scalars: 'source' });
   const parsed = check(document, file);
   const version = parsed.version ?? 1;
@@ -33,8 +45,10 @@ export function loadConfig(text: string, file: string, surroundings: Surrounding
     throw invalid(document, file, ['version'], `version ${version} of the format is not known, only version 1`);
 
   const warnings = new WarningList(document, file);
-  const warn = (path: YamlPath, message: string): void => warnings.add(path, message);
-  for (const warning of document.warnings) warnings.addAt({ file, ...warning });
+  const warn: Warn = (path, message, level = 'warning') => {
+    if (level === 'warning' || options.lint !== undefined) warnings.add(path, message, level);
+  };
+  for (const warning of document.warnings) warnings.addAt({ file, level: 'warning', ...warning });
   lintFile(document.value ?? {}, parsed, FileSchema, warn);
   const fail: Fail = (path, why) => {
     throw invalid(document, file, path, why);
@@ -46,14 +60,20 @@ export function loadConfig(text: string, file: string, surroundings: Surrounding
   const defaults = parsed.defaults ?? {};
   const steps = (parsed.sync ?? []).map((step, index) => {
     const path = ['sync', index];
-    return expandStep(mergeStep(step ?? {}, defaults, place(document, file, path)), path, surroundings, fail);
+    const merged = mergeStep(step ?? {}, defaults, place(document, file, path));
+    const expanded = expandStep(merged, path, surroundings, fail);
+    lintExpanded(step ?? {}, expanded, path, warn);
+    return expanded;
   });
+  if (options.lint !== undefined)
+    lintSteps(parsed, steps, { warn, server: options.lint.server, now: surroundings.now() });
   return {
     config: {
       file,
       creds,
       parallel: defaults.parallel || DEFAULT_PARALLEL,
       skipDockerConfig: defaults.skipDockerConfig ?? false,
+      userAgent: defaults.userAgent ?? '',
       steps,
     },
     warnings: warnings.sorted(),
@@ -102,8 +122,8 @@ class WarningList {
     this.#file = file;
   }
 
-  add(path: YamlPath, message: string): void {
-    this.addAt({ ...place(this.#document, this.#file, path), message });
+  add(path: YamlPath, message: string, level: ConfigWarning['level']): void {
+    this.addAt({ ...place(this.#document, this.#file, path), level, message });
   }
 
   addAt(warning: ConfigWarning): void {

@@ -13,8 +13,10 @@ export type Fail = (path: YamlPath, why: string) => never;
 
 const HOST_TEXTS = ['registry', 'user', 'pass', 'token', 'regcert', 'clientCert', 'clientKey'] as const;
 
-/** An entry of `creds` with its templates expanded; those know the environment and files alone (spec/regsync.md 1.5). Regsync leaves out
- * `token`, which would have to stand in clear then. */
+/**
+ * An entry of `creds` with its templates expanded; those know the environment and files alone (spec/regsync.md 1.5).
+ * Regsync leaves `token` out, which has to stand in clear there.
+ */
 export function expandHost(host: HostInput, path: YamlPath, surroundings: Surroundings, fail: Fail): HostInput {
   const expanded = { ...host };
   for (const key of HOST_TEXTS) {

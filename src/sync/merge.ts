@@ -19,7 +19,7 @@ const DEFAULT_MEDIA_TYPES: readonly string[] = [
   MEDIA.ociIndex,
 ];
 /** The least time between two looks at a rate limit, and the default, in milliseconds. */
-const RATE_LIMIT_FLOOR = 5 * 60_000;
+export const RATE_LIMIT_FLOOR = 5 * 60_000;
 
 /**
  * A step with the defaults merged in (spec/regsync.md 1.4): flags and hooks when they are absent, texts, numbers and lists when they are empty,

@@ -9,6 +9,8 @@ export interface ConfigPlace {
 }
 
 export interface ConfigWarning extends ConfigPlace {
+  /** `info`: all is well, and worth knowing. */
+  readonly level: 'warning' | 'info';
   readonly message: string;
 }
 
@@ -131,5 +133,7 @@ export interface SyncConfig {
   /** Images at a time. */
   readonly parallel: number;
   readonly skipDockerConfig: boolean;
+  /** What requests name as their program; empty: ocl itself. */
+  readonly userAgent: string;
   readonly steps: readonly SyncStep[];
 }

@@ -47,7 +47,7 @@ describe('shop.yaml', () => {
         repoAuth: true,
       },
     ]);
-    expect(config).toMatchObject({ parallel: 3, skipDockerConfig: true });
+    expect(config).toMatchObject({ parallel: 3, skipDockerConfig: true, userAgent: '' });
   });
   it('merges the defaults into the steps', () => {
     const filters = [
@@ -173,14 +173,9 @@ describe('everything.yaml', () => {
     ]);
   });
   it.each([
-    [9, 'api is not acted upon yet'],
-    [14, 'scheme is'],
+    [14, 'scheme changes nothing'],
     [19, 'the entry has no registry and is ignored'],
     [23, 'the key "paralel" is unknown and ignored; did you mean "parallel"?'],
-    [24, 'blobLimit is'],
-    [25, 'cacheCount is'],
-    [26, 'cacheTime is'],
-    [27, 'userAgent is'],
     [29, 'interval is'],
     [30, 'schedule is'],
     [31, 'ratelimit is'],
@@ -189,7 +184,6 @@ describe('everything.yaml', () => {
     [43, 'the source of a repository step has a tag'],
     [54, 'the type must be image, repository, registry or feed'],
     [55, 'a bare number counts nanoseconds'],
-    [56, 'referrerSlow is'],
     [57, 'the key "Source" is unknown and ignored; did you mean "source"?'],
     [60, 'the key "reports" is unknown and ignored'],
   ])('warns at line %i: %s', (line, message) => {
@@ -213,7 +207,14 @@ describe('loadConfig', () => {
   it('takes an empty file for an empty configuration', () => {
     for (const text of ['', '# nothing\n', '{}', 'sync:\n', 'version: "1"\ncreds: ~\ndefaults:\nsync: []\n']) {
       expect(loadConfig(text, 'sync.yaml', surroundings())).toEqual({
-        config: { file: 'sync.yaml', creds: [], parallel: DEFAULT_PARALLEL, skipDockerConfig: false, steps: [] },
+        config: {
+          file: 'sync.yaml',
+          creds: [],
+          parallel: DEFAULT_PARALLEL,
+          skipDockerConfig: false,
+          userAgent: '',
+          steps: [],
+        },
         warnings: [],
       });
     }

@@ -6,7 +6,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { printable } from '../../core/redact.ts';
 import { systemClock } from '../../io/systemClock.ts';
 import { readBounded } from '../../io/verify.ts';
-import { loadConfig, type LoadedConfig } from '../../sync/config.ts';
+import { loadConfig, type LoadedConfig, type LoadOptions } from '../../sync/config.ts';
 import { type Surroundings } from '../../sync/template/template.ts';
 import { type Env } from '../env.ts';
 
@@ -29,12 +29,13 @@ export async function openConfig(path: string): Promise<LoadedConfig['config']> 
 }
 
 /** The file behind `--config`, with its warnings. @throws OCL_CONFIG_INVALID OCL_LIMIT OCL_NOT_FOUND */
-export async function readConfig(path: string): Promise<LoadedConfig> {
+export async function readConfig(path: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   if (path === '-')
     return loadConfig(
       new TextDecoder().decode(await readBounded(process.stdin, LIMITS.configFile, 'standard input')),
       '<stdin>',
       surroundings,
+      options,
     );
   let bytes: Uint8Array;
   try {
@@ -43,7 +44,7 @@ export async function readConfig(path: string): Promise<LoadedConfig> {
     // The system does not name the file when it was opened and then could not be read, as a directory is.
     throw toOclError(error instanceof Error ? Object.assign(error, { path }) : error);
   }
-  return loadConfig(new TextDecoder().decode(bytes), path, surroundings);
+  return loadConfig(new TextDecoder().decode(bytes), path, surroundings, options);
 }
 
 /** A file without steps is no fault, and seldom what somebody wants. */

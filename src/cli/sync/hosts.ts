@@ -7,6 +7,7 @@ import { type EnvOptions } from '../env.ts';
 export function envOptions(config: SyncConfig): EnvOptions {
   return {
     skipDockerConfig: config.skipDockerConfig,
+    userAgent: config.userAgent === '' ? undefined : config.userAgent,
     hosts: new Map(config.creds.map((host) => [host.registry, settingsOf(host)])),
     explicit: config.creds.flatMap(credentialOf),
     keptAs: new Map(
