@@ -1,4 +1,5 @@
 import { type Clock } from '../../core/clock.ts';
+import { isCode } from '../../core/errors.ts';
 import { discard } from '../../io/httpMessages.ts';
 import { Bearer } from './bearer.ts';
 import { remember } from './bounded.ts';
@@ -28,6 +29,11 @@ type Mode =
   | { readonly kind: 'basic' }
   | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined };
 
+interface KeptLogin {
+  readonly found: Promise<Login | undefined>;
+  readonly until: number;
+}
+
 /** How a need is met. */
 interface Asking {
   readonly mode: Mode;
@@ -47,7 +53,7 @@ export class Auth {
   readonly #realms: Realms;
   readonly #bearer: Bearer;
   readonly #askings = new Map<string, Asking>();
-  readonly #logins = new Map<string, { readonly found: Promise<Login | undefined>; readonly until: number }>();
+  readonly #logins = new Map<string, KeptLogin>();
   /** As the registry last asked for it. */
   #mode: Mode | undefined;
 
@@ -60,11 +66,24 @@ export class Auth {
   }
 
   /**
-   * Sends a request with what is known, and once more when the registry asks for something better.
+   * Sends a request with what is known, and once more when the registry asks for something better, or when the login that it refused is
+   * another one by now: those of clouds end after some hours.
    * @throws AnswerError for a 401 that stands; OclError when the same was refused a short while ago; see FetchToken
    */
   async send(out: Outgoing): Promise<Answer> {
     const login = await this.#login(out.need.repository);
+    try {
+      return await this.#sendAs(login, out);
+    } catch (error) {
+      if (!isCode(error, 'OCL_UNAUTHORIZED')) throw error;
+      // What became of the refusal is the news, also where the helper fails now.
+      const other = await this.#otherLogin(login, out.need.repository).catch(() => undefined);
+      if (other === undefined) throw error;
+      return await this.#sendAs(other, out);
+    }
+  }
+
+  async #sendAs(login: Login | undefined, out: Outgoing): Promise<Answer> {
     const right = rightOf(out.need, login);
     this.#refusals.check(right, out.action);
     const used = await this.#known(out, login);
@@ -182,9 +201,27 @@ export class Auth {
     const now = clock.now();
     const known = this.#logins.get(key);
     if (known !== undefined && now < known.until) return known.found;
-    const found = findLogin(credentials, registry, repository);
-    remember(this.#logins, key, { found, until: now + CREDENTIAL }, MAX_KEPT);
-    return found;
+    const entry = { found: findLogin(credentials, registry, repository), until: now + CREDENTIAL };
+    remember(this.#logins, key, entry, MAX_KEPT);
+    // A helper that fails, or a file that somebody is writing, may be well the next time.
+    entry.found.catch(() => this.#forgetLogin(key, entry));
+    return entry.found;
+  }
+
+  /** The login that is kept now, when that is another one than the refused. */
+  async #otherLogin(refused: Login | undefined, repository: string | undefined): Promise<Login | undefined> {
+    const key = repository ?? '';
+    const known = this.#logins.get(key);
+    if ((await known?.found) === refused) {
+      if (refused !== undefined) this.#options.credentials.forget?.(refused.credential);
+      this.#forgetLogin(key, known);
+    }
+    const now = await this.#login(repository);
+    return loginKey(now) === loginKey(refused) ? undefined : now;
+  }
+
+  #forgetLogin(key: string, entry: KeptLogin | undefined): void {
+    if (this.#logins.get(key) === entry) this.#logins.delete(key);
   }
 }
 

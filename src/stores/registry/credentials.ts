@@ -60,6 +60,8 @@ export interface CredentialOptions {
   readonly keptAs?: ReadonlyMap<string, KeptAs> | undefined;
   /** Without it, entries that name a helper fail. */
   readonly askHelper?: AskHelper | undefined;
+  /** Lets go of what a helper answered; see HelperAnswers. */
+  readonly forgetAnswer?: ((answer: Credential) => void) | undefined;
   readonly emit?: Emit | undefined;
 }
 
@@ -72,6 +74,8 @@ export interface Credentials {
   find(registry: string, repository: string | undefined): Promise<Credential | undefined>;
   /** The same with its source, where that is known. */
   readonly locate?: (registry: string, repository: string | undefined) => Promise<FoundCredential | undefined>;
+  /** A registry has refused this one, as it was found: what keeps it is asked anew the next time. */
+  readonly forget?: (credential: Credential) => void;
 }
 
 export const anonymous: Credentials = { find: () => Promise.resolve(undefined) };
@@ -153,7 +157,11 @@ export function createCredentials(options: CredentialOptions): Required<Credenti
     return { credential, source: { kind: 'helper', where: `${helper} (named in ${where})` } };
   }
 
-  return { locate, find: async (registry, repository) => (await locate(registry, repository))?.credential };
+  return {
+    locate,
+    find: async (registry, repository) => (await locate(registry, repository))?.credential,
+    forget: (credential) => options.forgetAnswer?.(credential),
+  };
 }
 
 /** The name under which helpers keep the login of a registry. */

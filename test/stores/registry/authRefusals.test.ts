@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type OclError } from '../../../src/core/errors.ts';
-import { type Credential, type Credentials } from '../../../src/stores/registry/credentials.ts';
+import { OclError } from '../../../src/core/errors.ts';
+import { createCredentials, type Credential, type Credentials } from '../../../src/stores/registry/credentials.ts';
+import { rememberHelper, type AskHelper } from '../../../src/stores/registry/helperCache.ts';
+import { fakeClock } from '../../support/fakeClock.ts';
 import { reply, replyJson, type Handler } from '../../support/scriptedServer.ts';
 import {
   basicOf,
@@ -108,6 +110,61 @@ describe('a wrong password', () => {
     for (const name of names.slice(0, 10))
       await expect(listAll(side.at(name).tags())).rejects.toMatchObject({ code: 'OCL_UNAUTHORIZED' });
     expect(side.tokens.count('refused')).toBe(1);
+  });
+});
+
+describe('a login that ended', () => {
+  const old: Credential = { kind: 'password', username: 'me', password: 'old' };
+
+  /** A helper that gives `answers` one after the other, and counts its runs. */
+  function helped(answers: readonly (Credential | Error)[]): { credentials: Credentials; runs: () => number } {
+    let runs = 0;
+    const { ask, forget } = rememberHelper(async () => {
+      const answer = answers[Math.min(runs++, answers.length - 1)];
+      if (answer instanceof Error) throw answer;
+      return answer;
+    }, fakeClock());
+    const askHelper: AskHelper = (_name, _server, keep) => ask('own', 'all', keep);
+    const files = [{ name: 'TEXT', text: '{"credsStore":"own"}' }];
+    return { credentials: createCredentials({ files, askHelper, forgetAnswer: forget }), runs: () => runs };
+  }
+
+  it.each(['Bearer realm="/token"', 'Basic realm="x"'])(
+    'is asked of its helper once more, for all images together: %s',
+    async (challenge) => {
+      const right = basicOf('me:söcret:x');
+      const token: Handler = (response, request) =>
+        request.headers.authorization === right
+          ? replyJson(200, { token: 't' })(response, request)
+          : reply(401)(response, request);
+      const guard = guarded(challenge, (value) => value === 'Bearer t' || value === right, tags);
+      const { credentials, runs } = helped([old, password]);
+      const side = await scripted(
+        { ...Object.fromEntries(names.map((name) => [list(name), guard])), 'GET /token': token },
+        { credentials },
+      );
+      expect(await all(at(side))).toEqual(names.map(() => ['v1']));
+      expect(runs()).toBe(2);
+    },
+  );
+
+  it('is refused where its helper has no other', async () => {
+    const { credentials, runs } = helped([old, { ...old }]);
+    const side = await behindTokens({}, lists(...names), credentials);
+    const outcomes = await all((name) => side.at(name).tags());
+    expect(outcomes.map((outcome) => (outcome as OclError).code)).toEqual(names.map(() => 'OCL_UNAUTHORIZED'));
+    expect([runs(), side.tokens.asked.length]).toEqual([2, 1]);
+  });
+
+  it('is not missed for long when its helper failed once', async () => {
+    const { credentials } = helped([password]);
+    let fails = true;
+    const find: Credentials['find'] = (...args) =>
+      fails ? Promise.reject(new OclError('OCL_UNAUTHORIZED', 'Cannot ask: locked')) : credentials.find(...args);
+    const side = await behindTokens({}, lists('app'), { find });
+    await expect(listAll(side.at('app').tags())).rejects.toMatchObject({ message: 'Cannot ask: locked' });
+    fails = false;
+    expect(await listAll(side.at('app').tags())).toEqual(['v1']);
   });
 });
 

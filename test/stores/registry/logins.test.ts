@@ -249,7 +249,7 @@ describe('the answer of a helper', () => {
   it('is asked for once by all who want it, and lasts for its time', async () => {
     const clock = fakeClock();
     let runs = 0;
-    const ask = rememberHelper(async () => (runs++, me), clock);
+    const { ask } = rememberHelper(async () => (runs++, me), clock);
     expect(await Promise.all([ask('h', 'a'), ask('h', 'a'), ask('h', 'a')])).toEqual([me, me, me]);
     expect(runs).toBe(1);
     await ask('h', 'b');
@@ -269,7 +269,7 @@ describe('the answer of a helper', () => {
   it('is asked for again soon after it failed or there was none', async () => {
     const clock = fakeClock();
     const answers = [Promise.reject(new Error('locked')), Promise.resolve(undefined), Promise.resolve(me)];
-    const ask = rememberHelper(() => answers.shift() ?? Promise.reject(new Error('too often')), clock);
+    const { ask } = rememberHelper(() => answers.shift() ?? Promise.reject(new Error('too often')), clock);
     await expect(ask('h', 'a')).rejects.toThrow('locked');
     clock.advance(4999);
     await expect(ask('h', 'a')).rejects.toThrow('locked');
@@ -279,6 +279,23 @@ describe('the answer of a helper', () => {
     expect(await ask('h', 'a')).toBeUndefined();
     clock.advance(1);
     expect(await ask('h', 'a')).toEqual(me);
+  });
+
+  it('that was refused is asked for anew, and not again when it stands', async () => {
+    const clock = fakeClock();
+    const answers: Credential[] = [me, { ...me }, { ...me, password: 'new' }];
+    let runs = 0;
+    const { ask, forget } = rememberHelper(async () => answers[runs++], clock);
+    const first = await ask('h', 'a');
+    forget(first ?? me);
+    const second = await ask('h', 'a');
+    expect([second, runs]).toEqual([me, 2]);
+    forget(first ?? me);
+    forget(second ?? me);
+    expect(await ask('h', 'a')).toBe(second);
+    clock.advance(3_600_000);
+    expect(await ask('h', 'a')).toMatchObject({ password: 'new' });
+    expect(runs).toBe(3);
   });
 
   it('is asked for under the name, and kept as long, as the settings of a host say', async () => {
