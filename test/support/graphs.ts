@@ -53,6 +53,8 @@ export interface ImageOptions {
   readonly algorithm?: Algorithm;
   readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** When it was made, as its config tells. */
+  readonly created?: string;
 }
 
 /** A single-platform image with a config and, unless layers are given, two layers. */
@@ -66,6 +68,7 @@ export function image(options: ImageOptions = {}): Graph {
   const config = jsonPiece(
     {
       ...platform,
+      ...(options.created === undefined ? {} : { created: options.created }),
       config: { Env: [`NAME=${name}`] },
       rootfs: { type: 'layers', diff_ids: layers.map(({ descriptor }) => descriptor.digest) },
     },
