@@ -26,6 +26,8 @@ const SPREAD = 5000;
 const DOWN = 2 * 60_000;
 /** Milliseconds between two requests to a host that is down, or that asked for more silence than is waited for. */
 const PROBE = 30_000;
+/** Silences that a request waits for before it begins: during the first one others may hear of a longer one, and there has to be an end. */
+const WAITS = 2;
 /** Milliseconds that are waited for without telling. */
 const QUIET = 5000;
 
@@ -43,6 +45,7 @@ export class Turns {
   #quietUntil = 0;
   #nextStart = 0;
   #failingSince: number | undefined;
+  #lastFailure = 0;
   #lastFailed: Turn | undefined;
   #refusal: { readonly until: number; readonly code: ErrorCode; readonly again: number } | undefined;
   #toldUntil = 0;
@@ -63,22 +66,29 @@ export class Turns {
   /** Waits until a request may begin. @throws OCL_UNREACHABLE, OCL_RATE_LIMITED where waiting is of no use; the signal's reason */
   async enter(action: string, signal: AbortSignal | undefined): Promise<void> {
     const { clock, requestsPerSecond: rate } = this.#options;
-    const now = clock.now();
-    if (this.#refusal !== undefined && now < this.#refusal.until) throw this.#refused(action);
-    if (this.isDown(now) && now < this.#quietUntil) {
-      const { host } = this.#options;
-      throw new OclError(
-        'OCL_UNREACHABLE',
-        `Cannot ${action}: ${host} fails since ${timeOf(this.#failingSince ?? now)}`,
-        {
-          hint: `ocl ping ${host}`,
-        },
-      );
+    for (let waits = 0; ; waits++) {
+      const now = clock.now();
+      this.#refuseDown(action, now);
+      if (this.#quietUntil <= now || waits === WAITS) break;
+      const rest = this.#quietUntil - now;
+      await this.sleep(rest + this.#spread(rest), signal);
     }
-    const quiet = this.#quietUntil <= now ? now : this.#quietUntil + this.#spread(this.#quietUntil - now);
-    const start = Math.max(quiet, rate > 0 ? this.#nextStart : 0);
-    if (rate > 0) this.#nextStart = start + 1000 / rate;
+    if (rate === 0) return;
+    const now = clock.now();
+    const start = Math.max(now, this.#nextStart);
+    this.#nextStart = start + 1000 / rate;
     if (start > now) await this.sleep(start - now, signal);
+  }
+
+  #refuseDown(action: string, now: number): void {
+    if (this.#refusal !== undefined && now < this.#refusal.until) throw this.#refused(action);
+    if (!this.isDown(now) || now >= this.#quietUntil) return;
+    const { host } = this.#options;
+    throw new OclError(
+      'OCL_UNREACHABLE',
+      `Cannot ${action}: ${host} fails since ${timeOf(this.#failingSince ?? now)}`,
+      { hint: `ocl ping ${host}` },
+    );
   }
 
   /** Milliseconds that a request waits before its next try; undefined: no further try makes sense. */
@@ -132,7 +142,12 @@ export class Turns {
       this.#quietUntil = Math.max(this.#quietUntil, now + asked);
       return news;
     }
-    if (status !== 429) this.#failingSince ??= now;
+    if (status !== 429) {
+      // After a time in which nothing was asked nothing is known.
+      if (now - this.#lastFailure >= DOWN) this.#failingSince = undefined;
+      this.#failingSince ??= now;
+      this.#lastFailure = now;
+    }
     // What a single request meets may be its own: a broken image must not slow down those of a healthy host.
     const several = status === 429 || this.#level > 0 || (this.#lastFailed !== undefined && this.#lastFailed !== turn);
     this.#lastFailed = turn;

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type OclEvent } from '../../../src/core/events.ts';
 import { ConnectionError } from '../../../src/io/connectionError.ts';
 import { type HttpResponse } from '../../../src/io/httpMessages.ts';
@@ -158,7 +158,39 @@ describe('a host that asks for silence', () => {
   });
 });
 
+it('requests that wait hear of a longer silence that is asked for meanwhile', async () => {
+  const waits: { readonly ms: number; readonly end: () => void }[] = [];
+  let now = START;
+  const clock = {
+    now: () => now,
+    sleep: (ms: number) => new Promise<void>((resolve) => void waits.push({ ms, end: resolve })),
+  };
+  const { turns } = host({ clock });
+  let tell: (response: HttpResponse) => void = () => {};
+  const slow = new Promise<HttpResponse>((resolve) => (tell = resolve));
+  const underway = turns.turn().run('ask', () => slow, undefined);
+  await turns.turn().run('ask', async () => answer([429, '2']), undefined);
+  let asked = 0;
+  const waiting = turns.turn().run('ask', async () => (asked++, answer(200)), undefined);
+  tell(answer([429, '60']));
+  await underway;
+  now += 2000;
+  waits[0]?.end();
+  await vi.waitFor(() => expect(waits).toHaveLength(2));
+  expect([waits.map(({ ms }) => ms), asked]).toEqual([[2000, 58_000], 0]);
+  now += 58_000;
+  waits[1]?.end();
+  expect((await waiting).status).toBe(200);
+});
+
 describe('a host that is down', () => {
+  it('is not one that failed once, and was left alone since', async () => {
+    const { ask, clock } = host();
+    await expect(ask('broken')).rejects.toMatchObject({ code: 'OCL_UNREACHABLE' });
+    clock.advance(3_600_000);
+    expect(await ask('broken', 'broken', 200)).toBe(200);
+  });
+
   it('is asked a bounded number of times, however much there is to do', async () => {
     let asked = 0;
     const { turns, clock } = host();
