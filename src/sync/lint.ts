@@ -7,14 +7,6 @@ import { type FileInput } from './schema.ts';
 import { lintRange } from './semver.ts';
 import { lintPattern } from './tagFilter.ts';
 
-/** Keys that are read and merged and have no effect yet, and what happens instead. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  interval: 'each step runs once',
-  schedule: 'each step runs once',
-  ratelimit: 'images are copied without looking at the limit',
-  prune: 'nothing is taken away',
-};
-
 /** Keys that change nothing, and why that is right. */
 const IGNORED: Readonly<Record<string, string>> = {
   referrerSlow: 'referrers in layouts are always found',
@@ -56,9 +48,8 @@ function nameUnused(section: object | null | undefined, path: YamlPath, warn: Wa
     const at = [...path, key];
     if (key === 'fastCopy') warn(at, 'fastCopy is read as fastCheck; regsync ignores it');
     if (key === 'scheme') warn(at, 'scheme changes nothing, as in regsync; write tls: disabled for http');
-    const [why, instead] = [IGNORED[key], NOT_YET[key]];
+    const why = IGNORED[key];
     if (why !== undefined) warn(at, `${key} changes nothing: ${why}`, 'info');
-    if (instead !== undefined) warn(at, `${key} is not acted upon yet: ${instead}`);
   }
 }
 

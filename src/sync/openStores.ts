@@ -1,3 +1,4 @@
+import { onlyRoot } from '../artifact/onlyRoot.ts';
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { onSide, toOclError, type OclError } from '../core/errors.ts';
@@ -74,7 +75,7 @@ export class OpenStores<T = never> {
   async resolve(reference: Reference): Promise<Descriptor> {
     return await once(this.#resolved, imageKey(reference), async () => {
       try {
-        return await (await this.source(reference)).resolve(wantedName(reference) ?? 'latest');
+        return await onlyRoot(await this.source(reference), wantedName(reference));
       } catch (error) {
         throw onSide(error, 'source');
       }

@@ -36,7 +36,7 @@ function given(step: SyncStep, end: string, name: string): string {
   return text;
 }
 
-/** An image as source or target of a step: without tag and digest it is `latest`. @throws OCL_REFERENCE_INVALID */
+/** An image as source or target of a step: without tag and digest it is `latest`, or the only one of an archive. @throws OCL_REFERENCE_INVALID */
 export function imageReference(text: string): Reference {
   const reference = asLayout(parseReference(text));
   if (reference.tag !== undefined && reference.kind === 'layout' && !isTag(reference.tag)) {
@@ -45,7 +45,8 @@ export function imageReference(text: string): Reference {
       `Cannot read the reference ${JSON.stringify(text)}: ${JSON.stringify(reference.tag)} is no tag`,
     );
   }
-  return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
+  const named = reference.tag !== undefined || reference.digest !== undefined;
+  return named || reference.kind.endsWith('archive') ? reference : { ...reference, tag: 'latest' };
 }
 
 /** A repository as source or target of a step. @throws OCL_REFERENCE_INVALID, also when it names one image of the repository */

@@ -9,7 +9,7 @@ import { type Source } from '../../core/store.ts';
 import { loadDocument } from '../../copy/documents.ts';
 import { verifying } from '../../io/verify.ts';
 import { defineCommand } from '../command.ts';
-import { onlyRoot } from '../onlyRoot.ts';
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 

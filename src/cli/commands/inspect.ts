@@ -6,7 +6,7 @@ import { defineCommand } from '../command.ts';
 import { formatBytes } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
-import { onlyRoot } from '../onlyRoot.ts';
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 
 export const inspectCommand = defineCommand(
   (cli) =>

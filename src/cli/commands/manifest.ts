@@ -3,7 +3,7 @@ import { OclError } from '../../core/errors.ts';
 import { wantedName } from '../../core/reference.ts';
 import { loadDocument } from '../../copy/documents.ts';
 import { defineCommand } from '../command.ts';
-import { onlyRoot } from '../onlyRoot.ts';
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 

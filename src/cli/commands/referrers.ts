@@ -2,7 +2,7 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { printable } from '../../core/redact.ts';
 import { wantedName } from '../../core/reference.ts';
 import { defineCommand } from '../command.ts';
-import { onlyRoot } from '../onlyRoot.ts';
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { formatBytes, formatTable } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';

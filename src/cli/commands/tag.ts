@@ -7,7 +7,7 @@ import { type RootName } from '../../core/store.ts';
 import { readVerified } from '../../io/verify.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { defineCommand } from '../command.ts';
-import { onlyRoot } from '../onlyRoot.ts';
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
 

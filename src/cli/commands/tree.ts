@@ -4,7 +4,7 @@ import { printable } from '../../core/redact.ts';
 import { formatReference, wantedName } from '../../core/reference.ts';
 import { shortDigest } from '../../core/digest.ts';
 import { defineCommand } from '../command.ts';
-import { onlyRoot } from '../onlyRoot.ts';
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { formatBytes } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
