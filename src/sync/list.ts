@@ -1,6 +1,7 @@
 import { type Clock } from '../core/clock.ts';
 import { toOclError, OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
+import { redact } from '../core/redact.ts';
 import { formatReference, isRepository, isTag, parseReference, type Reference } from '../core/reference.ts';
 import { type Stores } from '../core/store.ts';
 import { createdAt } from './created.ts';
@@ -81,7 +82,7 @@ export async function listJobs(steps: readonly SyncStep[], context: ListContext)
     try {
       lists[index] = await listStep(step, context, { failed, repositories });
     } catch (error) {
-      failed.push({ step, image: step.source === '' ? stepName(step) : step.source, error: toOclError(error) });
+      failed.push({ step, image: step.source === '' ? stepName(step) : redact(step.source), error: toOclError(error) });
     }
   });
   if (context.signal?.aborted === true) throw toOclError(context.signal.reason);
@@ -204,7 +205,11 @@ async function listRepositories(step: SyncStep, context: ListContext, found: Fou
     try {
       lists[index] = await listTags(step, ends(repository), filter, context, found);
     } catch (error) {
-      found.failed.push({ step, image: `${source.replace(/\/+$/, '')}/${repository}`, error: toOclError(error) });
+      found.failed.push({
+        step,
+        image: redact(`${source.replace(/\/+$/, '')}/${repository}`),
+        error: toOclError(error),
+      });
     }
   });
   return lists.flat();
