@@ -98,6 +98,16 @@ const CASES: Record<string, Case> = {
       },
     ]),
   ),
+  'src/sync/server/a.ts': {
+    no: [
+      ...HOMELESS,
+      '../../stores.ts',
+      '../journal/x.ts',
+      '../template/x.ts',
+      ...room('../../', ['copy', 'serve', 'cli']),
+    ],
+    yes: ['./b.ts', '../run.ts', '../schedule/x.ts', ...room('../../', ['core', 'io'])],
+  },
   'src/stores.ts': {
     no: [...HOMELESS, './index.ts', './cli/x.ts', '../test/x.ts'],
     yes: room('./', without(ROOMS, 'cli')),

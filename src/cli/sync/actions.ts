@@ -8,6 +8,11 @@ export const ACTIONS: readonly (CommandEntry & { readonly usage: string })[] = [
     load: async () => (await import('./once.ts')).once,
   },
   {
+    usage: 'server',
+    describe: 'Mirror each step when its interval or schedule says, until it is stopped',
+    load: async () => (await import('./server.ts')).server,
+  },
+  {
     usage: 'check',
     describe: 'Say what would be copied, and copy nothing',
     load: async () => (await import('./check.ts')).check,

@@ -114,7 +114,7 @@ describe('a server', () => {
         .filter(({ sources, how, at }) => !how.missing && at < ends && sources.includes(`s.test/${name}`))
         .map(({ at }) => new Date(at).toISOString().slice(8, 16));
     // Until the 25th of October Berlin is two hours ahead of UTC, and on that day half past two comes twice.
-    expect(times('night')).toEqual([...['23T00:30', '24T00:30', '25T00:30'], ...['25T01:30', '26T01:30', '27T01:30']]);
+    expect(times('night')).toEqual('23T00:30 24T00:30 25T00:30 25T01:30 26T01:30 27T01:30'.split(' '));
     expect(times('weekly')).toEqual(['25T12:15']);
     expect(times('six')).toHaveLength(16);
     expect(bench.server.view.states.map(({ totals }) => totals.missed + totals.overlaps)).toEqual([0, 0, 0]);
