@@ -3,6 +3,7 @@ import { type YamlPath } from '../io/yaml.ts';
 import { compareScalars, findUnknown, type Warn } from './lintKeys.ts';
 import { ScheduleError } from './schedule/cronText.ts';
 import { readSchedule } from './schedule/schedule.ts';
+import { hasTag } from './lintTags.ts';
 import { type FileInput } from './schema.ts';
 import { lintRange } from './semver.ts';
 import { lintPattern } from './tagFilter.ts';
@@ -31,7 +32,7 @@ export function lintFile(raw: unknown, file: FileInput, schema: ZodType, warn: W
     lintSchedule(step.schedule, [...path, 'schedule'], warn);
     if (!['image', 'repository', 'registry', 'feed'].includes(step.type ?? ''))
       warn([...path, 'type'], 'the type must be image, repository, registry or feed: this step will fail');
-    if (step.type === 'repository' && hasTag(step.source))
+    if (step.type === 'repository' && hasTag(step.source ?? ''))
       warn(
         [...path, 'source'],
         'the source of a repository step has a tag: this step will fail; use type: image, or take the tag away and name it under tags',
@@ -51,11 +52,6 @@ function nameUnused(section: object | null | undefined, path: YamlPath, warn: Wa
     const why = IGNORED[key];
     if (why !== undefined) warn(at, `${key} changes nothing: ${why}`, 'info');
   }
-}
-
-/** Whether a source names one image: what follows its last slash has a colon or an @. */
-function hasTag(source: string | null | undefined): boolean {
-  return /[:@][^/]*$/.test((source ?? '').replace(/^[a-z-]+:\/\//, ''));
 }
 
 function lintSchedule(schedule: string | null | undefined, path: YamlPath, warn: Warn): void {

@@ -3,7 +3,7 @@ import { type YamlPath } from '../io/yaml.ts';
 import { type Warn } from './lintKeys.ts';
 import { lintPlatform } from './lintPlatforms.ts';
 import { lintSecrets } from './lintSecrets.ts';
-import { lintTagFilter } from './lintTags.ts';
+import { hasTag, lintTagFilter } from './lintTags.ts';
 import { RATE_LIMIT_FLOOR } from './merge.ts';
 import {
   checkTarget,
@@ -127,7 +127,7 @@ function lintEnds(step: SyncStep, path: YamlPath, warn: Warn): void {
   if (step.source.trim() === '') {
     if (type !== 'feed') warn(path, 'the step has no source: it will fail');
     else if (step.feed === '') warn(path, 'the step has neither feed nor source: it will fail');
-  } else if (type !== 'repository' || !/[:@][^/]*$/.test(step.source)) {
+  } else if (type !== 'repository' || !hasTag(step.source)) {
     // A tag in the source of a repository is told of whenever the file is read.
     tell([...path, 'source'], () => readSource(step));
   }

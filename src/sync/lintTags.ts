@@ -36,3 +36,8 @@ function plainTag(pattern: string): string | undefined {
   const text = pattern.replaceAll(/\\([.-])/g, '$1');
   return /^[A-Za-z0-9_.-]+$/.test(text) ? text : undefined;
 }
+
+/** Whether a source, its templates not expanded, names one image: what follows its last slash has a colon or an @. */
+export function hasTag(source: string): boolean {
+  return /[:@][^/]*$/.test(source.trim().replace(/^(?:[a-z]+:\/\/|oci:|oci-archive:|docker-archive:)/, ''));
+}

@@ -191,15 +191,6 @@ describe('everything.yaml', () => {
   });
 });
 
-describe('examples', () => {
-  it.each(['docker-hub.yaml', 'ghcr.yaml', 'library.yaml'])('%s loads without a warning', (name) => {
-    const text = readFileSync(new URL(`../../examples/${name}`, import.meta.url), 'utf8');
-    const { config, warnings } = loadConfig(text, name, surroundings());
-    expect(config.steps.length).toBeGreaterThan(0);
-    expect(warnings).toEqual([]);
-  });
-});
-
 describe('loadConfig', () => {
   it('takes an empty file for an empty configuration', () => {
     for (const text of ['', '# nothing\n', '{}', 'sync:\n', 'version: "1"\ncreds: ~\ndefaults:\nsync: []\n']) {

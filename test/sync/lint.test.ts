@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { surroundings } from '../support/surroundings.ts';
 import { loadConfig } from '../../src/sync/config.ts';
@@ -150,6 +151,10 @@ describe('lint', () => {
       `sync: [{${REPOSITORY}, tags: {allow: [a]}}, {${REPOSITORY}, tags: {allow: [b]}}]`,
     ],
     ['an archive as source', `sync: [{type: image, source: 'oci-archive:x.tar:1', target: b.test/x, interval: 1h}]`],
+    [
+      'an archive of a repository',
+      "sync: [{type: repository, source: 'oci-archive:x.tar', target: b.test/x, interval: 1h}]",
+    ],
     ['a directory of layouts', 'sync: [{type: registry, source: ocidir://mirror, target: b.test, interval: 1h}]'],
   ])('says nothing of %s', (_, text) => {
     expect(lint(text)).toEqual([]);
@@ -187,6 +192,17 @@ describe('lint', () => {
   it('holds thousands of steps', () => {
     const text = `sync:\n${Array.from({ length: 8000 }, (_, i) => `  - {type: repository, source: a.test/x${i}, target: b.test/x${i}, interval: 1h, platforms: [linux/amd64]}\n`).join('')}`;
     expect(lint(text)).toEqual([]);
+  });
+});
+
+describe('examples', () => {
+  const directory = new URL('../../examples/', import.meta.url);
+  const names = readdirSync(directory, { recursive: true }).map(String);
+
+  it.each(names.filter((name) => name.endsWith('.yaml')))('%s is in order', (name) => {
+    const text = readFileSync(new URL(name, directory), 'utf8');
+    expect(loadConfig(text, name, surroundings()).config.steps.length).toBeGreaterThan(0);
+    expect(lint(text).filter((line) => !line.startsWith('info'))).toEqual([]);
   });
 });
 
