@@ -67,9 +67,10 @@ export class Copier {
 
   /** What a copy would do, without doing it: every node, and whether the sink has it. */
   async plan(request: CopyRequest): Promise<CopyPlan> {
-    if (isCurrent(request, await find(request))) return { current: true, nodes: [], tags: [] };
+    const before = await find(request);
+    if (isCurrent(request, before)) return { current: true, nodes: [], tags: [] };
     const { to } = request;
-    const graph = await this.#run.walk(request);
+    const graph = withoutWhatIsNamed(await this.#run.walk(request), request, before);
     const nodes = await allSettled(
       [...inOrder(graph)].map(async ({ descriptor, present }) => ({
         descriptor,
@@ -113,7 +114,7 @@ export class Copier {
   ): Promise<CopyResult> {
     const { to, name } = request;
     await targetSide(async () => await to.begin?.());
-    const graph = await this.#run.walk(request);
+    const graph = withoutWhatIsNamed(await this.#run.walk(request), request, before);
     this.#run.planned(request, graph);
     const outcomes = new Map<Digest, Outcome>();
     const ensure = this.#ensurer(request, flights, outcomes);
@@ -149,6 +150,7 @@ export class Copier {
     }
     for (const { tag, node } of digestTags) {
       await ensure(node);
+      if (node.present && (await targetSide(() => request.to.find(tag)))?.digest === node.descriptor.digest) continue;
       await this.#tag(node.descriptor, digestTagName(request.name, tag), request);
     }
   }
@@ -188,6 +190,14 @@ export class Copier {
     if (flights === undefined) this.#flights.set(to, (flights = new Flights()));
     return flights;
   }
+}
+
+/** An index that is written anew has a digest that nobody could ask for before: a registry that has it under its name has all of it. */
+function withoutWhatIsNamed(graph: Graph, { root, to, select }: CopyRequest, before: Descriptor | undefined): Graph {
+  const { descriptor } = graph.root;
+  const isThere = descriptor.digest !== root.digest && descriptor.digest === before?.digest;
+  if (!isThere || to.presence !== 'graph' || select?.force === true) return graph;
+  return { ...graph, root: { descriptor, children: [], present: true } };
 }
 
 async function find({ name, to }: CopyRequest): Promise<Descriptor | undefined> {

@@ -5,6 +5,7 @@ import { eachLimited } from './limit.ts';
 import { type SyncJob } from './list.ts';
 import { type ImageOutcome } from './outcome.ts';
 import { bareRepository, repositoryKey } from './references.ts';
+import { tagsIn } from './tagNames.ts';
 
 export interface Missing {
   /** What is not there, or goes by a digest, in the order given. */
@@ -47,7 +48,7 @@ async function tagsOf(target: Reference, stores: Stores): Promise<ReadonlySet<st
   try {
     const source = await stores.source(bareRepository(target));
     try {
-      for await (const tag of source.tags()) tags.add(tag);
+      for await (const tag of tagsIn(source)) tags.add(tag);
     } finally {
       await source.close();
     }

@@ -1,4 +1,4 @@
-import { selectEntries, type Select } from '../copy/select.ts';
+import { rewriteIndex, selectEntries, type Select } from '../copy/select.ts';
 import { type Descriptor, type Platform } from '../core/descriptor.ts';
 import { onSide, OclError, toOclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -52,11 +52,15 @@ async function decide(job: SyncJob, open: OpenRepositories): Promise<ResolvedJob
     return { ...whole, action: 'skip', reason: `its type ${source.mediaType} is not among mediaTypes` };
   }
   if (step.platform !== '' && isIndexType(source.mediaType)) {
-    const index = await readIndex(job, source, open, sink);
+    const { document: index } = await readIndex(job, source, open, sink);
     const root = choosePlatform(index.manifests, readPlatform(step.platform), job.image);
     return settle(job, { root, before, select }, extra);
   }
   const isSparse = step.platforms.length > 0 && isIndexType(source.mediaType);
+  if (isSparse && step.sparse === 'rewrite' && before !== undefined && before.digest !== source.digest) {
+    const root = await rewrittenRoot(job, source, open, sink);
+    if (root.digest === before.digest) return settle(job, { root, before, select }, extra);
+  }
   if (
     isSparse &&
     before?.digest === source.digest &&
@@ -147,19 +151,31 @@ async function findTarget(job: SyncJob, sink: Sink, source: Descriptor): Promise
 /** A target that has the index may lack a platform that was added to the step since. A store that vouches for single nodes is gone through anyway. */
 async function hasPlatforms(job: SyncJob, root: Descriptor, open: OpenRepositories, sink: Sink): Promise<boolean> {
   if (job.step.fastCheck || sink.presence === 'node') return true;
-  const index = await readIndex(job, root, open, sink);
+  const { document: index } = await readIndex(job, root, open, sink);
   const entries = selectEntries(index, job.step.platforms.map(sparsePlatform), job.image);
   const present = await Promise.all(entries.map((entry) => sink.has(entry)));
   return present.every(Boolean);
 }
 
 /** From the target when it has it: reading a manifest at a public source counts as a pull. */
-async function readIndex(job: SyncJob, descriptor: Descriptor, open: OpenRepositories, sink: Sink): Promise<Index> {
+async function readIndex(
+  job: SyncJob,
+  descriptor: Descriptor,
+  open: OpenRepositories,
+  sink: Sink,
+): Promise<{ readonly bytes: Uint8Array; readonly document: Index }> {
   const bytes = (await sink.document?.(descriptor)) ?? (await readSource(job, descriptor, open));
   const document = parseManifest(bytes, descriptor.mediaType, `the index of ${job.image}`);
   if (document.kind !== 'index')
     throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read the index of ${job.image}: it is a manifest`);
-  return document;
+  return { bytes, document };
+}
+
+/** What an index becomes that is written anew for the platforms of its step: it is by this digest that the target has it. */
+async function rewrittenRoot(job: SyncJob, root: Descriptor, open: OpenRepositories, sink: Sink): Promise<Descriptor> {
+  const { bytes, document } = await readIndex(job, root, open, sink);
+  const entries = selectEntries(document, job.step.platforms.map(sparsePlatform), job.image);
+  return rewriteIndex(root, { bytes, document }, entries).descriptor;
 }
 
 async function readSource(job: SyncJob, descriptor: Descriptor, open: OpenRepositories): Promise<Uint8Array> {

@@ -93,5 +93,5 @@ function stepOf(world: SyncWorld, { type, from, to }: Row, name: string, [first]
   const tag = type === 'feed' ? ':2' : type === 'image' ? ':1' : '';
   const repository = type === 'registry' ? undefined : first;
   const ends = `source: "${world.place(from, 'source', repository)}${tag}", target: "${world.place(to, 'target', repository)}${tag}"`;
-  return `  - {type: ${type}, ${ends}, repos: {allow: ["${name}/.*"]}}`;
+  return `type: ${type}, ${ends}, repos: {allow: ["${name}/.*"]}`;
 }

@@ -8,13 +8,14 @@ import { createHttp } from '../../src/io/http.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
 import { createStores, type AllStores } from '../../src/stores.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
+import { tagsIn } from '../../src/sync/tagNames.ts';
 import { anonymous } from '../../src/stores/registry/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
 import { jsonLines, ocl } from '../support/cli.ts';
 import { startDockerRegistry, whyNoDockerRegistry } from '../support/dockerRegistry.ts';
 import { startEmbedded } from '../support/embedded.ts';
-import { startFaultProxy, type FaultProxy } from '../support/faultProxy.ts';
-import { bytesIn, put, type Graph } from '../support/graphs.ts';
+import { startFaultProxy, type FaultProxy, type Passed } from '../support/faultProxy.ts';
+import { all, bytesIn, put, type Graph } from '../support/graphs.ts';
 import { fill, type Named } from '../support/worlds.ts';
 
 export type ServerKind = 'embedded' | 'docker-registry';
@@ -36,13 +37,24 @@ export interface Summary {
   readonly bytes: number;
 }
 
+/** Number of requests by kind, of the kinds that there were. */
+export type Counts = Readonly<Record<string, number>>;
+
 export interface Ran {
   readonly status: number | null;
   readonly summary: Summary;
-  readonly stderr: string;
-  /** By end, then kind: how many requests there were, where there were any. */
-  readonly source: Readonly<Record<string, number>>;
-  readonly target: Readonly<Record<string, number>>;
+  readonly events: readonly SyncLine[];
+  readonly source: readonly Passed[];
+  readonly target: readonly Passed[];
+}
+
+/** A line of `ocl sync --json`. */
+export interface SyncLine {
+  readonly type: string;
+  readonly image?: string;
+  readonly outcome?: string;
+  readonly message?: string;
+  readonly error?: { readonly code: string };
 }
 
 /** A registry at each end, requests of which are counted, and a directory for what is on disk. */
@@ -128,11 +140,7 @@ export class SyncWorld {
   }
 
   async tags(place: string): Promise<readonly string[]> {
-    const tags = await this.#reading(place, async (source) => {
-      const found: string[] = [];
-      for await (const tag of source.tags()) found.push(tag);
-      return found;
-    });
+    const tags = await this.#reading(place, async (source) => await all(tagsIn(source)));
     return (tags ?? []).toSorted();
   }
 
@@ -147,18 +155,19 @@ export class SyncWorld {
   }
 
   /** Runs a file of these steps by the command. */
-  async sync(steps: string, args: readonly string[] = []): Promise<Ran> {
+  async sync(steps: readonly string[], args: readonly string[] = []): Promise<Ran> {
     const file = await this.file(steps);
     for (const proxy of [this.source, this.target]) proxy.rules();
     const { status, stdout, stderr } = await ocl(['sync', '--config', file, '--json', ...args]);
-    const summary = jsonLines<Summary>(stdout).find(({ type }) => type === 'summary');
+    const events = jsonLines<SyncLine & Summary>(stdout);
+    const summary = events.find(({ type }) => type === 'summary');
     if (summary === undefined) throw new Error(`ocl sync ends with ${status} and no summary: ${stderr}${stdout}`);
-    return { status, summary, stderr, source: countsOf(this.source), target: countsOf(this.target) };
+    return { status, summary, events, source: [...this.source.passed], target: [...this.target.passed] };
   }
 
-  async file(steps: string): Promise<string> {
+  async file(steps: readonly string[]): Promise<string> {
     const file = join(this.directory, 'sync.yaml');
-    await writeFile(file, `version: 1\nsync:\n${steps}\n`);
+    await writeFile(file, `version: 1\nsync:\n${steps.map((step) => `  - {${step}}\n`).join('')}`);
     return file;
   }
 
@@ -182,9 +191,10 @@ export class SyncWorld {
   }
 }
 
-function countsOf({ passed }: FaultProxy): Readonly<Record<string, number>> {
+/** Requests for the repositories whose names have this part. */
+export function countsOf(passed: readonly Passed[], part = '/'): Counts {
   const counts: Record<string, number> = {};
-  for (const { kind } of passed) counts[kind] = (counts[kind] ?? 0) + 1;
+  for (const { kind, path } of passed) if (path.includes(part)) counts[kind] = (counts[kind] ?? 0) + 1;
   return counts;
 }
 

@@ -4,7 +4,8 @@ import { type Emit, type OclEvent } from '../../core/events.ts';
 /** What the engine tells of its copies, as far as it is final: one that was refused for a limit may go on later, and has begun once. */
 export class Tellings {
   readonly #emit: Emit;
-  readonly #told = new WeakSet<OclError>();
+  /** Errors by the image of which they were told: that of a backup is told for the backup, and then for the image. */
+  readonly #told = new WeakMap<OclError, string>();
   readonly #begun = new Set<string>();
 
   constructor(emit: Emit) {
@@ -19,7 +20,7 @@ export class Tellings {
         this.#begun.add(event.image);
         return;
       }
-      this.#told.add(event.error);
+      this.#told.set(event.error, event.image);
     }
     this.#emit(event);
   };
@@ -27,8 +28,8 @@ export class Tellings {
   /** A failure is final: it is told, unless the engine has told it. */
   failed(image: string, error: OclError): void {
     this.#begun.delete(image);
-    if (this.#told.has(error)) return;
-    this.#told.add(error);
+    if (this.#told.get(error) === image) return;
+    this.#told.set(error, image);
     this.#emit({ type: 'image.failed', image, error });
   }
 }
