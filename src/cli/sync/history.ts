@@ -84,13 +84,11 @@ function errorText({ error }: Extract<HistoryRecord, { kind: 'image' }>): string
 function toMoment(text: string): ReturnType<typeof Since.parse> {
   const result = Since.safeParse(text);
   if (result.success) return result.data;
-  throw new OclError('OCL_USAGE', `Cannot use ${JSON.stringify(text)} as --since`, {
-    hint: 'write a date (2026-01-31), a time (2026-01-31T12:00:00Z) or how long ago (36h, 7d)',
-  });
+  throw new Error(`${text} is no date (2026-01-31), no time (2026-01-31T12:00:00Z) and no duration (36h, 7d)`);
 }
 
 function toLimit(value: unknown): number {
   const limit = Number(value);
-  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
-  throw new OclError('OCL_USAGE', `Cannot use ${JSON.stringify(value)} as --limit`, { hint: '0 is all' });
+  if (!Number.isSafeInteger(limit) || limit < 0) throw new Error(`${String(value)} is no count of lines; 0 is all`);
+  return limit;
 }
