@@ -6,6 +6,7 @@ import { type Emit } from '../core/events.ts';
 import { wantedName, type Reference } from '../core/reference.ts';
 import { type Sink, type Source, type Stores } from '../core/store.ts';
 import { bareRepository, imageKey, repositoryKey } from './references.ts';
+import { tagsIn } from './tagNames.ts';
 
 /** Milliseconds after which what was copied becomes durable and visible at the latest, so that a kill loses little. */
 const COMMIT_INTERVAL = 30_000;
@@ -87,7 +88,7 @@ export class OpenStores<T = never> {
     return await once(this.#tags, repositoryKey(reference), async () => {
       try {
         const tags: string[] = [];
-        for await (const tag of (await this.source(reference)).tags()) tags.push(tag);
+        for await (const tag of tagsIn(await this.source(reference))) tags.push(tag);
         return tags;
       } catch (error) {
         throw onSide(error, 'source');
