@@ -57,6 +57,7 @@ function readHost(
     reqPerSec: entry.reqPerSec && entry.reqPerSec > 0 ? entry.reqPerSec : undefined,
     mirrors: readMirrors(entry.mirrors ?? [], (message) => warn('mirrors', message)),
     priority: entry.priority || undefined,
+    uploadHosts: entry.uploadHosts?.length ? entry.uploadHosts : undefined,
     disableHead: readDisableHead(entry.apiOpts ?? {}, (message) => warn('apiOpts', message)),
   };
 }

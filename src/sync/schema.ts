@@ -130,6 +130,7 @@ export const HostSchema = z.object(
     credHost: Text.nullish(),
     pathPrefix: Text.nullish(),
     mirrors: TextList,
+    uploadHosts: TextList,
     priority: Count.nullish(),
     repoAuth: Flag.nullish(),
     api: Text.nullish(),

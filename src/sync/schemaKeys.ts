@@ -60,6 +60,10 @@ const HOST: KeyNotes = {
     'Among a registry and its mirrors lower numbers are asked first.',
     'the same, though its documentation says the reverse',
   ),
+  uploadHosts: other(
+    'Hosts beyond the domain of the registry, host or host:port, that it may send uploads on to. They get no login.',
+    'an unknown key, which is ignored: uploads go wherever the registry sends them',
+  ),
   repoAuth: other(
     'Changes nothing: tokens are always kept for each repository.',
     'keeps tokens apart where it is true',

@@ -52,6 +52,8 @@ export interface HostSettings {
   readonly reqPerSec?: number | undefined;
   /** Other registries that are asked first for what is read here. */
   readonly mirrors?: readonly string[] | undefined;
+  /** Hosts of other domains that the registry may send uploads on to. */
+  readonly uploadHosts?: readonly string[] | undefined;
   /** Among a registry and its mirrors lower ones go first; undefined: 0. */
   readonly priority?: number | undefined;
   /** HEAD is not asked. */

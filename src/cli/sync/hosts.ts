@@ -28,6 +28,7 @@ function settingsOf(host: HostSettings): RegistrySettings {
     monolithicBytes: host.blobMax,
     mirrors: host.mirrors,
     priority: host.priority,
+    uploadHosts: host.uploadHosts,
     head: host.disableHead !== true,
     ca: regcert === undefined ? undefined : [regcert],
     clientCert,

@@ -136,7 +136,7 @@ class ChunkSender {
         `Cannot ${this.#action}: the registry says it has ${sent} bytes where ${this.#sent + part.length} were sent`,
       );
     }
-    this.#session = movedTo(answer, this.#session, this.#action);
+    this.#session = movedTo(client, answer, this.#session, this.#action);
     this.#sent = sent;
   }
 

@@ -4,6 +4,7 @@ import { type Emit } from '../../core/events.ts';
 import { parseJson } from '../../core/json.ts';
 import { printable } from '../../core/redact.ts';
 import { type Gate } from '../../core/store.ts';
+import { isInternal } from '../../io/addresses.ts';
 import { createGate } from '../../io/gate.ts';
 import {
   discard,
@@ -26,6 +27,7 @@ import { type RateLimit } from './rateLimit.ts';
 import { RateLimits } from './rateLimits.ts';
 import { createFetchToken } from './token.ts';
 import { Turns } from './turns.ts';
+import { isNamedForUploads } from './uploadHost.ts';
 import { Warnings } from './warnings.ts';
 
 export interface ApiRequest {
@@ -175,6 +177,8 @@ export class RegistryClient {
     const { method, body, signal, content } = request;
     const trail = [start];
     let own = start.origin === this.base.origin;
+    // An upload that goes on elsewhere: a name of the registry's domain may lead inside all the same.
+    const publicOnly = !own && !isInternal(this.base.hostname) && !isNamedForUploads(start, this.settings);
     for (;;) {
       const url = trail.at(-1) ?? start;
       const headers = { ...request.headers, ...(authorization === undefined ? {} : { authorization }) };
@@ -187,6 +191,8 @@ export class RegistryClient {
         tls: url.origin === this.base.origin ? this.#tls : undefined,
         repeatable: request.repeatable,
         content,
+        publicOnly,
+        askedBy: this.base,
       });
       if (!isRedirect(response.status, method) || request.ok.includes(response.status)) return { ...response, url };
       const hop = nextHop(trail, header(response.headers, 'location'));

@@ -73,9 +73,10 @@ async function tryPush(on: Case, signal: AbortSignal): Promise<Finding | undefin
   const need = paths.push;
   const action = `begin an upload to ${paths.name}`;
   try {
-    const answer = await clientOf(on, signal).send({ method: 'POST', to: paths.uploads, need, action, ok: [202] });
+    const client = clientOf(on, signal);
+    const answer = await client.send({ method: 'POST', to: paths.uploads, need, action, ok: [202] });
     await discard(answer);
-    const { url } = sessionOf(answer, action);
+    const { url } = sessionOf(client, answer, action);
     const cancelled = await giveUp(on, url);
     return {
       says: `${paths.name} takes uploads`,

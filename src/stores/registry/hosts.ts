@@ -18,6 +18,8 @@ export interface HostSettings {
   readonly ca?: readonly string[] | undefined;
   readonly clientCert?: string | undefined;
   readonly clientKey?: string | undefined;
+  /** `host` or `host:port` beyond the registry's own domain that it may send uploads on to; they get no credentials. */
+  readonly uploadHosts?: readonly string[] | undefined;
   /** Bytes of one piece of a chunked upload. */
   readonly chunkBytes?: number | undefined;
   /** Blobs beyond so many bytes are uploaded in chunks at once. */

@@ -39,7 +39,7 @@ export async function mountBlob({
       repeatable: false,
     });
     await discard(answer);
-    return answer.status === 201 ? 'mounted' : sessionOf(answer, action);
+    return answer.status === 201 ? 'mounted' : sessionOf(client, answer, action);
   } catch (error) {
     client.signal?.throwIfAborted();
     if (error instanceof OclError) return undefined;

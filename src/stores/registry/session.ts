@@ -3,10 +3,10 @@ import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { discard, header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { readTarget } from '../../io/redirect.ts';
-import { isInternal } from '../../io/addresses.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Answer, type RegistryClient } from './client.ts';
 import { type RepositoryPaths } from './paths.ts';
+import { mayTakeUploads } from './uploadHost.ts';
 
 /** An upload that the registry has begun. */
 export interface Session {
@@ -16,20 +16,19 @@ export interface Session {
 }
 
 /**
- * Where an upload goes on. The address may be of another host, which then gets no credentials; it may not lead into a private
- * network that the registry is not part of (spec oci.md C3).
- * @throws OCL_REGISTRY, OCL_UNSAFE
+ * Where an upload goes on. The address may be of another host that belongs to the registry, which then gets no credentials.
+ * @throws OCL_REGISTRY, OCL_UNSAFE for hosts that do not
  */
-export function sessionOf(answer: Answer, action: string): Session {
+export function sessionOf({ registry, base, settings }: RegistryClient, answer: Answer, action: string): Session {
   const location = header(answer.headers, 'location');
   if (location === undefined || location === '')
     throw new OclError('OCL_REGISTRY', `Cannot ${action}: the registry does not say where the content goes`);
   const url = readTarget(location, answer.url);
-  if (url.hostname !== answer.url.hostname && isInternal(url.hostname) && !isInternal(answer.url.hostname)) {
-    throw new OclError(
-      'OCL_UNSAFE',
-      `Cannot ${action}: the registry sends the content to ${printable(url.host)}, inside a private network`,
-    );
+  if (!mayTakeUploads(url, base, settings)) {
+    const host = printable(url.host);
+    throw new OclError('OCL_UNSAFE', `Cannot ${action}: ${registry} sends the content to another host, ${host}`, {
+      hint: `if ${registry} keeps contents there, name the host in a sync file: creds: [{registry: ${registry}, uploadHosts: [${host}]}]`,
+    });
   }
   return { url, minChunk: minChunkOf(answer) };
 }
@@ -56,9 +55,9 @@ export function receivedBytes(answer: Answer, action: string): number {
 }
 
 /** Where an upload goes on after a request, if the answer says so. The minimum of its chunks stays. */
-export function movedTo(answer: Answer, session: Session, action: string): Session {
+export function movedTo(client: RegistryClient, answer: Answer, session: Session, action: string): Session {
   if (header(answer.headers, 'location') === undefined) return session;
-  return { ...sessionOf(answer, action), minChunk: session.minChunk };
+  return { ...sessionOf(client, answer, action), minChunk: session.minChunk };
 }
 
 /** How much the registry has. @throws AnswerError where it does not know the upload; OCL_REGISTRY, OCL_UNREACHABLE */
@@ -72,7 +71,7 @@ export async function uploadStatus(
   await discard(answer);
   const received = receivedBytes(answer, action);
   // `Range: 0-0` is said for nothing as well as for one byte.
-  return { session: movedTo(answer, session, action), received: received === 1 ? 0 : received };
+  return { session: movedTo(client, answer, session, action), received: received === 1 ? 0 : received };
 }
 
 /** Says that all came. @throws AnswerError, OCL_DIGEST_MISMATCH, OCL_UNREACHABLE */

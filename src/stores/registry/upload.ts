@@ -117,7 +117,7 @@ export class Uploader {
       repeatable: true,
     });
     await discard(answer);
-    return sessionOf(answer, action);
+    return sessionOf(this.#client, answer, action);
   }
 
   async #send(upload: Upload, session: Session): Promise<void> {
@@ -140,7 +140,7 @@ export class Uploader {
       const streamed = { ...common, method: 'PATCH', to: session.url, ok: [201, 202, 204] };
       const answer = await this.#client.send({ ...streamed, body: { size: undefined, open: body } });
       await discard(answer);
-      await endUpload(this.#client, this.#paths, descriptor, movedTo(answer, session, common.action));
+      await endUpload(this.#client, this.#paths, descriptor, movedTo(this.#client, answer, session, common.action));
       return;
     }
     if (size === 0) await verifyInto(await open(), descriptor);
