@@ -4,6 +4,7 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { silent, type Emit } from '../core/events.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
 import { originName } from '../core/names.ts';
 import { formatReference } from '../core/reference.ts';
 import { type RootName, type Stores } from '../core/store.ts';
@@ -11,6 +12,8 @@ import { mapInOrder } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { OpenStores, type OpenRepositories } from './openStores.ts';
 import { type SyncObserver } from './outcome.ts';
+import { type PlanTotals, type PullCount } from './planTotals.ts';
+import { hasMoreToPull, rootToPull } from './pulls/cost.ts';
 import { inWaves } from './references.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
 import { type SyncConfig } from './settings.ts';
@@ -29,6 +32,8 @@ export interface PlanOptions {
    */
   readonly measure?: boolean | undefined;
   readonly observer?: Pick<SyncObserver, 'listed'> | undefined;
+  /** Adds up what is yielded. */
+  readonly totals?: PlanTotals | undefined;
 }
 
 type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
@@ -36,6 +41,8 @@ type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
 /** One line of a dry run. */
 export interface PlannedJob {
   readonly image: string;
+  /** Where it comes from; undefined for what is on disk. */
+  readonly registry: string | undefined;
   /** Full name of the target. */
   readonly target: string;
   readonly line: number;
@@ -46,8 +53,10 @@ export interface PlannedJob {
   readonly sourceDigest: Digest | undefined;
   /** What is at the target now. */
   readonly targetDigest: Digest | undefined;
-  /** That the target does not have yet; only when it was measured. */
+  /** That the target does not have yet; undefined when it was not measured. */
   readonly bytes: number | undefined;
+  /** What the copy costs its registry by itself; undefined when nobody knows. */
+  readonly pulls: PullCount | undefined;
   /** Why it failed. */
   readonly error: OclError | undefined;
 }
@@ -76,6 +85,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
       for (const { image, error, step } of listed.failed) {
         yield {
           image,
+          registry: undefined,
           target: step.targets.join(', '),
           line: step.place.line,
           action: 'failed',
@@ -83,6 +93,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
           sourceDigest: undefined,
           targetDigest: undefined,
           bytes: undefined,
+          pulls: undefined,
           error,
         };
       }
@@ -92,7 +103,8 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
       });
       for await (const line of lines) {
         if (signal?.aborted === true) throw toOclError(signal.reason);
-        yield line;
+        options.totals?.add(line.planned, line.missing);
+        yield line.planned;
       }
     } finally {
       await open.close();
@@ -100,19 +112,37 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
   }
 }
 
-function planned(job: SyncJob, resolved: ResolvedJob, bytes: number | undefined): PlannedJob {
+interface Line {
+  readonly planned: PlannedJob;
+  /** Undefined when it was not measured. */
+  readonly missing: readonly Descriptor[] | undefined;
+}
+
+function lineOf(job: SyncJob, resolved: ResolvedJob, missing?: readonly Descriptor[]): Line {
   const failed = resolved.action === 'failed';
-  return {
+  const planned: PlannedJob = {
     image: job.image,
+    registry: job.from.kind === 'registry' ? job.from.registry : undefined,
     target: formatReference(job.to),
     line: job.step.place.line,
     action: resolved.action,
     reason: resolved.reason,
     sourceDigest: failed ? undefined : resolved.root.digest,
     targetDigest: failed ? undefined : resolved.before?.digest,
-    bytes,
+    bytes: missing?.reduce((sum, { size }) => sum + size, 0),
+    pulls: failed ? undefined : pullsOf(job, resolved, missing),
     error: failed ? resolved.error : undefined,
   };
+  return { planned, missing };
+}
+
+function pullsOf(job: SyncJob, resolved: Copyable, missing: readonly Descriptor[] | undefined): PullCount {
+  if (job.from.kind !== 'registry' || resolved.action !== 'copy') return { count: 0, exact: true };
+  if (missing !== undefined)
+    return { count: missing.filter(({ mediaType }) => isDocumentType(mediaType)).length, exact: true };
+  const subject = { ...resolved, image: job.image, hasRead: () => false };
+  const isIndex = hasMoreToPull(subject);
+  return { count: rootToPull(subject).length + (isIndex ? 1 : 0), exact: !isIndex };
 }
 
 async function planJob(
@@ -120,17 +150,16 @@ async function planJob(
   resolved: ResolvedJob,
   open: OpenRepositories,
   { copier, measure = false }: PlanOptions,
-): Promise<PlannedJob> {
-  if (resolved.action !== 'copy' || !(measure || resolved.again === true)) return planned(job, resolved, undefined);
+): Promise<Line> {
+  if (resolved.action !== 'copy' || !(measure || resolved.again === true)) return lineOf(job, resolved);
   try {
     const plan = await copier.plan(await copyRequest(job, resolved, open));
-    const bytes = measure ? bytesOf(plan) : undefined;
-    return planned(job, resolved.again === true ? lookedAgain(resolved, plan) : resolved, bytes);
+    return lineOf(job, resolved.again === true ? lookedAgain(resolved, plan) : resolved, missingNodes(plan.nodes));
   } catch (error) {
     // A dry run does not fail for want of a number; where it cannot say whether anything is missing, a run would fail as well.
-    if (resolved.again !== true) return planned(job, resolved, undefined);
+    if (resolved.again !== true) return lineOf(job, resolved);
     const known = toOclError(error);
-    return planned(job, { action: 'failed', reason: known.message, error: known }, undefined);
+    return lineOf(job, { action: 'failed', reason: known.message, error: known });
   }
 }
 
@@ -147,10 +176,6 @@ function lookedAgain(resolved: Copyable, { current, nodes, tags }: CopyPlan): Co
 
 function count(of: number, what: string): string | undefined {
   return of === 0 ? undefined : `${of} ${what}${of === 1 ? '' : 's'}`;
-}
-
-function bytesOf({ nodes }: CopyPlan): number {
-  return missingNodes(nodes).reduce((sum, { size }) => sum + size, 0);
 }
 
 function missingNodes(nodes: CopyPlan['nodes']): readonly Descriptor[] {

@@ -89,11 +89,15 @@ describe('--json', () => {
     ]);
   });
 
-  it('of a sync gives a summary, and of its check the jobs', async () => {
+  it('of a sync gives a summary, and of its check the plan', async () => {
     const root = await stocked();
     const stdin = `version: 1\nsync:\n  - {source: "ocidir://${root}/library/team/web", target: "ocidir://${root}/mirror/web", type: repository, tags: {allow: ["[0-9.]+"]}}\n`;
     const plan = await oclDone(['sync', 'check', '--config', '-', '--json'], { stdin });
-    expect(jsonLines<unknown[]>(plan.stdout).at(-1)).toMatchObject([{ action: 'copy' }, { action: 'copy' }]);
+    expect(jsonLines(plan.stdout).at(-1)).toMatchObject({
+      type: 'plan',
+      images: [{ action: 'copy' }, { action: 'copy' }],
+      registries: [],
+    });
     const run = await oclDone(['sync', '--config', '-', '--json'], { stdin });
     expect(jsonLines(run.stdout).at(-1)).toMatchObject({ type: 'summary', copied: 2, current: 0, failed: [] });
   });

@@ -1,17 +1,17 @@
 import { Copier } from '../../copy/copier.ts';
-import { printable } from '../../core/redact.ts';
 import { type Listed } from '../../sync/list.ts';
 import { type SyncObserver } from '../../sync/outcome.ts';
 import { planSync, type PlannedJob } from '../../sync/plan.ts';
+import { PlanTotals } from '../../sync/planTotals.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
-import { formatBytes, formatTable } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
 import { configOption, noteNoSteps, openConfig } from './file.ts';
 import { envOptions } from './hosts.ts';
 import { prunedLines, pruneOption, stateOption } from './journal.ts';
+import { plainPlan, plannedRegistries, planTables, type PlannedRegistry } from './planned.ts';
 
 export const check = defineCommand(
   (cli) =>
@@ -24,11 +24,16 @@ export const check = defineCommand(
       .option('measure', {
         type: 'boolean',
         default: false,
-        describe: 'Count bytes, which reads manifests at the source',
+        describe: 'Count bytes and all pulls, which reads manifests at the source and so costs these pulls',
       })
       .option('concurrency', { default: 6, requiresArg: true, coerce: toCount, describe: 'Requests under way at once' })
       .example('$0 sync check --config sync.yaml', 'What would be copied?')
-      .example('$0 sync check --config sync.yaml --exit-code', 'What is out of date?'),
+      .example('$0 sync check --config sync.yaml --exit-code', 'What is out of date?')
+      .example(
+        '$0 sync check --config sync.yaml --measure',
+        'How many bytes and pulls is it, and how long will it take?',
+      )
+      .example('$0 sync check --config sync.yaml --json', 'For scripts: images and registries; null is unknown'),
   async (args) => {
     const config = await openConfig(args.config);
     await runCommand(args, envOptions(config), async (env) => {
@@ -38,38 +43,28 @@ export const check = defineCommand(
       const listed: Listed[] = [];
       const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
       const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
-      const options = { clock, emit, signal, catalog, copier, measure: args.measure };
+      const totals = new PlanTotals();
+      const options = { clock, emit, signal, catalog, copier, measure: args.measure, totals };
       const observer: SyncObserver = { listed: (one) => void listed.push(one) };
       for await (const job of planSync(config, stores, { ...options, observer })) jobs.push(job);
       jobs.unshift(...(await prunedLines(config, args, listed, env)));
-      return reportPlan(jobs, env, args.exitCode);
+      const registries = await plannedRegistries(totals.registries, jobs, args, env);
+      return reportPlan(jobs, registries, env, args.exitCode);
     });
   },
 );
 
-function reportPlan(jobs: readonly PlannedJob[], env: Env, exitCode: boolean): number {
+function reportPlan(
+  jobs: readonly PlannedJob[],
+  registries: readonly PlannedRegistry[],
+  env: Env,
+  exitCode: boolean,
+): number {
   const failed = jobs.filter(({ action }) => action === 'failed');
   const copies = jobs.filter(({ action }) => action === 'copy');
   const prunes = jobs.filter(({ action }) => action === 'prune');
-  if (env.json)
-    env.print(
-      JSON.stringify(
-        jobs.map(({ error, ...job }) => ({
-          ...job,
-          ...(error === undefined ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }),
-        })),
-      ),
-    );
-  else if (jobs.length > 0) {
-    const rows = jobs.map(({ action, image, target, bytes, reason }) => [
-      action,
-      printable(image),
-      printable(target),
-      bytes === undefined ? '-' : formatBytes(bytes),
-      printable(reason),
-    ]);
-    env.print(formatTable(['ACTION', 'IMAGE', 'TARGET', 'BYTES', 'WHY'], rows));
-  }
+  if (env.json) env.print(JSON.stringify(plainPlan(jobs, registries)));
+  else for (const table of planTables(jobs, registries)) env.print(table);
   env.say(
     `${copies.length} to copy${prunes.length > 0 ? `, ${prunes.length} to prune` : ''}, ${jobs.length - copies.length - prunes.length - failed.length} unchanged or skipped, ${failed.length} failed`,
   );

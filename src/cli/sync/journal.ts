@@ -68,11 +68,13 @@ export async function prunedLines(
   });
   const line = ({ image, target, step, digest }: (typeof remove)[number] | (typeof failed)[number]['tag']) => ({
     image,
+    registry: undefined,
     target,
     line: step.place.line,
     sourceDigest: undefined,
     targetDigest: digest,
     bytes: undefined,
+    pulls: undefined,
   });
   return [
     ...remove.map((tag) => ({ ...line(tag), action: 'prune' as const, reason: tag.reason, error: undefined })),

@@ -1,0 +1,72 @@
+import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
+import { type PlannedJob } from './plan.ts';
+
+/** Pulls of a source registry. */
+export interface PullCount {
+  readonly count: number;
+  /** False: at least so many. How many an index costs is only known when it was read, which costs one itself. */
+  readonly exact: boolean;
+}
+
+/** What a plan asks of one source registry. What several images or targets share comes once. */
+export interface RegistryTotals {
+  readonly registry: string;
+  /** Copies to be made of its images. */
+  readonly copies: number;
+  readonly pulls: PullCount;
+  /** Undefined: not all of it was measured. */
+  readonly bytes: number | undefined;
+}
+
+interface Sums {
+  copies: number;
+  /** What is missing of images that were measured: its sizes in bytes, and which of it are manifests. */
+  readonly sizes: Map<Digest, number>;
+  readonly documents: Set<Digest>;
+  /** Images that were not measured, by their root. */
+  readonly unmeasured: Map<Digest, PullCount>;
+}
+
+/** Adds up a plan, image by image. */
+export class PlanTotals {
+  readonly #registries = new Map<string, Sums>();
+
+  /** @param missing what the target does not have; undefined when it was not measured */
+  add({ registry, action, pulls, sourceDigest }: PlannedJob, missing: readonly Descriptor[] | undefined): void {
+    if (registry === undefined || action !== 'copy' || sourceDigest === undefined) return;
+    let sums = this.#registries.get(registry);
+    if (sums === undefined) {
+      sums = { copies: 0, sizes: new Map(), documents: new Set(), unmeasured: new Map() };
+      this.#registries.set(registry, sums);
+    }
+    sums.copies++;
+    if (missing === undefined) {
+      const before = sums.unmeasured.get(sourceDigest);
+      if (pulls !== undefined && (before?.count ?? 0) <= pulls.count) sums.unmeasured.set(sourceDigest, pulls);
+      return;
+    }
+    for (const { digest, size, mediaType } of missing) {
+      sums.sizes.set(digest, size);
+      if (isDocumentType(mediaType)) sums.documents.add(digest);
+    }
+  }
+
+  /** By name. */
+  get registries(): readonly RegistryTotals[] {
+    return [...this.#registries]
+      .map(([registry, { copies, sizes, documents, unmeasured }]) => {
+        const others = [...unmeasured.values()];
+        const count = others.reduce((sum, pulls) => sum + pulls.count, documents.size);
+        const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+        return {
+          registry,
+          copies,
+          pulls: { count, exact: others.every(({ exact }) => exact) },
+          bytes: others.length === 0 ? bytes : undefined,
+        };
+      })
+      .toSorted((a, b) => (a.registry < b.registry ? -1 : 1));
+  }
+}
