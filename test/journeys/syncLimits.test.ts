@@ -1,8 +1,10 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock } from '../../src/core/clock.ts';
 import { OclError } from '../../src/core/errors.ts';
 import { type OclEvent } from '../../src/core/events.ts';
+import { systemClock } from '../../src/io/systemClock.ts';
 import { createHttp } from '../../src/io/http.ts';
 import { anonymous } from '../../src/stores/registry/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
@@ -12,7 +14,8 @@ import { Journal } from '../../src/sync/journal/journal.ts';
 import { keptLimits } from '../../src/sync/keptLimits.ts';
 import { createPullBudget } from '../../src/sync/pulls/budget.ts';
 import { runSync, type SyncOptions, type SyncReport } from '../../src/sync/run.ts';
-import { fakeClock, type FakeClock } from '../support/fakeClock.ts';
+import { jsonLines, oclDone } from '../support/cli.ts';
+import { fakeClock } from '../support/fakeClock.ts';
 import { image, multiPlatform, type Graph } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
 import { startLimitedRegistry, type LimitedOptions, type LimitedRegistry } from '../support/limitedRegistry.ts';
@@ -27,7 +30,7 @@ afterEach(async () => {
 });
 
 async function limited(
-  clock: FakeClock,
+  clock: Clock,
   images: Readonly<Record<string, Graph>>,
   options: Partial<LimitedOptions> = {},
 ): Promise<LimitedRegistry> {
@@ -278,6 +281,59 @@ describe('a sync from a registry that counts pulls', () => {
     const { report, course } = await run(still, text, { abortOnError: true });
     expect(report).toMatchObject({ copied: 1, untried: 2, failed: [{ error: { code: 'OCL_NOT_FOUND' } }] });
     expect(course.filter((what) => what.startsWith('failed'))).toEqual(['failed none:1']);
+  });
+});
+
+interface PlanLine {
+  readonly type: string;
+  readonly registries: readonly unknown[];
+}
+
+describe('the command', () => {
+  it('says what a file costs against what is left, which costs nothing itself', async () => {
+    const server = await limited(systemClock, { ...images(2, (name) => image({ name })), 'multi:1': multiPlatform() });
+    const text = await file(['app0:1', 'app1:1', 'multi:1'].map((name) => ({ server, image: name })));
+    const config = join(await temporary(), 'sync.yaml');
+    await writeFile(config, text);
+    const { stdout } = await oclDone(['sync', 'check', '-c', config, '--json']);
+    const { host: registry } = server;
+    expect(jsonLines<PlanLine>(stdout).at(-1)).toMatchObject({
+      type: 'plan',
+      registries: [
+        { registry, copies: 3, pulls: { count: 4, exact: false }, remaining: 10, limit: 10, bytes: null, ms: null },
+      ],
+    });
+    expect(server.pulls).toBe(0);
+    const table = (await oclDone(['sync', 'check', '-c', config, '--measure'])).stdout;
+    expect(table).toMatch(/^REGISTRY +COPIES +PULLS +LEFT +BYTES +TIME$/m);
+    expect(table).toMatch(new RegExp(`^${registry} +3 +7 +3 of 10 until 20[^ ]+Z +[0-9.]+ kB +-$`, 'm'));
+  });
+
+  it('waits for the window, and says so', async () => {
+    const server = await limited(
+      systemClock,
+      images(3, (name) => image({ name })),
+      { limit: 2, window: 1 },
+    );
+    const text = await file(
+      [0, 1, 2].map((at) => ({ server, image: `app${at}:1` })),
+      1,
+    );
+    const config = join(await temporary(), 'sync.yaml');
+    await writeFile(config, text.replace('parallel: 1', 'parallel: 1, ratelimit: {min: 1}'));
+    const { stdout } = await oclDone(['sync', '-c', config, '--json']);
+    const lines = jsonLines<{ readonly type: string }>(stdout);
+    expect(lines.find(({ type }) => type === 'wait')).toMatchObject({
+      host: server.host,
+      remaining: 1,
+      limit: 2,
+      min: 1,
+    });
+    expect(lines.at(-1)).toMatchObject({ type: 'summary', copied: 3, failed: [] });
+    expect(server.lowest).toBeGreaterThanOrEqual(1);
+    const plan = (await oclDone(['sync', 'check', '-c', config, '--json'])).stdout;
+    expect(jsonLines<PlanLine>(plan).at(-1)).toMatchObject({ registries: [] });
+    expect(await readFile(`${config}.journal`, 'utf8')).toContain('"kind":"limit"');
   });
 });
 
