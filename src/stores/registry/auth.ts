@@ -237,5 +237,6 @@ async function findLogin(
 
 function basicOf(login: Login | undefined): string | undefined {
   const credential = login?.credential;
-  return credential?.kind === 'password' ? basic(credential.username, credential.password) : undefined;
+  if (credential?.kind !== 'password') return undefined;
+  return basic(credential.username, credential.password, credential.charset);
 }

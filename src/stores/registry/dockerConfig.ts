@@ -1,9 +1,16 @@
+import { isUtf8 } from 'node:buffer';
 import { OclError } from '../../core/errors.ts';
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts';
 
 /** How a registry is told who asks. */
 export type Credential =
-  | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  | {
+      readonly kind: 'password';
+      readonly username: string;
+      readonly password: string;
+      /** How the registry gets their letters; absent: as UTF-8. */
+      readonly charset?: 'latin1' | undefined;
+    }
   /** An OAuth2 refresh token, which the token server takes. */
   | { readonly kind: 'identity'; readonly token: string; readonly username?: string | undefined }
   /** A token that is sent as it is. */
@@ -166,19 +173,29 @@ function readEntry(entry: JsonObject, key: string, file: string): Credential | u
   const bearer = textOf(entry['registrytoken']);
   if (bearer !== undefined) return { kind: 'bearer', token: bearer };
   if (username === undefined || password === undefined) return undefined;
-  return { kind: 'password', username, password };
+  return { kind: 'password', username, password, ...(pair?.charset === undefined ? {} : { charset: pair.charset }) };
 }
 
-function decodeAuth(auth: string, key: string, file: string): { username: string; password: string } {
-  const text = Buffer.from(auth, 'base64').toString('utf8');
+interface Pair {
+  readonly username: string;
+  readonly password: string;
+  readonly charset: 'latin1' | undefined;
+}
+
+/** Docker sends the very bytes that it finds here, whatever they mean: what is no UTF-8 has to become the same bytes again. */
+function decodeAuth(auth: string, key: string, file: string): Pair {
+  const bytes = Buffer.from(auth, 'base64');
+  const charset = isUtf8(bytes) ? undefined : 'latin1';
+  const text = bytes.toString(charset ?? 'utf8');
   const colon = text.indexOf(':');
   if (colon < 1)
     throw new OclError(
       'OCL_CONFIG_INVALID',
       `Cannot read the credentials in ${file}: "auth" of ${JSON.stringify(key)} is not the base64 of user:password`,
+      { hint: `repair the entry in ${file}, or log in anew: ocl logout ${key} and ocl login ${key}` },
     );
   // Docker pads old entries with NUL.
-  return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') };
+  return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, ''), charset };
 }
 
 function textOf(value: unknown): string | undefined {

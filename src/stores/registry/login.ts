@@ -7,9 +7,9 @@ export interface Login {
   readonly source: CredentialSource | undefined;
 }
 
-/** `Authorization` for a name and a secret, byte by byte what they are (RFC 7617, UTF-8). */
-export function basic(username: string, password: string): string {
-  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+/** `Authorization` for a name and a secret, byte by byte what they are (RFC 7617). */
+export function basic(username: string, password: string, charset: 'utf8' | 'latin1' = 'utf8'): string {
+  return `Basic ${Buffer.from(`${username}:${password}`, charset).toString('base64')}`;
 }
 
 /** The same text for the same account and secret: for comparing alone, never to be shown. */
@@ -18,7 +18,7 @@ export function loginKey(login: Login | undefined): string {
   const { credential } = login;
   return JSON.stringify(
     credential.kind === 'password'
-      ? [credential.kind, credential.username, credential.password]
+      ? [credential.kind, credential.username, credential.password, credential.charset]
       : [credential.kind, credential.token],
   );
 }

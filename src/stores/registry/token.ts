@@ -178,6 +178,6 @@ function passwordForm(credential: Credential | undefined): Form | undefined {
 
 function basicOf(credential: Credential | undefined): string | undefined {
   if (credential === undefined || credential.kind === 'bearer') return undefined;
-  if (credential.kind === 'password') return basic(credential.username, credential.password);
+  if (credential.kind === 'password') return basic(credential.username, credential.password, credential.charset);
   return basic(credential.username ?? '<token>', credential.token);
 }

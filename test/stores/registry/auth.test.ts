@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { describe as describeBytes } from '../../../src/io/verify.ts';
+import { createCredentials } from '../../../src/stores/registry/credentials.ts';
 import { reply, replyJson, type Handler, type Seen } from '../../support/scriptedServer.ts';
 import { basicOf, bearerTo, guarded, known, password, tags } from './authHarness.ts';
 import { cleanUp, listAll, openBytes, scripted } from './harness.ts';
@@ -26,6 +27,28 @@ describe('login', () => {
     await listAll(app.tags());
     await listAll(app.tags());
     expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, expected, expected]);
+  });
+
+  it.each(['latin1', 'utf8'] as const)('by the very bytes that docker has kept, in %s', async (charset) => {
+    const auth = Buffer.from('mé:söcret', charset).toString('base64');
+    const { app, server } = await scripted(
+      {
+        'GET /v2/app/tags/list': guarded('Bearer realm="/token"', (value) => value === 'Bearer t', tags),
+        'GET /v2/app/manifests/v1': guarded('Basic realm="x"', (value) => value === `Basic ${auth}`, reply(404)),
+        'GET /token': replyJson(200, { token: 't' }),
+      },
+      {
+        credentials: {
+          find: (registry, name) =>
+            createCredentials({
+              files: [{ name: 'TEXT', text: JSON.stringify({ auths: { [registry]: { auth } } }) }],
+            }).find(registry, name),
+        },
+      },
+    );
+    await listAll(app.tags());
+    expect(server.seen[1]?.headers.authorization).toBe(`Basic ${auth}`);
+    await expect(app.resolve('v1')).rejects.toMatchObject({ code: 'OCL_NOT_FOUND' });
   });
 
   it('by an anonymous token, which is kept for its scope', async () => {
