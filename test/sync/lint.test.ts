@@ -240,3 +240,15 @@ describe('platforms', () => {
     });
   });
 });
+
+describe('docs/sync.md', () => {
+  const page = readFileSync(new URL('../../docs/sync.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = '']) => block);
+  const files = blocks.filter((block) => !block.startsWith('apiVersion'));
+
+  it.each(files)('shows what can be used: %s', (block) => {
+    const step = 'sync:\n  - type: repository\n    source: a.test/x\n    target: b.test/x\n';
+    const text = block.startsWith('    ') ? step + block : block.startsWith('  ') ? `sync:\n${block}` : block;
+    expect(lint(text).filter((line) => !line.startsWith('info'))).toEqual([]);
+  });
+});
