@@ -86,17 +86,16 @@ export function makeReport(
 export function mergeReports(first: ReportFile, retried: ReportFile): ReportFile {
   const registries = new Map<string, Counts>();
   const failedAgain = new Map<string, number>();
-  for (const { registry, ...counts } of first.registries) registries.set(registry, { ...counts, failed: 0 });
-  for (const { registry, failed, ...counts } of retried.registries) {
-    failedAgain.set(registry, failed);
+  for (const { registry, ...counts } of first.registries) registries.set(registry, counts);
+  for (const { registry, ...counts } of retried.registries) {
+    failedAgain.set(registry, counts.failed);
     const before = registries.get(registry);
-    const more = { ...counts, failed: 0 };
-    registries.set(registry, before === undefined ? more : sum(before, more));
+    registries.set(registry, before === undefined ? counts : sum(before, counts));
   }
   return {
     ...retried,
     started: first.started,
-    summary: { ...sum({ ...first.summary, failed: 0 }, retried.summary) },
+    summary: sum({ ...first.summary, failed: 0 }, retried.summary),
     registries: [...registries]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([registry, counts]) => ({ registry, ...counts, failed: failedAgain.get(registry) ?? 0 })),

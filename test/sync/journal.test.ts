@@ -133,6 +133,20 @@ describe('a journal', () => {
     expect(one.latest('image', 'two.test/app:7')).toBeDefined();
   });
 
+  it('knows what it is told while it takes up what others wrote', async () => {
+    const journal = await openIn(await temporary());
+    for (let i = 0; i < 2000; i++) journal.write(imageOf(`t.test/app:${i}`));
+    await journal.flush();
+    const refreshed = journal.refresh();
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      journal.write(imageOf(`t.test/late:${i}`));
+    }
+    await refreshed;
+    for (let i = 0; i < 20; i++) expect(journal.latest('image', `t.test/late:${i}`)).toBeDefined();
+    await journal.flush();
+  });
+
   it('loses no line that comes while another process writes it anew', async () => {
     const directory = await temporary();
     const first = await openIn(directory);

@@ -56,7 +56,7 @@ async function check(text: string, allowEmpty = false): Promise<readonly string[
   const journal = await Journal.open(state, { clock, emit: silent, readOnly: true });
   const { config } = loadConfig(text, 'sync.yaml', surroundings());
   const listed: Listed[] = [];
-  const copier = new Copier({ clock });
+  const copier = new Copier({ clock, emit: silent });
   await all(planSync(config, world, { clock, copier, observer: { listed: (one) => void listed.push(one) } }));
   const plan = await planPrune(config, world, { clock, journal, listed, allowEmpty });
   return plan.remove.map(({ target }) => target);
@@ -96,8 +96,11 @@ describe('prune', () => {
     await run(steps(`${STEP}, prune: true`));
     await takeFrom('s.test/app', '2');
     expect(await check(text)).toEqual([]);
-    await run(text);
+    const { emit, notices } = recorder();
+    await run(text, { emit });
     expect(await world.tags('t.test/app')).toEqual(['1', '2']);
+    // There is nothing to warn about either.
+    expect(notices()).toEqual([]);
   });
 
   it('never touches what somebody else put there, or has moved since', async () => {

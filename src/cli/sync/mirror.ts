@@ -68,6 +68,7 @@ export async function mirror(
     });
     return tell(report, tally.registries, env);
   } finally {
+    await journal?.flush();
     await write();
   }
 }

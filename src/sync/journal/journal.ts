@@ -38,6 +38,8 @@ export class Journal {
   #queue: string[] = [];
   #writing: Promise<void> | undefined;
   #failure: OclError | undefined;
+  /** What was told while the file was read, for each reading. */
+  readonly #meanwhile = new Set<JournalRecord[]>();
 
   private constructor(path: string, options: JournalOptions) {
     this.#options = options;
@@ -80,6 +82,7 @@ export class Journal {
   /** Remembers at once, and writes soon; what comes together is made durable together. */
   write(record: JournalRecord): void {
     this.#state.add(record);
+    for (const told of this.#meanwhile) told.push(record);
     if (this.#failure !== undefined || this.#options.readOnly === true) return;
     this.#queue.push(encode(record));
     this.#writing ??= this.#drain();
@@ -111,14 +114,21 @@ export class Journal {
   /** The count of lines. */
   async #load(): Promise<number> {
     const state = new Latest();
-    let lines = 0;
-    for await (const line of this.#file.read()) {
-      lines++;
-      const record = decode(line);
-      if (record !== undefined) state.add(record);
+    const meanwhile: JournalRecord[] = [];
+    this.#meanwhile.add(meanwhile);
+    try {
+      let lines = 0;
+      for await (const line of this.#file.read()) {
+        lines++;
+        const record = decode(line);
+        if (record !== undefined) state.add(record);
+      }
+      for (const record of meanwhile) state.add(record);
+      this.#state = state;
+      return lines;
+    } finally {
+      this.#meanwhile.delete(meanwhile);
     }
-    this.#state = state;
-    return lines;
   }
 
   async #drain(): Promise<void> {
