@@ -27,4 +27,5 @@ export { createRegistries, type Registries } from './stores/registry/registries.
 export { createStores, type AllStores, type StoresOptions } from './stores.ts';
 export { loadConfig, type LoadedConfig } from './sync/config.ts';
 export { planSync, type PlannedJob } from './sync/plan.ts';
+export { createPullBudget } from './sync/pulls/budget.ts';
 export { runSync, type SyncReport } from './sync/run.ts';

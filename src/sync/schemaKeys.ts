@@ -169,7 +169,10 @@ export const KEYS = {
     deny: same('Regular expressions of which none may fit.'),
   },
   ratelimit: {
-    min: same('Pulls that are left to others; 0 is off.'),
+    min: other(
+      'Pulls that are left to others: a copy that would go below waits. 0: it waits only when none are left.',
+      'waits while fewer are left, and then goes below; 0 never waits',
+    ),
     retry: other(
       'How long to wait where the registry does not say until when; 5m at least.',
       'always waits so long, 5m at least',
@@ -220,8 +223,9 @@ export function keyTable(): string {
       const rows = Object.entries(notes as KeyNotes)
         .filter(([key]) => section !== 'defaults' || Object.hasOwn(DEFAULTS, key))
         .map(([key, { does, regsync }]) => `| ${keyCell(section, key)} | ${cell(does)} | ${cell(regsync)} |`);
+      const place = SECTION_PLACES[section];
       return [
-        `### \`${SECTION_PLACES[section]}\``,
+        place === '' ? '### The top of the file' : `### \`${place}\``,
         '',
         '| key | `ocl` | regsync |',
         '| --- | --- | --- |',

@@ -1,5 +1,5 @@
 import { type Descriptor } from '../../core/descriptor.ts';
-import { OclError } from '../../core/errors.ts';
+import { onSide, OclError } from '../../core/errors.ts';
 import { type ManifestDocument } from '../../core/manifest.ts';
 import { wantedName, type Reference } from '../../core/reference.ts';
 import { type Sink, type Source } from '../../core/store.ts';
@@ -143,9 +143,14 @@ class Turn implements PullTurn {
   }
 }
 
+/** @throws why the target cannot be asked */
 async function missing(documents: readonly Descriptor[], sink: Sink): Promise<number> {
   let count = 0;
-  for (const document of documents) if (!(await sink.has(document))) count++;
+  try {
+    for (const document of documents) if (!(await sink.has(document))) count++;
+  } catch (error) {
+    throw onSide(error, 'target');
+  }
   return count;
 }
 
