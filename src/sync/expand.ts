@@ -78,7 +78,7 @@ function expandAt(text: string, data: Value, path: YamlPath, surroundings: Surro
 }
 
 /** A step as templates see it: Go's names of regsync's fields. */
-export function stepData(step: SyncStep): GoStruct {
+function stepData(step: SyncStep): GoStruct {
   const own = step.tagSets.at(-1);
   const filter = ({ allow, deny, semverRange }: Filter): GoStruct =>
     new GoStruct('the tag filter', { Allow: allow, Deny: deny, SemverRange: semverRange ?? [] });

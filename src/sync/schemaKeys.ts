@@ -201,7 +201,7 @@ export const KEYS = {
 } as const satisfies Readonly<Record<string, KeyNotes>>;
 
 /** Where the keys of a section stand in a file. */
-export const SECTION_PLACES: Readonly<Record<keyof typeof KEYS, string>> = {
+const SECTION_PLACES: Readonly<Record<keyof typeof KEYS, string>> = {
   file: '',
   creds: 'creds[]',
   defaults: 'defaults',
