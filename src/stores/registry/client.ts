@@ -6,18 +6,12 @@ import { printable } from '../../core/redact.ts';
 import { type Gate } from '../../core/store.ts';
 import { isInternal } from '../../io/addresses.ts';
 import { createGate } from '../../io/gate.ts';
-import {
-  discard,
-  header,
-  type Http,
-  type HttpRequest,
-  type HttpResponse,
-  type TlsSettings,
-} from '../../io/httpMessages.ts';
+import { discard, header, type Http, type HttpRequest, type HttpResponse } from '../../io/httpMessages.ts';
 import { isRedirect, nextHop, withoutSecrets } from '../../io/redirect.ts';
 import { RETRY, retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
 import { Auth, type Need } from './auth.ts';
+import { type Hosts } from './certs.ts';
 import { type Credentials } from './credentials.ts';
 import { failureOf, isAnswer, type AnswerError } from './errors.ts';
 import { createExclusive } from './exclusive.ts';
@@ -26,6 +20,7 @@ import { Learned } from './learned.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { RateLimits } from './rateLimits.ts';
 import { createFetchToken } from './token.ts';
+import { Trust } from './trust.ts';
 import { Turns } from './turns.ts';
 import { isNamedForUploads } from './uploadHost.ts';
 import { Warnings } from './warnings.ts';
@@ -56,6 +51,8 @@ export interface Answer extends HttpResponse {
 export interface ClientOptions {
   readonly registry: string;
   readonly settings: HostSettings;
+  /** The settings of others, to which the registry may lead. */
+  readonly hosts?: Hosts | undefined;
   readonly http: Http;
   readonly clock: Clock;
   readonly credentials: Credentials;
@@ -76,7 +73,7 @@ export class RegistryClient {
   readonly signal: AbortSignal | undefined;
   readonly turns: Turns;
   readonly #http: Http;
-  readonly #tls: TlsSettings | undefined;
+  readonly #trust: Trust;
   readonly #auth: Auth;
   readonly #warnings: Warnings;
   /** Lets one task at a time work on what has no lock of its own at the registry, such as a tag that is read, changed and written. */
@@ -87,7 +84,8 @@ export class RegistryClient {
 
   constructor(options: ClientOptions) {
     const { registry, settings, http, clock, credentials, signal } = options;
-    const { base, tls } = endpointOf(registry, settings);
+    const { base } = endpointOf(registry, settings);
+    const trust = new Trust(registry, settings, options.hosts);
     this.registry = registry;
     this.base = base;
     this.settings = settings;
@@ -97,8 +95,8 @@ export class RegistryClient {
     this.signal = signal;
     this.gate = createGate(registry, settings.concurrency ?? DEFAULT_CONCURRENCY);
     this.#http = http;
-    this.#tls = tls;
-    const fetchToken = createFetchToken({ http, clock, tls, base, retry: this.retry, signal });
+    this.#trust = trust;
+    const fetchToken = createFetchToken({ http, clock, trust, base, retry: this.retry, signal });
     this.#auth = new Auth({ registry, base, clock, credentials, fetchToken });
     this.turns = new Turns({
       host: registry,
@@ -168,7 +166,8 @@ export class RegistryClient {
 
   /** The challenges of `/v2/`. */
   async #ping(): Promise<readonly string[]> {
-    const answer = await this.#request({ method: 'GET', url: new URL('v2/', this.base), tls: this.#tls });
+    const url = new URL('v2/', this.base);
+    const answer = await this.#request({ method: 'GET', url, tls: this.#trust.tlsFor(url) });
     await discard(answer);
     return answer.status === 401 ? (answer.headers.get('www-authenticate') ?? []) : [];
   }
@@ -188,7 +187,7 @@ export class RegistryClient {
         body,
         signal,
         headers: own ? headers : withoutSecrets(headers),
-        tls: url.origin === this.base.origin ? this.#tls : undefined,
+        tls: this.#trust.tlsFor(url),
         repeatable: request.repeatable,
         content,
         publicOnly,

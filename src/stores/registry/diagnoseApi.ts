@@ -11,6 +11,7 @@ import { type Case, type Check, type Finding } from './diagnose.ts';
 import { RepositoryPaths } from './paths.ts';
 import { checkRealm } from './realm.ts';
 import { createFetchToken } from './token.ts';
+import { Trust } from './trust.ts';
 
 /** From the first answer of a registry to a login that it takes. */
 export const API_CHECKS: readonly Check[] = [
@@ -155,9 +156,16 @@ async function findCredential(on: Case): Promise<Finding> {
 async function fetchToken(on: Case, signal: AbortSignal): Promise<Finding | undefined> {
   const bearer = bearerOf(on.challenges);
   if (bearer === undefined || on.found?.credential.kind === 'bearer') return undefined;
-  const { registry, base, tls, http, clock } = on;
+  const { registry, base, settings, hosts, http, clock } = on;
   const realm = checkRealm(bearer.params.get('realm') ?? '', base);
-  const fetch = createFetchToken({ http, clock, tls, base, retry: ONCE, signal });
+  const fetch = createFetchToken({
+    http,
+    clock,
+    trust: new Trust(registry, settings, hosts),
+    base,
+    retry: ONCE,
+    signal,
+  });
   const scopes = scopesOf(on);
   const facts = { realm: realm.href, scopes };
   const now = clock.now();

@@ -25,7 +25,7 @@ export interface ReadingHost {
   readonly client: RegistryClient;
 }
 
-export interface MirrorOptions extends Omit<ClientOptions, 'registry' | 'settings'> {
+export interface MirrorOptions extends Omit<ClientOptions, 'registry' | 'settings' | 'hosts'> {
   readonly hosts: Hosts;
 }
 
@@ -97,7 +97,7 @@ export class Mirrors {
     if (client === undefined) {
       const { hosts, retry = RETRY, ...options } = this.#options;
       const patient: RetryPolicy = { ...retry, tries: Math.min(TRIES, retry.tries) };
-      client = new RegistryClient({ ...options, registry, settings: hosts.get(registry) ?? {}, retry: patient });
+      client = new RegistryClient({ ...options, registry, settings: hosts.get(registry) ?? {}, hosts, retry: patient });
       this.#clients.set(registry, client);
     }
     return client;

@@ -3,7 +3,7 @@ import { OclError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isInternal } from '../../io/addresses.ts';
-import { discard, type Http, type HttpResponse, type TlsSettings } from '../../io/httpMessages.ts';
+import { discard, type Http, type HttpResponse } from '../../io/httpMessages.ts';
 import { retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
 import { ACR_TOKEN_USER, exchangeForm, isAccessToken } from './acr.ts';
@@ -12,6 +12,7 @@ import { AnswerError, failureOf } from './errors.ts';
 import { basic } from './login.ts';
 import { quirksOf } from './quirks.ts';
 import { readSecret, readToken, type Token } from './tokenAnswer.ts';
+import { type Trust } from './trust.ts';
 
 export interface TokenRequest {
   readonly registry: string;
@@ -28,8 +29,7 @@ export type FetchToken = (request: TokenRequest) => Promise<Token>;
 export interface TokenOptions {
   readonly http: Http;
   readonly clock: Clock;
-  /** Of the registry's own host; other hosts are met as strangers. */
-  readonly tls: TlsSettings | undefined;
+  readonly trust: Pick<Trust, 'tlsFor'>;
   /** Where the registry itself is reached. */
   readonly base: URL;
   readonly retry?: RetryPolicy | undefined;
@@ -103,14 +103,14 @@ export function createFetchToken(options: TokenOptions): FetchToken {
   }
 
   function send(method: string, url: URL, headers: Form, body?: Uint8Array): Promise<HttpResponse> {
-    const { base, http, tls, retry, signal } = options;
+    const { base, http, trust, retry, signal } = options;
     const ask = (): Promise<HttpResponse> =>
       http.request({
         method,
         url,
         body,
         headers: { accept: 'application/json', ...headers },
-        tls: url.host === base.host ? tls : undefined,
+        tls: trust.tlsFor(url),
         signal,
         repeatable: true,
         publicOnly: url.hostname !== base.hostname && !isInternal(base.hostname),

@@ -172,7 +172,12 @@ describe('a token server whose name leads inside', () => {
   ])('%s', async (_name, base, code, requests) => {
     const server = await serve({ 'GET /token': replyJson(200, { token: 't' }) });
     const http = createHttp({ userAgent: 'test' });
-    const fetchToken = createFetchToken({ http, clock: fakeClock(), tls: undefined, base: new URL(base) });
+    const fetchToken = createFetchToken({
+      http,
+      clock: fakeClock(),
+      trust: { tlsFor: () => undefined },
+      base: new URL(base),
+    });
     const outcome = fetchToken(asking(`http://localhost:${new URL(server.url).port}/token`)).then(
       ({ value }) => value,
       (error: { code: string }) => error.code,
