@@ -31,7 +31,7 @@ export function findUnknown(schema: unknown, raw: unknown, path: YamlPath, warn:
     for (const option of schema.options) findUnknown(option, raw, path, warn);
   } else if (schema instanceof z.ZodArray && Array.isArray(raw)) {
     for (const [index, item] of raw.entries()) findUnknown(schema.element, item, [...path, index], warn);
-  } else if (schema instanceof z.ZodObject && typeof raw === 'object' && raw !== null) {
+  } else if (schema instanceof z.ZodObject && typeof raw === 'object' && raw !== null && !(raw instanceof YamlScalar)) {
     for (const [key, value] of Object.entries(raw)) {
       if (Object.hasOwn(schema.shape, key)) findUnknown(schema.shape[key], value, [...path, key], warn);
       else if (!key.startsWith('x-')) {

@@ -170,6 +170,7 @@ function lintUseless(input: SyncInput, step: SyncStep, path: YamlPath, warn: War
   const useless: readonly (readonly [keyof SyncInput, boolean, string])[] = [
     ['tags', !listed, 'it filters the tags of repositories, and this step is none'],
     ['tagSets', !listed, 'it filters the tags of repositories, and this step is none'],
+    ['prune', !listed, 'only a list of tags tells that one is gone, and this step names its image'],
     ['repos', type !== 'registry', 'it filters the repositories of a registry'],
     ['feed', type !== 'feed', 'it is for type: feed'],
     ['maxAge', type !== 'feed', 'it is for type: feed'],

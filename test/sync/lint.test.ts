@@ -106,6 +106,7 @@ describe('lint', () => {
       'warning Cannot list the repositories of docker.io',
     ],
     ['tags of an image', `sync: [{${IMAGE}, ¶tags: {allow: [x]}}]`, 'warning tags has no effect here'],
+    ['prune of an image', `sync: [{${IMAGE}, ¶prune: true}]`, 'warning prune has no effect here'],
     ['repos of a repository', `sync: [{${REPOSITORY}, ¶repos: {allow: [x]}}]`, 'warning repos has no effect here'],
     [
       'filters of no referrers',
