@@ -178,8 +178,8 @@ describe('a run that is killed', () => {
       server.release();
       expect(summary(await oclDone(['sync', '-c', file, '--json']))).toMatchObject({ copied: 1, current: 2 });
       const images = (await journal(file)).flatMap((record) => (record.kind === 'image' ? [record] : []));
-      expect(images.map(({ target, ours }) => [target, ours]).toSorted()).toEqual(
-        ['1', '2', 'slow'].map((tag) => [`${place}:${tag}`, true]),
+      expect(images.map(({ target, ours }) => `${target} ${ours}`).toSorted()).toEqual(
+        ['1', '2', 'slow'].map((tag) => `${place}:${tag} true`),
       );
       await withdraw('1', '2');
       expect(summary(await oclDone(['sync', '-c', file, '--json']))).toMatchObject({ pruned: 2 });

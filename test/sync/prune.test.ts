@@ -308,7 +308,7 @@ describe('a dry run', () => {
       fc.asyncProperty(
         fc.record({
           first: anyTags,
-          then: anyTags,
+          later: anyTags,
           theirs: anyTags,
           moved: anyTags,
           keep: fc.integer({ min: 0, max: 2 }),
@@ -316,7 +316,7 @@ describe('a dry run', () => {
           waits: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }),
           allow: fc.constantFrom('.*', '[0-9.]*', 'latest'),
         }),
-        async ({ first, then, theirs, moved, keep, grace, waits, allow }) => {
+        async ({ first, later, theirs, moved, keep, grace, waits, allow }) => {
           world = new World();
           clock = fakeClock();
           state = join(await temporary(), 'journal');
@@ -324,8 +324,8 @@ describe('a dry run', () => {
           await put('s.test/app', 'always', ...first);
           await run(steps(`${STEP}, prune: true`));
           const before = new Map<string, string | undefined>();
-          await takeFrom('s.test/app', ...first.filter((tag) => !then.includes(tag)));
-          await put('s.test/app', ...then);
+          await takeFrom('s.test/app', ...first.filter((tag) => !later.includes(tag)));
+          await put('s.test/app', ...later);
           for (const tag of moved) await world.put('t.test/app', tag, image(`moved ${tag}`));
           const text = steps(`${STEP}, prune: {keep: ${keep}, grace: ${grace}}, tags: {allow: [always, "${allow}"]}`);
           for (const hours of [...waits, 0]) {
@@ -339,7 +339,7 @@ describe('a dry run', () => {
             expect(taken.map((tag) => `t.test/app:${tag}`).toSorted()).toEqual([...listed].toSorted());
             expect(report.pruned).toBe(listed.length);
             const pattern = new RegExp(`^(always|${allow})$`);
-            const wanted = ['always', ...then].filter((tag) => pattern.test(tag));
+            const wanted = ['always', ...later].filter((tag) => pattern.test(tag));
             for (const tag of taken) {
               expect(first).toContain(tag);
               expect(wanted).not.toContain(tag);

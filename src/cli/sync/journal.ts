@@ -31,7 +31,7 @@ export interface StateArguments {
 }
 
 /** Beside the file, unless it is named. */
-export function journalPath({ config, state }: StateArguments): string | undefined {
+function journalPath({ config, state }: StateArguments): string | undefined {
   if (state !== undefined) return state;
   return config === undefined || config === '-' ? undefined : `${config}.journal`;
 }

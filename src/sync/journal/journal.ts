@@ -93,11 +93,12 @@ export class Journal {
     await this.#writing;
   }
 
-  /** Takes up what other processes have written since. */
+  /** Takes up what other processes have written since, and writes the file anew when much of it has been superseded. */
   async refresh(): Promise<void> {
     await this.flush();
     try {
-      await this.#load();
+      const lines = await this.#load();
+      if (this.#failure === undefined && this.#options.readOnly !== true) await this.#compactIfWorthIt(lines);
     } catch (error) {
       this.#doWithout(error);
     }
