@@ -96,9 +96,13 @@ function filesOf(directory: string, wanted: boolean): readonly string[] {
     const code = systemCode(error) ?? '';
     // What others may not even look into is not for this user.
     if (!wanted && ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(code)) return [];
+    if (code === 'ENOENT') throw unusable(directory, 'there is no such directory', HOLDS, error);
+    if (code === 'ENOTDIR') throw unusable(directory, 'it is no directory', HOLDS, error);
     throw unusable(directory, error instanceof Error ? error.message : String(error), undefined, error);
   }
 }
+
+const HOLDS = 'name the directory that holds the certificates: --cert-dir DIR';
 
 function readCertificates(file: string): readonly string[] {
   const certificates = certificatesOf(readBounded(file));

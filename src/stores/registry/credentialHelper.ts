@@ -157,6 +157,11 @@ function readObject(output: string, call: Call): JsonObject {
 function failed({ action, server, program }: Call, why: string, code: ErrorCode = 'OCL_UNAUTHORIZED'): OclError {
   const name = printable(program);
   const thing = server === '' ? PURPOSE[action] : `${PURPOSE[action]} ${printable(server)}`;
-  const hint = action === 'list' ? `try: ${name} list` : `try: echo ${printable(server)} | ${name} get`;
+  const hint =
+    code === 'OCL_NOT_FOUND'
+      ? `put ${name} on the PATH, or take it out of the configuration that names it`
+      : action === 'list'
+        ? `try: ${name} list`
+        : `try: echo ${printable(server)} | ${name} get`;
   return new OclError(code, `Cannot ${thing}: ${name}: ${why}`, { hint });
 }

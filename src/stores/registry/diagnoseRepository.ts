@@ -26,8 +26,12 @@ async function logIn(on: Case, signal: AbortSignal): Promise<Finding | undefined
     await discard(await clientOf(on, signal).send({ method: 'GET', to: '', need, action, ok: [200] }));
   } catch (error) {
     if (!(error instanceof OclError) || !hasStatus(error, 401, 403)) throw error;
-    const says = `${error.message}; the login is from ${printable(on.found.source.where)}`;
-    return { ok: false, says, facts: { status: error.status }, hint: `log in anew: ocl login ${registry}` };
+    return {
+      ok: false,
+      says: error.message,
+      facts: { status: error.status },
+      hint: `log in anew: ocl login ${registry}`,
+    };
   }
   return { says: `${registry} takes the login`, facts: { status: 200 } };
 }

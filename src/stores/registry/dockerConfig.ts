@@ -192,7 +192,7 @@ function decodeAuth(auth: string, key: string, file: string): Pair {
     throw new OclError(
       'OCL_CONFIG_INVALID',
       `Cannot read the credentials in ${file}: "auth" of ${JSON.stringify(key)} is not the base64 of user:password`,
-      { hint: `repair the entry in ${file}, or log in anew: ocl logout ${key} and ocl login ${key}` },
+      { hint: `repair that entry of ${file}, or take it out` },
     );
   // Docker pads old entries with NUL.
   return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, ''), charset };

@@ -2,6 +2,7 @@ import { type ErrorCode } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { type Challenge } from './challenge.ts';
 import { AnswerError } from './errors.ts';
+import { loginHint } from './hints.ts';
 import { secretOf, type Login } from './login.ts';
 
 export interface Circumstances {
@@ -29,7 +30,8 @@ export function explain(error: AnswerError, about: Circumstances): AnswerError {
     return changed(error, error.code, `${error.message}, asked ${why}`, error.hint ?? `ocl login ${registry}`);
   }
   const message = `${withoutSecret(error.message, login)}, asked ${nameOf(login)}`;
-  const hint = error.hint ?? `ocl login ${registry}; ocl ping ${registry} shows which account is used`;
+  const usual = loginHint({ host: registry, status: 401 });
+  const hint = (error.hint ?? usual).replace(usual, () => remedyFor(login) ?? usual);
   if (!limited) return changed(error, error.code, message, hint);
   return changed(
     error,
@@ -41,8 +43,18 @@ export function explain(error: AnswerError, about: Circumstances): AnswerError {
 
 /** To strangers some registries deny that a private repository is there. */
 function explainAbsence(error: AnswerError, { registry, login, asksLogin }: Circumstances): AnswerError {
-  if (login !== undefined || !asksLogin || !error.codes.includes('NAME_UNKNOWN')) return error;
-  return changed(error, error.code, error.message, error.hint ?? `ocl login ${registry}, if it is private`);
+  if (!error.codes.includes('NAME_UNKNOWN')) return error;
+  const hint =
+    login === undefined && asksLogin
+      ? `ocl login ${registry}, if it is private`
+      : `check the name; ocl ls ${registry} lists the repositories, where the registry tells them`;
+  return changed(error, error.code, error.message, error.hint ?? hint);
+}
+
+/** What is given to a run goes before what `ocl login` keeps, so that a new login would change nothing. */
+function remedyFor({ source }: Login): string | undefined {
+  if (source?.kind !== 'settings' && source?.kind !== 'environment') return undefined;
+  return `correct the login in ${printable(source.where)}: it goes before those that ocl login keeps`;
 }
 
 /** The login is good, and does not reach far enough. */

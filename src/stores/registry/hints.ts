@@ -93,6 +93,7 @@ const RULES: readonly ((no: InRepository) => Advice | undefined)[] = [
 
 /** @param code that the status stands for */
 export function adviceOn(no: Refusal, code: ErrorCode): Advice {
+  if (no.status === 400 && PLAIN_TO_TLS.test(no.text)) return plainToTls(no);
   if (code !== 'OCL_RATE_LIMITED' && hasRepository(no)) {
     for (const rule of RULES) {
       const advice = rule(no);
@@ -101,6 +102,14 @@ export function adviceOn(no: Refusal, code: ErrorCode): Advice {
   }
   const hint = hintFor(no, code);
   return hint === undefined ? {} : { hint };
+}
+
+/** What Go's servers and nginx answer on a port of TLS. */
+const PLAIN_TO_TLS = /HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port/i;
+
+function plainToTls({ host }: Refusal): Advice {
+  const hint = `leave --plain-http and tls: disabled away; a host of this machine is spoken to by https where it has certificates: --cert-dir DIR, or --insecure ${host}`;
+  return { why: 'it speaks TLS, and plain http was spoken to it', hint };
 }
 
 function hintFor(no: Refusal, code: ErrorCode): string | undefined {
@@ -115,7 +124,8 @@ function hintFor(no: Refusal, code: ErrorCode): string | undefined {
   return undefined;
 }
 
-function loginHint({ host, status }: Refusal): string {
+/** What to do where a login is missing, wrong or too weak. */
+export function loginHint({ host, status }: Pick<Refusal, 'host' | 'status'>): string {
   return status === 401
     ? `ocl login ${host}; ocl ping ${host} shows which account is used`
     : `the account needs the right to do this: ocl whoami ${host} shows which one is used, ocl login ${host} changes it`;

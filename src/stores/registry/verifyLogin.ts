@@ -29,7 +29,7 @@ export async function verifyLogin(options: ClientOptions, credential: Credential
       await client.send({ method: 'GET', to: '', need: { scopes: [], repository: undefined }, action, ok: [200] }),
     );
   } catch (error) {
-    throw refused(error);
+    throw refused(error, credential);
   }
   return used ? 'accepted' : 'unasked';
 }
@@ -39,11 +39,14 @@ export function accountOf(credential: Credential): string | undefined {
   return credential.kind === 'bearer' ? undefined : credential.username;
 }
 
-function refused(error: unknown): unknown {
+function refused(error: unknown, { kind }: Credential): unknown {
   if (!isCode(error, 'OCL_UNAUTHORIZED') && !isCode(error, 'OCL_DENIED')) return error;
   const { code, message, cause } = error as OclError;
   return new OclError(code, message, {
-    hint: 'look at the user name and the password; many registries want an access token instead of the password (docs/credentials.md)',
+    hint:
+      kind === 'password'
+        ? 'look at the user name and the password; many registries want an access token instead of the password (docs/credentials.md)'
+        : 'look at the token: it may have ended, and a registry without a token server takes a password alone (--password-stdin)',
     cause,
   });
 }

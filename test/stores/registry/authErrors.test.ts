@@ -143,7 +143,7 @@ describe('what is told when a registry says no', () => {
         tags: reply(401),
         code: 'OCL_UNAUTHORIZED',
         message: /asked with a token from the settings of this host$/,
-        hint: /ocl login HOST/,
+        hint: /^correct the login in the settings of this host: it goes before/,
       },
     ],
     [
@@ -174,7 +174,7 @@ describe('what is told when a registry says no', () => {
         tags: replyJson(404, said('NAME_UNKNOWN', 'unknown')),
         code: 'OCL_NOT_FOUND',
         message: /404/,
-        hint: undefined,
+        hint: /^check the name; ocl ls HOST lists/,
       },
     ],
     [
@@ -184,7 +184,17 @@ describe('what is told when a registry says no', () => {
         tags: behind(replyJson(404, said('NAME_UNKNOWN', 'unknown'))),
         code: 'OCL_NOT_FOUND',
         message: /404/,
-        hint: undefined,
+        hint: /^check the name; ocl ls HOST lists/,
+      },
+    ],
+    [
+      'to an account of a pipeline',
+      {
+        who: from(me, { kind: 'environment', where: 'OCL_USERNAME' }),
+        tags: reply(401, { 'www-authenticate': 'Basic realm="x"' }),
+        code: 'OCL_UNAUTHORIZED',
+        message: /asked as "me" from OCL_USERNAME$/,
+        hint: /^correct the login in OCL_USERNAME: it goes before/,
       },
     ],
   ])('%s', async (_name, { who, tags, code, message, hint, ...more }) => {

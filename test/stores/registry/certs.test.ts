@@ -73,7 +73,13 @@ describe('directories of certificates', () => {
     const chosen = await tree({ 'all.crt': one.cert, [`${HOST}/ca.crt`]: two.cert });
     expect(settingsOf({ chosen, perHost: [] }).ca?.map(lines)).toEqual([two.cert, one.cert].map(lines));
     expect(settingsOf({ chosen, perHost: [] }, undefined, 'other.example').ca?.map(lines)).toEqual([lines(one.cert)]);
-    expect(() => settingsOf({ chosen: join(chosen, 'missing'), perHost: [] })).toThrow(/Cannot use .*missing/);
+    for (const [name, why] of [
+      ['missing', 'there is no such directory'],
+      ['all.crt', 'it is no directory'],
+    ] as const)
+      expect(() => settingsOf({ chosen: join(chosen, name), perHost: [] })).toThrow(
+        expect.objectContaining({ message: `Cannot use ${join(chosen, name)}: ${why}`, hint: expect.any(String) }),
+      );
   });
 
   it('never lead out by the name of a host', async () => {

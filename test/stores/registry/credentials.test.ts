@@ -286,6 +286,9 @@ describe('a helper as a program', () => {
   });
 
   it('that is not installed is told apart', async () => {
-    await expect(run()('absent', 'a')).rejects.toMatchObject({ code: 'OCL_NOT_FOUND' });
+    await expect(run()('absent', 'a')).rejects.toMatchObject({
+      code: 'OCL_NOT_FOUND',
+      hint: expect.stringMatching(/^put docker-credential-absent on the PATH/),
+    });
   });
 });

@@ -253,6 +253,20 @@ describe('what a registry refuses is told in plain words', () => {
   });
 });
 
+describe('a port of TLS to which plain http was spoken', () => {
+  it.each([
+    ["Go's server", 'Client sent an HTTP request to an HTTPS server.'],
+    ['nginx', '<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>'],
+  ])('is told of by %s', async (_name, text) => {
+    const one = { host: 'localhost:5000', method: 'GET', status: 400, text };
+    expect(await told(one)).toMatchObject({
+      message: expect.stringContaining('it speaks TLS, and plain http was spoken to it; localhost:5000 answered 400'),
+      hint: expect.stringMatching(/^leave --plain-http .* --cert-dir DIR, or --insecure localhost:5000$/),
+    });
+    expect((await told({ ...one, text: 'no HTTP here' })).message).not.toContain('TLS');
+  });
+});
+
 describe('a failure that the specification explains', () => {
   const bytes = (layers: readonly unknown[]): Buffer =>
     Buffer.from(
