@@ -1,9 +1,10 @@
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock } from '../core/clock.ts';
-import { type OclError } from '../core/errors.ts';
+import { OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { parsePlatform } from '../core/platform.ts';
+import { isRegistryHost } from '../core/reference.ts';
 import { type AuthorityPlaces } from '../io/authorities.ts';
 import { type Http } from '../io/httpMessages.ts';
 import { proxySettings } from '../io/proxy.ts';
@@ -218,7 +219,16 @@ function certificatePlaces(args: GlobalArguments, { skipDockerConfig }: EnvOptio
 
 function mergeHosts(args: GlobalArguments, given: ReadonlyMap<string, HostSettings> | undefined): Hosts {
   const hosts = new Map(given);
-  for (const host of args.insecure) hosts.set(host, { ...hosts.get(host), tls: 'insecure' });
-  for (const host of args.plainHttp) hosts.set(host, { ...hosts.get(host), tls: 'disabled' });
+  for (const host of args.insecure.map(hostOf)) hosts.set(host, { ...hosts.get(host), tls: 'insecure' });
+  for (const host of args.plainHttp.map(hostOf)) hosts.set(host, { ...hosts.get(host), tls: 'disabled' });
   return hosts;
+}
+
+/** A host as references name it, also from an address that was copied. @throws OCL_USAGE for what would never fit any */
+function hostOf(text: string): string {
+  const host = text.replace(/^https?:\/\//, '').replace(/\/$/, '');
+  if (isRegistryHost(host)) return host;
+  throw new OclError('OCL_USAGE', `Cannot use ${JSON.stringify(text)}: it is no HOST[:PORT]`, {
+    hint: 'name the host as images do: --insecure registry.example:5000',
+  });
 }

@@ -1,5 +1,6 @@
 /** What yargs knows of the options of a command. */
 export interface KnownOptions {
+  readonly key: Readonly<Record<string, unknown>>;
   readonly alias: Readonly<Record<string, readonly string[]>>;
   readonly array: readonly string[];
   readonly number: readonly string[];

@@ -85,7 +85,7 @@ async function main(argv: readonly string[]): Promise<void> {
       return true;
     }, true)
     .fail((message, error: unknown) => {
-      throw error ?? usageError(message, argv);
+      throw error ?? usageError(message, argv, Object.keys(known().key));
     });
   for (const { usage, describe, load } of COMMANDS) {
     cli = cli.command(

@@ -76,6 +76,9 @@ export async function readSecret(what: string): Promise<string> {
   } catch {
     throw new OclError('OCL_USAGE', `Cannot read the ${what} from standard input: it is not UTF-8 text`);
   }
-  if (text === '') throw new OclError('OCL_USAGE', `Cannot read the ${what} from standard input: it is empty`);
+  if (text === '')
+    throw new OclError('OCL_USAGE', `Cannot read the ${what} from standard input: it is empty`, {
+      hint: 'give it in one line: … < FILE, or printenv VARIABLE | …; an unset variable gives nothing',
+    });
   return text;
 }

@@ -1,7 +1,8 @@
 import { OclError } from '../core/errors.ts';
+import { nearest } from '../sync/lintNear.ts';
 import { COMMANDS } from './commands.ts';
 import { restoreDash } from './dash.ts';
-import { plainWords } from './usageWords.ts';
+import { plainWords, typed } from './usageWords.ts';
 
 /** Options before the command that take the next word. */
 const VALUED: ReadonlySet<string> = new Set(['--plain-http', '--insecure', '--limit-rate', '--tmpdir']);
@@ -14,19 +15,44 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ...of(['list', 'images', 'catalog'], 'ocl ls PLACE'),
   ...of(['verify', 'fsck'], 'ocl check PLACE'),
   ...of(['prune'], 'ocl gc PLACE'),
+  ...of(['rm', 'rmi', 'delete', 'untag', 'remove'], 'ocl tag rm IMAGE:TAG'),
+  ...of(['tags', 'list-tags'], 'ocl tag ls REPOSITORY'),
   ...of(['mirror', 'once'], 'ocl sync --config FILE'),
 };
 
-/** What yargs has against a command line, as one line of ours. */
-export function usageError(message: string, argv: readonly string[]): OclError {
+/** What yargs has against a command line, as one line of ours. @param options the names of those that the command has */
+export function usageError(message: string, argv: readonly string[], options: readonly string[] = []): OclError {
   const word = commandWord(argv);
   const usage = COMMANDS.map((each) => String(each.usage)).find((each) => each.split(' ')[0] === word);
   if (word !== undefined && usage === undefined && word !== 'completion') return unknownCommand(word);
   const command = usage === undefined ? 'ocl' : `ocl ${word}`;
   const config = word === 'sync' ? argv.find((each, i) => isLooseConfig(each, argv[i - 1])) : undefined;
   return new OclError('OCL_USAGE', `Cannot run ${command}: ${plainWords(restoreDash(message), usage ?? '', argv)}`, {
-    hint: config === undefined ? `${command} --help` : `ocl sync --config ${config}`,
+    hint:
+      config === undefined
+        ? (optionHint(message, argv, options, word) ?? `${command} --help`)
+        : `ocl sync --config ${config}`,
   });
+}
+
+/** What was probably meant by an option that is not there. */
+function optionHint(
+  message: string,
+  argv: readonly string[],
+  options: readonly string[],
+  command: string | undefined,
+): string | undefined {
+  const [, names = ''] = /^Unknown arguments?: (.*)$/s.exec(message) ?? [];
+  const [first = ''] = names.split(', ');
+  if (first === '' || argv.includes(first)) return undefined;
+  const word = typed(first, argv);
+  if (command === 'login' && /^(?:-p|--passw(?:or)?d)$/.test(word))
+    return 'ocl login HOST -u USER --password-stdin < FILE (what stands in a command line is seen by others)';
+  const near = nearest(
+    word.replace(/^-+/, ''),
+    options.filter((name) => name.length > 1 && !/[A-Z]/.test(name)),
+  );
+  return near === undefined || !word.startsWith('--') ? undefined : `did you mean --${near}?`;
 }
 
 function unknownCommand(word: string): OclError {

@@ -56,11 +56,27 @@ function wrongChoice(text: string): string {
 
 function unknown(names: readonly string[], argv: readonly string[]): string {
   const words = names.filter((name) => argv.includes(name));
-  const options = names.filter((name) => !argv.includes(name)).map(optionName);
+  const options = [...new Set(names.filter((name) => !argv.includes(name)).map((name) => typed(name, argv)))];
   return [
     ...(options.length === 0 ? [] : [`there is no option ${or(options)}`]),
     ...(words.length === 0 ? [] : [`${and(words.map((word) => JSON.stringify(word)))} is more than it takes`]),
   ].join('; ');
+}
+
+/** Yargs turns `--no-such` into noSuch and takes `-pSECRET` apart: an option is told as it was typed, without its value. */
+export function typed(name: string, argv: readonly string[]): string {
+  if (name.length === 1)
+    return `-${argv.find((word) => /^-[^-]/.test(word) && word.includes(name))?.charAt(1) ?? name}`;
+  const word = argv.find((each) => each.startsWith('--') && camel(bare(each)) === camel(name));
+  return word === undefined ? optionName(name) : `--${bare(word)}`;
+}
+
+function bare(word: string): string {
+  return word.replace(/^--/, '').replace(/=.*$/s, '');
+}
+
+function camel(name: string): string {
+  return name.replaceAll(/-+([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
 }
 
 function and(words: readonly string[]): string {

@@ -70,9 +70,16 @@ function readReference(text: string): Reference {
     throw invalid(
       text,
       `the scheme ${scheme}:// is not known`,
-      'use docker://, ocidir://, oci:, oci-archive: or docker-archive:',
+      webHint(text) ?? 'use docker://, ocidir://, oci:, oci-archive: or docker-archive:',
     );
   return parseRegistryReference(text, text);
+}
+
+/** An address that was copied from a browser. */
+function webHint(text: string): string | undefined {
+  const [, scheme, rest = ''] = /^(https?):\/\/(.+)$/.exec(text) ?? [];
+  if (rest === '') return undefined;
+  return scheme === 'http' ? `write ${rest} --plain-http ${rest.replace(/\/.*$/, '')}` : `write ${rest}`;
 }
 
 /** Names with a dot are rare on Docker Hub, and ports are what people mean; the full name says the other. */

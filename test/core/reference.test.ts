@@ -160,8 +160,12 @@ describe('references', () => {
     expect(() => parseReference('ghcr.io/Team/App')).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('lower case') }),
     );
-    expect(() => parseReference('https://ghcr.io/x')).toThrow(
+    expect(() => parseReference('ftp://ghcr.io/x')).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('docker://') }),
+    );
+    expect(() => parseReference('https://ghcr.io/x')).toThrow(expect.objectContaining({ hint: 'write ghcr.io/x' }));
+    expect(() => parseReference('http://a.example:5000/x:1')).toThrow(
+      expect.objectContaining({ hint: 'write a.example:5000/x:1 --plain-http a.example:5000' }),
     );
   });
 

@@ -38,9 +38,9 @@ export const ls = defineCommand(
         const names: string[] = [];
         for await (const name of env.registries.catalog(args.place.replace(/^docker:\/\//, '').replace(/\/$/, '')))
           names.push(name);
-        env.print(
-          env.json ? JSON.stringify({ registry: args.place, repositories: names }) : names.map(printable).join('\n'),
-        );
+        if (env.json) env.print(JSON.stringify({ registry: args.place, repositories: names }));
+        else for (const name of names) env.print(printable(name));
+        if (!env.json && names.length === 0) env.say(`no repositories in ${printable(args.place)}`);
         return;
       }
       const reference = parsePlace(args.place);

@@ -36,7 +36,9 @@ export const tag = defineCommand(
       }
       if (args.action === 'rm') {
         if (reference.tag === undefined)
-          throw new OclError('OCL_USAGE', `Cannot take a tag away from ${args.reference}: name it after a colon`);
+          throw new OclError('OCL_USAGE', `Cannot take a tag away from ${args.reference}: name it after a colon`, {
+            hint: `ocl tag rm ${args.reference}:TAG; ocl tag ls ${args.reference} shows them`,
+          });
         const editor = await env.stores.editor(reference);
         if (!(await editor.untag(reference.tag)))
           throw new OclError('OCL_NOT_FOUND', `Cannot take the tag ${reference.tag} away: there is none`, {
