@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { surroundings } from '../support/surroundings.ts';
 import { loadConfig } from '../../src/sync/config.ts';
+import { KEYS, type KeyNote } from '../../src/sync/schemaKeys.ts';
 import { lintPlatform } from '../../src/sync/lintPlatforms.ts';
 
 /** `level line:column message` of everything that lint says. */
@@ -181,6 +182,15 @@ describe('lint', () => {
     expect(lint(some, true)).toEqual([`warning ${message}`]);
     const none = `sync:\n  - {${IMAGE.replace(', interval: 1h', '')}}\n`;
     expect(lint(none)).toEqual(['info 1:1 no step has an interval or a schedule: ocl sync server has nothing to do']);
+  });
+
+  it('gives the reason of every key that changes nothing', () => {
+    const idle = [...Object.entries<KeyNote>(KEYS.creds), ...Object.entries<KeyNote>(KEYS.defaults)]
+      .filter(([, { does }]) => does.startsWith('Changes nothing'))
+      .map(([key]) => key);
+    const host = 'creds: [{registry: a.test, api: x, scheme: http, repoAuth: true}]';
+    const said = lint(`${host}\ndefaults: {blobLimit: 9, cacheCount: 9, cacheTime: 5m, referrerSlow: true}`);
+    expect(said.flatMap((line) => /(\w+) changes nothing/.exec(line)?.[1] ?? []).toSorted()).toEqual(idle.toSorted());
   });
 
   it('is more than what every run says', () => {

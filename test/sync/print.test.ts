@@ -5,6 +5,7 @@ import { surroundings } from '../support/surroundings.ts';
 import { formatYaml, parseYaml } from '../../src/io/yaml.ts';
 import { loadConfig } from '../../src/sync/config.ts';
 import { formatConfig } from '../../src/sync/print.ts';
+import { HostSchema, SyncSchema } from '../../src/sync/schema.ts';
 import { type SyncConfig, type SyncStep } from '../../src/sync/settings.ts';
 
 function load(text: string): SyncConfig {
@@ -19,7 +20,7 @@ function meaning({ steps, file: _file, ...config }: SyncConfig): unknown {
 const FULL = `
 creds:
   - {registry: 'a.test:5000', tls: disabled, hostname: 10.0.0.5, user: me, pass: '{{env "TOKEN"}}', regcert: "PEM", repoAuth: true,
-     pathPrefix: /proxy/, mirrors: [m.test], priority: 2, reqConcurrent: 4, reqPerSec: 0.5, blobChunk: 1048576, blobMax: 2000, apiOpts: {disableHead: true}}
+     pathPrefix: /proxy/, mirrors: [m.test], uploadHosts: [u.test], priority: 2, reqConcurrent: 4, reqPerSec: 0.5, blobChunk: 1048576, blobMax: 2000, apiOpts: {disableHead: true}}
   - {registry: b.test, clientCert: cert, clientKey: 'the key', credHelper: docker-credential-x, credExpire: 90m, credHost: c.test}
   - {registry: c.test, token: 'the identity'}
 defaults:
@@ -44,6 +45,17 @@ sync:
 `;
 
 describe('a printed file', () => {
+  // What changes nothing, and what is read as something else.
+  const GONE = new Set(['api', 'scheme', 'referrerSlow', 'fastCopy']);
+
+  it.each([
+    ['creds', HostSchema],
+    ['steps', SyncSchema],
+  ] as const)('is held to every key of %s by what follows', (_, { shape }) => {
+    const keys = Object.keys(shape).filter((key) => !GONE.has(key));
+    expect(keys.filter((key) => !new RegExp(`\\b${key}:\\s`).test(FULL))).toEqual([]);
+  });
+
   it('gives the same when it is read again, and is printed the same once more', () => {
     const config = load(FULL);
     const text = formatConfig(config, { showSecrets: true });
