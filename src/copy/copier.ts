@@ -2,8 +2,8 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { type Outcome } from '../core/events.ts';
-import { type ManifestDocument } from '../core/manifest.ts';
 import { type RootName, type Sink } from '../core/store.ts';
+import { type Loaded } from './documents.ts';
 import { allSettled, Flights } from './flight.ts';
 import {
   digestTagName,
@@ -92,9 +92,9 @@ export class Copier {
   }
 
   /** A document as a copy reads it: each once a run, and from the sink if it has it. @throws as the source, OCL_DIGEST_MISMATCH, OCL_DOCUMENT_INVALID */
-  async read(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<ManifestDocument> {
+  async read(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<Loaded> {
     const fromSink = to.document === undefined ? undefined : async (it: Descriptor) => await to.document?.(it);
-    return (await this.#run.documents.load(descriptor, from, fromSink)).document;
+    return await this.#run.documents.load(descriptor, from, fromSink);
   }
 
   /** A registry that has a manifest may still have lost a blob: then every node is asked for once more. */
@@ -120,7 +120,11 @@ export class Copier {
     const ensure = this.#ensurer(request, flights, outcomes);
     const root = graph.root.descriptor;
     // A registry takes a manifest and its tag in one request: there the root comes with its tag, at the end.
-    const rootWithTag = name.tag !== undefined && to.presence === 'graph' && !graph.root.present;
+    const rootWithTag =
+      name.tag !== undefined &&
+      to.presence === 'graph' &&
+      !graph.root.present &&
+      before?.digest !== graph.root.descriptor.digest;
     if (rootWithTag) await allSettled(graph.root.children.map(ensure));
     else await ensure(graph.root);
     await this.#ensureBeside(request, graph, ensure);

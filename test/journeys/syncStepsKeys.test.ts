@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { app, KEY_ROWS, named } from './syncStepsRows.ts';
-import { countsOf, SERVERS, SyncWorld, type Ran, type SyncLine } from './syncStepsWorld.ts';
+import { countsOf, SERVERS, SyncWorld, type Ran, type SyncLine } from '../support/syncWorld.ts';
 
 /** Requests by which contents change their place. */
 const MOVES = /^(?:PUT|POST|PATCH) |^GET blob/;

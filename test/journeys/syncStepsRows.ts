@@ -2,7 +2,7 @@ import { MEDIA } from '../../src/core/mediaTypes.ts';
 import { AMD64, ARM64, attestation, foreignImage, image, index, piece, sbom, signature } from '../support/graphs.ts';
 import { type Graph } from '../support/graphs.ts';
 import { type Named } from '../support/worlds.ts';
-import { type ServerKind } from './syncStepsWorld.ts';
+import { type ServerKind } from '../support/syncWorld.ts';
 
 /** One step with a key that changes what is copied. */
 export interface KeyRow {

@@ -11,12 +11,12 @@ import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { tagsIn } from '../../src/sync/tagNames.ts';
 import { anonymous } from '../../src/stores/registry/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
-import { jsonLines, ocl } from '../support/cli.ts';
-import { startDockerRegistry, whyNoDockerRegistry } from '../support/dockerRegistry.ts';
-import { startEmbedded } from '../support/embedded.ts';
-import { startFaultProxy, type FaultProxy, type Passed } from '../support/faultProxy.ts';
-import { all, bytesIn, put, type Graph } from '../support/graphs.ts';
-import { fill, type Named } from '../support/worlds.ts';
+import { jsonLines, ocl } from './cli.ts';
+import { startDockerRegistry, whyNoDockerRegistry } from './dockerRegistry.ts';
+import { startEmbedded } from './embedded.ts';
+import { startFaultProxy, type FaultProxy, type Passed } from './faultProxy.ts';
+import { all, bytesIn, put, type Graph } from './graphs.ts';
+import { fill, type Named } from './worlds.ts';
 
 export type ServerKind = 'embedded' | 'docker-registry';
 export type PlaceKind = 'registry' | 'layout' | 'library' | 'archive';
