@@ -1,4 +1,6 @@
-import { type PeerCertificate } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { systemCode } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
 
@@ -24,6 +26,12 @@ export class CertificateError extends Error {
     this.code = systemCode(cause) ?? '';
     this.certificate = certificate;
   }
+}
+
+/** Some versions of Node refuse every certificate for an IPv6 address (nodejs/node#64144): those are OpenSSL's to check; all else is Node's. */
+export function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
+  const isOwn = isIP(host) === 6 && new X509Certificate(certificate.raw).checkIP(host) !== undefined;
+  return isOwn ? undefined : checkServerIdentity(host, certificate);
 }
 
 /** Whether the certificate would tell more of this failure than Node does. */

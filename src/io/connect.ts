@@ -1,9 +1,8 @@
-import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type Duplex } from 'node:stream';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate, type SecureContext } from 'node:tls';
+import { connect as connectTls, type PeerCertificate, type SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
-import { CertificateError, wantsCertificate } from './certificateError.ts';
+import { CertificateError, checkIdentity, wantsCertificate } from './certificateError.ts';
 import { givenUp, type Connecting } from './connecting.ts';
 import { type Proxy } from './proxy.ts';
 import { publicLookup, refuseInternal } from './publicLookup.ts';
@@ -153,12 +152,6 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
         .once('secureConnect', () => end(socket.getPeerCertificate()));
     });
   }
-}
-
-/** Some versions of Node refuse every certificate for an IPv6 address (nodejs/node#64144): those are OpenSSL's to check; all else is Node's. */
-function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
-  const isOwn = isIP(host) === 6 && new X509Certificate(certificate.raw).checkIP(host) !== undefined;
-  return isOwn ? undefined : checkServerIdentity(host, certificate);
 }
 
 /** Addresses are no names: certificates are held against them all the same. */

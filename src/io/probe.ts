@@ -3,7 +3,9 @@ import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { connect, isIP, type Socket } from 'node:net';
 import { type Duplex } from 'node:stream';
+import { type SecureContext } from 'node:tls';
 import { systemCode } from '../core/errors.ts';
+import { type Proxy } from './proxy.ts';
 
 /** Addresses of one name that are looked at. */
 const MAX_ADDRESSES = 16;
@@ -109,16 +111,19 @@ export interface Tunnel {
 
 /**
  * Asks a proxy for a way through (CONNECT).
- * @param proxy http: or https:
- * @param authorization the value of `Proxy-Authorization`
+ * @param target `host:port`
+ * @param context what a proxy with https: is held against
  * @throws the system's error; the signal's reason
  */
-export function openTunnel(
-  proxy: URL,
-  authorization: string | undefined,
+export function askForTunnel(
+  { url: proxy, authorization }: Proxy,
   target: string,
+  context: SecureContext | undefined,
   signal: AbortSignal,
 ): Promise<Tunnel> {
+  const host = bareHost(proxy.hostname);
+  // Node would take the name from the Host header, which is that of the target.
+  const tls = proxy.protocol === 'https:' ? { secureContext: context, servername: isIP(host) === 0 ? host : '' } : {};
   return new Promise((resolve, reject) => {
     const headers = {
       host: target,
@@ -128,9 +133,10 @@ export function openTunnel(
     const request = send({
       method: 'CONNECT',
       path: target,
-      host: bareHost(proxy.hostname),
+      host,
       port: portOf(proxy),
       headers,
+      ...tls,
       agent: false,
       signal,
     });

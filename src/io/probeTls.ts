@@ -3,6 +3,7 @@ import { type Duplex } from 'node:stream';
 import { connect, type DetailedPeerCertificate, type SecureContext, type TLSSocket } from 'node:tls';
 import { systemCode } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
+import { checkIdentity } from './certificateError.ts';
 
 /** A certificate as a server showed it. */
 export interface SeenCertificate {
@@ -53,6 +54,7 @@ export function shakeHands(probe: TlsProbe, signal: AbortSignal): Promise<SeenTl
       host,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...(context === undefined ? {} : { secureContext: context }),
+      checkServerIdentity: checkIdentity,
       rejectUnauthorized: false,
     });
     const stop = (): void => reject(signal.reason as Error);

@@ -1,9 +1,10 @@
 import { systemCode } from '../../core/errors.ts';
 import { isLoopback } from '../../io/addresses.ts';
-import { addressesOf, bareHost, connectToAny, openTunnel, portOf, type Attempt } from '../../io/probe.ts';
+import { connectionError } from '../../io/connectionError.ts';
+import { addressesOf, askForTunnel, bareHost, connectToAny, portOf, type Attempt } from '../../io/probe.ts';
 import { parseProxy, proxyFor } from '../../io/proxy.ts';
 import { type Case, type Check, type Finding } from './diagnose.ts';
-import { checkTls } from './diagnoseTls.ts';
+import { checkTls, proxyContextOf } from './diagnoseTls.ts';
 import { type HostSettings } from './hosts.ts';
 
 /** From the name of a registry to a connection that can carry HTTP. */
@@ -166,7 +167,10 @@ async function passProxy(on: Case, signal: AbortSignal): Promise<Finding | undef
   on.socket = undefined;
   if (base.protocol === 'http:') return undefined;
   const target = `${base.hostname}:${portOf(base)}`;
-  const { status, socket } = await openTunnel(proxy.url, proxy.authorization, target, signal);
+  const context = await proxyContextOf(on);
+  const { status, socket } = await askForTunnel(proxy, target, context, signal).catch((error: unknown) => {
+    throw signal.aborted ? error : connectionError(error, base, { answered: false, proxy: proxy.url });
+  });
   on.socket = socket;
   const facts = { target, status };
   if (socket !== undefined) return { says: `the proxy leads to ${target}`, facts };

@@ -47,8 +47,13 @@ export async function checkTls(on: Case, signal: AbortSignal): Promise<Finding |
   return { ok: false, says: `${on.base.host}: ${why}`, facts, details, hint: hintFor(problem, on, chain) };
 }
 
+/** What a proxy with https: is trusted by: what is set for the registry is not for it. */
+export function proxyContextOf({ authorities }: Case): Promise<SecureContext> {
+  return contextOf({ authorities, tls: undefined });
+}
+
 /** What a connection to the registry trusts and shows, as the HTTP client does it. @throws OCL_CONFIG_INVALID */
-async function contextOf({ tls, authorities }: Case): Promise<SecureContext> {
+async function contextOf({ tls, authorities }: Pick<Case, 'tls' | 'authorities'>): Promise<SecureContext> {
   const own = tls?.ca ?? [];
   const ofNode = own.length === 0 ? undefined : [...rootCertificates, ...own];
   const ca = authorities === undefined ? ofNode : await authorities(own);

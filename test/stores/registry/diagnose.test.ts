@@ -1,9 +1,10 @@
 import { createServer as createTlsServer } from 'node:https';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silent } from '../../../src/core/events.ts';
+import { Authorities } from '../../../src/io/authorities.ts';
 import { createHttp } from '../../../src/io/http.ts';
 import { type ProxySettings } from '../../../src/io/proxy.ts';
 import { systemClock } from '../../../src/io/systemClock.ts';
@@ -14,9 +15,11 @@ import { createMemoryLibrary } from '../../../src/stores/memory/library.ts';
 import { createAuthority, type Pair } from '../../support/certificates.ts';
 import { startConnectProxy } from '../../support/connectProxy.ts';
 import { Pusher, startEmbedded } from '../../support/embedded.ts';
+import { temporaryDirectories } from '../../support/layouts.ts';
 import { reply, replyJson, startScriptedServer, type Handler } from '../../support/scriptedServer.ts';
 import { startTokenServer } from '../../support/tokenServer.ts';
 
+const temporary = temporaryDirectories();
 const cleanups: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -309,6 +312,27 @@ describe('a proxy', () => {
     expect(passed(steps, 'tls').facts).toMatchObject({ verified: true });
     expect(passed(steps, 'api').facts).toMatchObject({ status: 200 });
     expect(new Set(proxy.lines)).toEqual(new Set([`CONNECT registry.test:${port}`]));
+  });
+
+  it('with https is trusted as the machine says, like any other host', async () => {
+    const company = createAuthority();
+    const port = await startTls(company.server(['registry.test']));
+    const proxy = closing(await startConnectProxy({ tls: company.server(['localhost']) }));
+    const file = join(await temporary(), 'ca.crt');
+    await writeFile(file, company.cert);
+    const proxies = { https: proxy.url };
+    const steps = await ask(`registry.test:${port}`, {
+      proxies,
+      http: closing(createHttp({ userAgent: 'ocl-test', proxy: proxies, authorities: { file } })),
+      authorities: (own) => new Authorities({ file }).with(own),
+    });
+    expect(passed(steps, 'tunnel').facts).toMatchObject({ status: 200 });
+    expect(passed(steps, 'api').facts).toMatchObject({ status: 200 });
+    const strangers = failed(await ask(`registry.test:${port}`, { proxies }));
+    expect(strangers).toMatchObject({ step: 'tunnel', facts: { code: 'OCL_UNREACHABLE' } });
+    expect(strangers.says).toMatch(
+      /through the proxy .*: its certificate is signed by an authority that is not trusted/,
+    );
   });
 
   it('is asked for plain http request by request', async () => {
