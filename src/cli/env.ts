@@ -9,7 +9,7 @@ import { type AuthorityPlaces } from '../io/authorities.ts';
 import { type Http } from '../io/httpMessages.ts';
 import { proxySettings } from '../io/proxy.ts';
 import { systemClock } from '../io/systemClock.ts';
-import { createThrottle } from '../io/throttle.ts';
+import { createThrottle, type Throttle } from '../io/throttle.ts';
 import { withCertificates, type CertificatePlaces, type Hosts } from '../stores/registry/certs.ts';
 import {
   createCredentials,
@@ -52,6 +52,8 @@ export interface EnvOptions {
   readonly reverify?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
   readonly dockerPlatform?: string | undefined;
+  /** Shared with other environments; otherwise what `--limit-rate` says. */
+  readonly throttle?: Throttle | undefined;
   /** Standard output carries content: events and results go to standard error. */
   readonly contentOnStdout?: boolean | undefined;
   /** The command changes nothing: it may end as soon as nobody reads what it prints. */
@@ -106,7 +108,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     directories: env['SSL_CERT_DIR'],
     extra: env['NODE_EXTRA_CA_CERTS'],
   };
-  const throttle = args.limitRate === undefined ? undefined : createThrottle(parseRate(args.limitRate), systemClock);
+  const throttle = options.throttle ?? throttleOf(args);
   const http = openHttp();
   const hosts = withCertificates(mergeHosts(args, options.hosts), certificatePlaces(args, options));
   const { explicit, files, helpers } = loginSources();
@@ -180,6 +182,11 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
       });
     });
   }
+}
+
+/** The rate that `--limit-rate` asks for. */
+export function throttleOf({ limitRate }: GlobalArguments): Throttle | undefined {
+  return limitRate === undefined ? undefined : createThrottle(parseRate(limitRate), systemClock);
 }
 
 /** The HTTP client is a third of the program: commands that stay on this machine do not wait for it to load. */

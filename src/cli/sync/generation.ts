@@ -1,5 +1,6 @@
 import { type Emit } from '../../core/events.ts';
 import { isRegistryHost, parseReference } from '../../core/reference.ts';
+import { type Throttle } from '../../io/throttle.ts';
 import { createHookRunner } from '../../sync/hooks.ts';
 import { runJournaled } from '../../sync/journaled.ts';
 import { type Journal } from '../../sync/journal/journal.ts';
@@ -25,6 +26,8 @@ export interface GenerationContext {
   /** Of the command. */
   readonly env: Env;
   readonly journal: Journal | undefined;
+  /** One rate for all of its generations. */
+  readonly throttle: Throttle | undefined;
   /** Ends all requests. */
   readonly signal: AbortSignal;
 }
@@ -32,10 +35,10 @@ export interface GenerationContext {
 /** Reads the file, and makes the ways to registries that it describes. @throws as openConfig */
 export async function openGeneration(
   args: GenerationArguments,
-  { env, journal, signal }: GenerationContext,
+  { env, journal, throttle, signal }: GenerationContext,
 ): Promise<Generation> {
   const config = await openConfig(args.config);
-  const own = createEnv(args, signal, envOptions(config));
+  const own = createEnv(args, signal, { ...envOptions(config), throttle });
   // One account for all runs.
   const mayPull = pullBudget(own, journal);
   return {

@@ -7,7 +7,7 @@ import { createMetrics } from '../../sync/server/metrics.ts';
 import { SyncServer } from '../../sync/server/server.ts';
 import { defineCommand } from '../command.ts';
 import { toMilliseconds } from '../duration.ts';
-import { type Env } from '../env.ts';
+import { throttleOf, type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
 import { parseListen } from '../listen.ts';
 import { runCommand } from '../run.ts';
@@ -64,12 +64,13 @@ export const server = defineCommand(
       // Looked at before it is read: what changes from now on is noticed.
       const watch = args.config === '-' ? undefined : await FileWatch.of(args.config);
       const journal = await openJournal(args, env);
+      const throttle = throttleOf(args);
       let loads = 0;
       const mirror = new SyncServer({
         clock,
         load: async (abort) => {
           if (args.config === '-' && loads++ > 0) throw readToItsEnd();
-          return await openGeneration(args, { env, journal, signal: abort });
+          return await openGeneration(args, { env, journal, throttle, signal: abort });
         },
         stop: signal,
         graceMs: args.grace,
