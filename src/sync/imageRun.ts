@@ -1,5 +1,8 @@
 import { type Copier, type CopyRequest } from '../copy/copier.ts';
+import { type Loaded } from '../copy/documents.ts';
 import { type Clock } from '../core/clock.ts';
+import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { formatReference } from '../core/reference.ts';
@@ -12,7 +15,7 @@ import { NearSource } from './nearSource.ts';
 import { type OpenRepositories } from './openStores.ts';
 import { type ImageOutcome, type SyncObserver } from './outcome.ts';
 import { copyRequest } from './plan.ts';
-import { withinLimits, type MayPull, type PullTurn } from './pulls/budget.ts';
+import { withinLimits, type MayPull, type Pull, type PullTurn } from './pulls/budget.ts';
 import { type Tellings } from './pulls/tellings.ts';
 import { copyReferrersElsewhere, referrersAreElsewhere } from './referrersElsewhere.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
@@ -43,6 +46,7 @@ export interface Together {
   readonly signal: AbortSignal;
 }
 
+type Ends = Pick<CopyRequest, 'from' | 'to'>;
 type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
 
 /** Does what there is to do about one image, and tells how it ended. Never throws. */
@@ -61,9 +65,9 @@ export class ImageRun {
   async run(job: SyncJob, near: SyncJob | undefined): Promise<ImageOutcome> {
     const { clock, emit } = this.#options;
     const started = clock.now();
-    const resolved = await resolveJob(job, this.#open);
+    const resolved = await resolveJob(job, this.#open, async (index, ends) => await this.#readIndex(job, index, ends));
     const ended = await this.#settle(job, resolved, near);
-    if (resolved.action === 'failed' && ended.error !== undefined)
+    if (resolved.action === 'failed' && ended.error !== undefined && ended.error !== this.#together.stop.reason)
       emit({ type: 'image.failed', image: job.image, error: ended.error });
     return {
       job,
@@ -98,6 +102,7 @@ export class ImageRun {
     let turn: PullTurn | undefined;
     try {
       const request = await copyRequest(job, resolved, this.#open);
+      // Where another target has received the image, the source has nothing more to give.
       if (near === undefined) turn = await this.#mayPull(job, resolved, request);
       await this.#prepare(job, resolved);
       const from = await this.#sourceFor(job, request.from, near);
@@ -106,7 +111,8 @@ export class ImageRun {
         ? await copyReferrersElsewhere(job, resolved.root, this.#open, copier)
         : 0;
       await this.#hook(result.outcome === 'copied' ? 'post' : 'unchanged', job, resolved);
-      const ended = { outcome: result.outcome, bytes: result.streamed + beside };
+      // An index that is written anew has another digest than the source's.
+      const ended = { outcome: result.outcome, bytes: result.streamed + beside, digest: result.root.digest };
       return await this.#checkAge(job, resolved, ended);
     } catch (error) {
       const known = toOclError(error);
@@ -120,10 +126,22 @@ export class ImageRun {
     }
   }
 
-  /** Where another target has received the image, the source has nothing more to give. */
-  async #mayPull(job: SyncJob, resolved: Copyable, request: CopyRequest): Promise<PullTurn | undefined> {
+  /** What has to be read to know what there is to do. */
+  async #readIndex(job: SyncJob, root: Descriptor, ends: Ends): Promise<Loaded> {
+    const turn = await this.#mayPull(job, { root, before: undefined, select: {}, alone: true }, ends);
+    try {
+      return await withinLimits(turn, async () => await this.#together.copier.read(root, ends));
+    } finally {
+      turn?.end();
+    }
+  }
+
+  async #mayPull(
+    job: SyncJob,
+    { root, before, select, alone }: Pick<Pull, 'root' | 'before' | 'select' | 'alone'>,
+    ends: Ends,
+  ): Promise<PullTurn | undefined> {
     const { copier, places, signal } = this.#together;
-    const { root, before, select } = resolved;
     return await this.#options.mayPull?.({
       image: job.image,
       from: job.from,
@@ -131,10 +149,11 @@ export class ImageRun {
       root,
       before,
       select,
-      source: request.from,
-      sink: request.to,
+      alone,
+      source: ends.from,
+      sink: ends.to,
       hasRead: (digest) => copier.hasRead(digest),
-      read: async (descriptor) => await copier.read(descriptor, request),
+      read: async (descriptor) => (await copier.read(descriptor, ends)).document,
       aside: async (wait) => await places.aside(wait),
       signal,
     });
@@ -209,6 +228,8 @@ export class ImageRun {
 interface Ended {
   readonly outcome: ImageOutcome['outcome'];
   readonly bytes: number;
+  /** Where it is not the one that was resolved. */
+  readonly digest?: Digest;
   readonly error?: OclError | undefined;
 }
 

@@ -98,7 +98,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
         };
       }
       const lines = mapInOrder(listed.jobs, config.parallel, async (job) => {
-        const resolved = await resolveJob(job, open);
+        const resolved = await resolveJob(job, open, async (index, ends) => await options.copier.read(index, ends));
         return await planJob(job, resolved, open, options);
       });
       for await (const line of lines) {

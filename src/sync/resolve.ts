@@ -1,12 +1,11 @@
+import { type Loaded } from '../copy/documents.ts';
 import { rewriteIndex, selectEntries, type Select } from '../copy/select.ts';
 import { type Descriptor, type Platform } from '../core/descriptor.ts';
 import { onSide, OclError, toOclError } from '../core/errors.ts';
-import { LIMITS } from '../core/limits.ts';
-import { parseManifest, type Index } from '../core/manifest.ts';
+import { type Index } from '../core/manifest.ts';
 import { isIndexType, normalMediaType } from '../core/mediaTypes.ts';
 import { formatReference } from '../core/reference.ts';
-import { type Sink } from '../core/store.ts';
-import { readVerified } from '../io/verify.ts';
+import { type Sink, type Source } from '../core/store.ts';
 import { type SyncJob } from './list.ts';
 import { type OpenRepositories } from './openStores.ts';
 import { choosePlatform, readPlatform } from './platformChoice.ts';
@@ -28,22 +27,34 @@ export type ResolvedJob =
     }
   | { readonly action: 'failed'; readonly reason: string; readonly error: OclError };
 
+/** Reads an index as a copy would: from the target when it has it, since reading one at a public source counts as a pull. */
+export type ReadIndex = (descriptor: Descriptor, ends: { readonly from: Source; readonly to: Sink }) => Promise<Loaded>;
+
+interface LoadedIndex extends Loaded {
+  readonly document: Index;
+}
+
 /** Looks at both ends: one HEAD each where nothing has changed (spec/regsync.md 1.8). Never throws. */
-export async function resolveJob(job: SyncJob, open: OpenRepositories): Promise<ResolvedJob> {
+export async function resolveJob(job: SyncJob, open: OpenRepositories, read: ReadIndex): Promise<ResolvedJob> {
   try {
-    return await decide(job, open);
+    return await decide(job, open, read);
   } catch (error) {
     const known = toOclError(error);
     return { action: 'failed', reason: known.message, error: known };
   }
 }
 
-async function decide(job: SyncJob, open: OpenRepositories): Promise<ResolvedJob> {
+async function decide(job: SyncJob, open: OpenRepositories, read: ReadIndex): Promise<ResolvedJob> {
   const { step } = job;
   const select = selectOf(step);
   const source = await open.resolve(job.from);
   const sink = await openTarget(job, open);
   const before = await findTarget(job, sink, source);
+  const readIndex = async (): Promise<LoadedIndex> => {
+    const { bytes, document } = await read(source, { from: await open.source(job.from), to: sink });
+    if (document.kind === 'index') return { bytes, document };
+    throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read the index of ${job.image}: it is a manifest`);
+  };
   const whole = { root: source, before, select };
   const extra = reasonToLookAgain(step);
   if (before?.digest === source.digest && extra === undefined && step.platforms.length === 0)
@@ -52,20 +63,20 @@ async function decide(job: SyncJob, open: OpenRepositories): Promise<ResolvedJob
     return { ...whole, action: 'skip', reason: `its type ${source.mediaType} is not among mediaTypes` };
   }
   if (step.platform !== '' && isIndexType(source.mediaType)) {
-    const { document: index } = await readIndex(job, source, open, sink);
+    const { document: index } = await readIndex();
     const root = choosePlatform(index.manifests, readPlatform(step.platform), job.image);
     return settle(job, { root, before, select }, extra);
   }
   const isSparse = step.platforms.length > 0 && isIndexType(source.mediaType);
   if (isSparse && step.sparse === 'rewrite' && before !== undefined && before.digest !== source.digest) {
-    const root = await rewrittenRoot(job, source, open, sink);
+    const root = rewrittenRoot(job, source, await readIndex());
     if (root.digest === before.digest) return settle(job, { root, before, select }, extra);
   }
   if (
     isSparse &&
     before?.digest === source.digest &&
     extra === undefined &&
-    !(await hasPlatforms(job, source, open, sink))
+    !(await hasPlatforms(job, sink, readIndex))
   ) {
     return { ...whole, select: { ...select, force: true }, action: 'copy', reason: 'platforms are missing' };
   }
@@ -149,40 +160,16 @@ async function findTarget(job: SyncJob, sink: Sink, source: Descriptor): Promise
 }
 
 /** A target that has the index may lack a platform that was added to the step since. A store that vouches for single nodes is gone through anyway. */
-async function hasPlatforms(job: SyncJob, root: Descriptor, open: OpenRepositories, sink: Sink): Promise<boolean> {
+async function hasPlatforms(job: SyncJob, sink: Sink, readIndex: () => Promise<LoadedIndex>): Promise<boolean> {
   if (job.step.fastCheck || sink.presence === 'node') return true;
-  const { document: index } = await readIndex(job, root, open, sink);
+  const { document: index } = await readIndex();
   const entries = selectEntries(index, job.step.platforms.map(sparsePlatform), job.image);
   const present = await Promise.all(entries.map((entry) => sink.has(entry)));
   return present.every(Boolean);
 }
 
-/** From the target when it has it: reading a manifest at a public source counts as a pull. */
-async function readIndex(
-  job: SyncJob,
-  descriptor: Descriptor,
-  open: OpenRepositories,
-  sink: Sink,
-): Promise<{ readonly bytes: Uint8Array; readonly document: Index }> {
-  const bytes = (await sink.document?.(descriptor)) ?? (await readSource(job, descriptor, open));
-  const document = parseManifest(bytes, descriptor.mediaType, `the index of ${job.image}`);
-  if (document.kind !== 'index')
-    throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read the index of ${job.image}: it is a manifest`);
-  return { bytes, document };
-}
-
 /** What an index becomes that is written anew for the platforms of its step: it is by this digest that the target has it. */
-async function rewrittenRoot(job: SyncJob, root: Descriptor, open: OpenRepositories, sink: Sink): Promise<Descriptor> {
-  const { bytes, document } = await readIndex(job, root, open, sink);
-  const entries = selectEntries(document, job.step.platforms.map(sparsePlatform), job.image);
-  return rewriteIndex(root, { bytes, document }, entries).descriptor;
-}
-
-async function readSource(job: SyncJob, descriptor: Descriptor, open: OpenRepositories): Promise<Uint8Array> {
-  try {
-    const source = await open.source(job.from);
-    return await readVerified(await source.open(descriptor), descriptor, LIMITS.indexBytes);
-  } catch (error) {
-    throw onSide(error, 'source');
-  }
+function rewrittenRoot(job: SyncJob, root: Descriptor, index: LoadedIndex): Descriptor {
+  const entries = selectEntries(index.document, job.step.platforms.map(sparsePlatform), job.image);
+  return rewriteIndex(root, index, entries).descriptor;
 }

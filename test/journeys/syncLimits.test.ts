@@ -197,6 +197,31 @@ describe('a sync from a registry that counts pulls', () => {
     expect(events.filter(({ type }) => type === 'image.start')).toHaveLength(3);
   });
 
+  it('counts the index that is read to choose a platform, and reads it once for all targets', async () => {
+    const clock = fakeClock();
+    const server = await limited(
+      clock,
+      images(3, (name) => multiPlatform(name)),
+      { limit: 3 },
+    );
+    const target = join(await temporary(), 'other');
+    const text = (
+      await file(
+        [0, 1, 2].map((at) => ({ server, image: `app${at}:1`, more: ', platform: linux/arm64' })),
+        1,
+      )
+    )
+      .split('\n')
+      .map((line) =>
+        line.includes('app2') ? line.replace('target: ', `targets: ["ocidir://${target}:1"], target: `) : line,
+      )
+      .join('\n');
+    const { report, course } = await run(clock, text);
+    expect(report).toMatchObject({ copied: 4, failed: [] });
+    expect(server).toMatchObject({ pulls: 6, refused: 0 });
+    expect(course.filter((what) => what.startsWith('wait'))).toEqual(['wait 0']);
+  });
+
   it('waits as long as Retry-After says', async () => {
     const clock = fakeClock();
     const server = await limited(

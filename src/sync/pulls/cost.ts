@@ -11,6 +11,8 @@ export interface PullSubject {
   /** What the target's name points at now. */
   readonly before: Descriptor | undefined;
   readonly select: Select;
+  /** Only the root is read. */
+  readonly alone?: boolean | undefined;
   /** Whether the run has read this document already. */
   readonly hasRead: (digest: Digest) => boolean;
 }
@@ -22,8 +24,8 @@ export function rootToPull({ root, before, select, hasRead }: PullSubject): read
 }
 
 /** Whether more than the root may have to be pulled, so that the root has to be read to know how much. */
-export function hasMoreToPull({ root, before, select }: PullSubject): boolean {
-  return isIndexType(root.mediaType) && (before?.digest !== root.digest || select.force === true);
+export function hasMoreToPull({ root, before, select, alone }: PullSubject): boolean {
+  return alone !== true && isIndexType(root.mediaType) && (before?.digest !== root.digest || select.force === true);
 }
 
 /** The manifests below an index that have to be pulled, each once; what is below an index in it is found out on the way. */
