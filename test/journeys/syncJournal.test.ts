@@ -286,6 +286,17 @@ describe('the actions about journals', () => {
     expect(await readFile(file, 'utf8')).toBe(before);
   });
 
+  it('do their work where the journal cannot be kept, and prune nothing', async () => {
+    await publish('1', '2');
+    const file = await config(repository(`ocidir://${join(directory, 'mirror')}`, ', prune: true'));
+    const state = join(file, 'journal');
+    await oclDone(['sync', '-c', file, '--state', state]);
+    await withdraw('2');
+    const run = await oclDone(['sync', '-c', file, '--state', state]);
+    expect(run.stderr).toMatch(/warning: the journal .* is not kept, so nothing is pruned/);
+    expect(await tagsOf(`ocidir://${join(directory, 'mirror')}`)).toEqual(['1', '2']);
+  });
+
   it('keep no journal for standard input, unless it is named', async () => {
     await publish('1', '2');
     const steps = repository(`ocidir://${join(directory, 'mirror')}`, ', prune: true');

@@ -14,7 +14,7 @@ import { fakeClock, type FakeClock } from '../support/fakeClock.ts';
 import { all } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
 import { surroundings } from '../support/surroundings.ts';
-import { image, recorder, World } from './world.ts';
+import { image, index, recorder, World } from './world.ts';
 
 const temporary = temporaryDirectories();
 const HOUR = 3_600_000;
@@ -285,6 +285,17 @@ describe('prune', () => {
     });
     world.faults.clear();
     expect(await run(text)).toMatchObject({ pruned: 1, failed: [] });
+    expect(await world.tags('t.test/app')).toEqual(['1']);
+  });
+
+  it('knows an index that was written anew by its own digest', async () => {
+    const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
+    for (const tag of ['1', '2']) await world.put('s.test/app', tag, index(tag, ...platforms));
+    const text = steps(`${STEP}, prune: true, platforms: [linux/amd64], sparse: rewrite`);
+    await run(text);
+    expect(await run(text)).toMatchObject({ copied: 0, current: 2 });
+    await takeFrom('s.test/app', '2');
+    expect(await run(text)).toMatchObject({ pruned: 1 });
     expect(await world.tags('t.test/app')).toEqual(['1']);
   });
 

@@ -2,7 +2,7 @@ import { type Argv } from 'yargs';
 import { OclError } from '../../core/errors.ts';
 import { Journal } from '../../sync/journal/journal.ts';
 import { type PlannedJob } from '../../sync/plan.ts';
-import { planPrune } from '../../sync/prune.ts';
+import { planPrune, prunes } from '../../sync/prune.ts';
 import { type Listed } from '../../sync/list.ts';
 import { type SyncConfig } from '../../sync/settings.ts';
 import { type Env } from '../env.ts';
@@ -54,7 +54,7 @@ export async function prunedLines(
   env: Env,
 ): Promise<readonly PlannedJob[]> {
   const { clock, emit, signal, stores } = env;
-  const journal = await openJournal(args, env, { readOnly: true });
+  const journal = prunes(config.steps) ? await openJournal(args, env, { readOnly: true }) : undefined;
   if (journal === undefined) return [];
   const catalog = (registry: string): AsyncIterable<string> => env.registries.catalog(registry);
   const { remove, failed } = await planPrune(config, stores, {
