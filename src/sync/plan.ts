@@ -98,18 +98,34 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
         };
       }
       const lines = mapInOrder(listed.jobs, config.parallel, async (job) => {
-        const resolved = await resolveJob(job, open, async (index, ends) => await options.copier.read(index, ends));
-        return await planJob(job, resolved, open, options);
+        const looked: Descriptor[] = [];
+        const resolved = await resolveJob(job, open, async (index, ends) => {
+          if ((await ends.to.document?.(index)) === undefined) looked.push(index);
+          return await options.copier.read(index, ends);
+        });
+        return { ...(await planJob(job, resolved, open, options)), looked };
       });
       for await (const line of lines) {
         if (signal?.aborted === true) throw toOclError(signal.reason);
-        options.totals?.add(line.planned, line.missing);
-        yield line.planned;
+        const planned = { ...line.planned, pulls: withLooked(line) };
+        options.totals?.add(planned, line);
+        yield planned;
       }
     } finally {
       await open.close();
     }
   }
+}
+
+/** What a run pulls to find out what there is to do, and then to do it. */
+function withLooked({
+  planned,
+  missing,
+  looked,
+}: Line & { readonly looked: readonly Descriptor[] }): PlannedJob['pulls'] {
+  if (planned.pulls === undefined || planned.registry === undefined) return planned.pulls;
+  const more = looked.filter(({ digest }) => missing?.some((known) => known.digest === digest) !== true);
+  return { ...planned.pulls, count: planned.pulls.count + more.length };
 }
 
 interface Line {

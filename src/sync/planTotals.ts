@@ -20,6 +20,14 @@ export interface RegistryTotals {
   readonly bytes: number | undefined;
 }
 
+/** What was found out about an image beside its line. */
+export interface Measured {
+  /** What the target does not have; undefined when it was not measured. */
+  readonly missing: readonly Descriptor[] | undefined;
+  /** What has to be pulled only to know what there is to do. */
+  readonly looked: readonly Descriptor[];
+}
+
 interface Sums {
   copies: number;
   /** What is missing of images that were measured: its sizes in bytes, and which of it are manifests. */
@@ -33,18 +41,21 @@ interface Sums {
 export class PlanTotals {
   readonly #registries = new Map<string, Sums>();
 
-  /** @param missing what the target does not have; undefined when it was not measured */
-  add({ registry, action, pulls, sourceDigest }: PlannedJob, missing: readonly Descriptor[] | undefined): void {
-    if (registry === undefined || action !== 'copy' || sourceDigest === undefined) return;
+  add({ registry, action, pulls, sourceDigest }: PlannedJob, { missing, looked }: Measured): void {
+    const isCopy = action === 'copy' && sourceDigest !== undefined;
+    if (registry === undefined || (!isCopy && looked.length === 0)) return;
     let sums = this.#registries.get(registry);
     if (sums === undefined) {
       sums = { copies: 0, sizes: new Map(), documents: new Set(), unmeasured: new Map() };
       this.#registries.set(registry, sums);
     }
+    for (const { digest } of looked) sums.documents.add(digest);
+    if (!isCopy) return;
     sums.copies++;
     if (missing === undefined) {
       const before = sums.unmeasured.get(sourceDigest);
-      if (pulls !== undefined && (before?.count ?? 0) <= pulls.count) sums.unmeasured.set(sourceDigest, pulls);
+      const own = pulls === undefined ? undefined : { ...pulls, count: pulls.count - looked.length };
+      if (own !== undefined && (before?.count ?? 0) <= own.count) sums.unmeasured.set(sourceDigest, own);
       return;
     }
     for (const { digest, size, mediaType } of missing) {

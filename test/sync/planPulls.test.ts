@@ -47,8 +47,8 @@ describe('what a plan costs its sources', () => {
     [
       'one platform of an index',
       's.test/app:1, platform: linux/arm64',
-      { count: 1, exact: true },
-      { count: 1, exact: true },
+      { count: 2, exact: true },
+      { count: 2, exact: true },
     ],
   ])('is counted in pulls: %s', async (_, source, pulls, measured) => {
     const text = file(
@@ -93,6 +93,20 @@ describe('what a plan costs its sources', () => {
       pulls: { count: 4, exact: true },
       bytes: (first ?? 0) + (third ?? 0),
     });
+  });
+
+  it('has the index that is read to choose a platform, also where nothing else is to be done', async () => {
+    const world = await stocked();
+    const step = (target: string): string => `source: s.test/app:1, target: "${target}", platform: linux/arm64`;
+    await world.put('t.test/there', '1', image('app linux/arm64/', { platform: ARM64 }));
+    for (const measure of [false, true]) {
+      const { jobs, totals } = await plan(world, file(step('t.test/there:1'), step('t.test/new:1')), measure);
+      expect(jobs).toMatchObject([
+        { action: 'current', pulls: { count: 1, exact: true } },
+        { action: 'copy', pulls: { count: 2, exact: true } },
+      ]);
+      expect(totals).toMatchObject([{ registry: 's.test', copies: 1, pulls: { count: 2, exact: true } }]);
+    }
   });
 
   it('does not depend on the order of the steps', async () => {
