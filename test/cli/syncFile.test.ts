@@ -37,7 +37,7 @@ describe('an action of sync', () => {
   it.each([
     ['sync frobnicate -c x', 'action is "frobnicate", and can be once, '],
     ['sync --abort-on-error check -c x', '"check" must stand before the options of its own'],
-    ['sync lint -c x --exit-code', 'there is no option --exitCode'],
+    ['sync lint -c x --exit-code', 'there is no option --exit'],
     ['sync lint', 'it needs --config FILE'],
   ])('that is not meant is refused: ocl %s', async (line, message) => {
     const { status, stderr } = await ocl(line.split(' '));
