@@ -130,7 +130,7 @@ describe('ocl sync server', () => {
     expect(await tags(path)).toEqual(['1', '2']);
   });
 
-  it('reads its file anew at SIGHUP: other hosts, other steps; and keeps the old one when it is broken', async () => {
+  it('reads its file anew at SIGHUP or when it changes, hosts and steps, and keeps the old one when it is broken', async () => {
     await push('1');
     const { path, target } = into('mirror');
     const file = await write('sync.yaml', [`${target}, interval: 1h`], '127.0.0.1:1');
@@ -151,8 +151,14 @@ describe('ocl sync server', () => {
     await server.says('server.reload', { ok: true, steps: 2 }, before);
     await server.says('server.done', { pass: 'first', copied: 1 }, before);
     await server.says('server.done', { pass: 'scheduled', copied: 1, failed: 0 }, before);
+
+    // Without a signal it is noticed within seconds.
+    const third = into('third');
+    await write('sync.yaml', [`${third.target}, interval: 1h`]);
+    await server.says('server.reload', { ok: true, steps: 1 });
+    await server.says('server.done', { pass: 'first', copied: 1 }, server.lines.length - 1);
     expect(await server.stop('SIGINT')).toBe(0);
-    expect([await tags(path), await tags(second.path)]).toEqual([['1'], ['1']]);
+    expect([await tags(path), await tags(second.path), await tags(third.path)]).toEqual([['1'], ['1'], ['1']]);
   });
 
   it('loses nothing when two of them write to one target', async () => {

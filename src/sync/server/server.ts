@@ -91,7 +91,7 @@ export class SyncServer {
     try {
       if (stop.aborted) end();
       this.#take(await this.#load());
-      this.#view.phase = 'running';
+      if (!this.#stop.signal.aborted) this.#view.phase = 'running';
       await this.#loop();
       await this.#finish();
       return !this.#failed;

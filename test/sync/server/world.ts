@@ -39,7 +39,7 @@ export interface BenchOptions extends Partial<Omit<ServerOptions, 'clock' | 'loa
   readonly limits?: readonly HostLimit[];
 }
 
-export const NOTHING: SyncReport = { copied: 0, current: 0, skipped: 0, failed: [], untried: 0, bytes: 0, ms: 0 };
+const NOTHING: SyncReport = { copied: 0, current: 0, skipped: 0, failed: [], untried: 0, bytes: 0, ms: 0 };
 
 /** A server over stores in memory. */
 export function startServer(text: string, options: BenchOptions): Bench {
