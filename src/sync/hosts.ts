@@ -35,6 +35,10 @@ function readHost(
     );
     return undefined;
   }
+  // Templates of variables that are not set leave these, and a run without a login fails far from here.
+  for (const key of ['user', 'pass'] as const)
+    if (entry[key] === '' && entry[key === 'user' ? 'pass' : 'user'])
+      warn(key, `${key} is empty, so ${named.registry} is asked without this login`);
   const pathPrefix = (entry.pathPrefix ?? '').replaceAll(/^\/+|\/+$/g, '');
   return {
     registry: named.registry,

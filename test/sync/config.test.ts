@@ -306,6 +306,17 @@ sync:
     });
   });
 
+  it.each(['user', 'pass'])(
+    'that leave %s empty are warned about, since the registry is then asked by nobody',
+    (empty) => {
+      const entry = { registry: 'a.test', user: 'me', pass: 'hush', [empty]: '{{env "NOT_SET"}}' };
+      const load = (text: string): readonly string[] => told(loadConfig(text, 'f', surroundings()));
+      const says = `${empty} is empty, so a.test is asked without this login`;
+      expect(load(`creds: [${JSON.stringify(entry)}]`)).toEqual([expect.stringContaining(says)]);
+      expect(load(`creds: [${JSON.stringify({ ...entry, [empty]: 'x' })}]`)).toEqual([]);
+    },
+  );
+
   it('of referrerTarget see the target as it is written, as in regsync', () => {
     const [first] = load(
       `sync: [{source: a, target: 't/{{.Sync.Source}}', referrerTarget: 'r/{{.Sync.Target}}', type: image}]`,
