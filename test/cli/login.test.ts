@@ -164,7 +164,11 @@ describe('login', () => {
     ['two secrets', ['login', '-u', 'me', '--password-stdin', '--identity-token-stdin'], 'one of both'],
     ['an account with a colon', ['login', 'a.example', '-u', 'a:b', '--password-stdin'], '-u USER'],
     ['an empty password', ['login', 'a.example', '-u', 'me', '--password-stdin'], 'it is empty'],
-    ['a password that can be read', ['login', 'a.example', '-u', 'me', '-p', 'x'], 'ocl login --help'],
+    [
+      'a password that can be read',
+      ['login', 'a.example', '-u', 'me', '-p', 'x'],
+      'ocl login HOST -u USER --password-stdin',
+    ],
     ['no registry', ['login', 'a b', '-u', 'me'], 'HOST[:PORT]'],
     ['logout of nothing', ['logout'], 'ocl logout HOST'],
     ['logout of one and all', ['logout', 'a.example', '--all'], 'ocl logout a.example'],
@@ -186,6 +190,12 @@ describe('login', () => {
     expect((await run(['whoami', 'a.example'])).stdout).toMatch(/ci +environment: DOCKER_AUTH_CONFIG/);
     const out = await run(['logout', door.host]);
     expect(out.stderr).toMatch(/no login .* was kept\n.*still gets the login in OCL_USERNAME/);
+    const all = await run(['logout', '--all']);
+    for (const [host, where] of [
+      [door.host, 'OCL_USERNAME'],
+      ['a.example', 'DOCKER_AUTH_CONFIG'],
+    ])
+      expect(all.stderr).toContain(`${host} still gets the login in ${where}`);
     const part = await run(['whoami', door.host], { env: { OCL_REGISTRY: '' } });
     expect([part.status, part.stderr]).toEqual([EXIT.usage, expect.stringContaining('OCL_REGISTRY is not set')]);
   });

@@ -1,6 +1,6 @@
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { eraseLogins, formatScope, parseLoginScope } from '../../stores/registry/loginStore.ts';
+import { eraseLogins, formatScope, knownScopes, parseLoginScope } from '../../stores/registry/loginStore.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { loginSources } from '../logins.ts';
@@ -35,13 +35,15 @@ export const logout = defineCommand(
         );
       if (from.length === 0 && failed.length === 0) env.say(`no login to ${name} was kept`);
       for (const error of failed) env.sayFailed('logout', error);
-      const left = scope === undefined ? undefined : await env.credentials.locate(scope.registry, scope.path);
-      if (left !== undefined && left.source.kind !== 'helper')
-        env.emit({
-          type: 'notice',
-          level: 'warning',
-          message: `${name} still gets the login in ${left.source.where}`,
-        });
+      for (const each of scope === undefined ? await knownScopes(sources, sources.helpers, env.emit) : [scope]) {
+        const left = await env.credentials.locate(each.registry, each.path);
+        if (left !== undefined && left.source.kind !== 'helper')
+          env.emit({
+            type: 'notice',
+            level: 'warning',
+            message: `${formatScope(each)} still gets the login in ${left.source.where}`,
+          });
+      }
       return failed.length > 0 ? EXIT.failed : EXIT.done;
     });
   },

@@ -7,6 +7,7 @@ import { RegistryClient } from './client.ts';
 import { type Case, type Check, type Finding } from './diagnose.ts';
 import { ONCE } from './diagnoseApi.ts';
 import { hasStatus } from './errors.ts';
+import { remedyFor } from './explain.ts';
 import { RepositoryPaths } from './paths.ts';
 import { sessionOf } from './session.ts';
 
@@ -30,7 +31,7 @@ async function logIn(on: Case, signal: AbortSignal): Promise<Finding | undefined
       ok: false,
       says: error.message,
       facts: { status: error.status },
-      hint: `log in anew: ocl login ${registry}`,
+      hint: remedyFor(on.found) ?? `log in anew: ocl login ${registry}`,
     };
   }
   return { says: `${registry} takes the login`, facts: { status: 200 } };

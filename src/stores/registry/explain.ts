@@ -52,7 +52,7 @@ function explainAbsence(error: AnswerError, { registry, login, asksLogin }: Circ
 }
 
 /** What is given to a run goes before what `ocl login` keeps, so that a new login would change nothing. */
-function remedyFor({ source }: Login): string | undefined {
+export function remedyFor({ source }: Pick<Login, 'source'>): string | undefined {
   if (source?.kind !== 'settings' && source?.kind !== 'environment') return undefined;
   return `correct the login in ${printable(source.where)}: it goes before those that ocl login keeps`;
 }

@@ -539,7 +539,8 @@ describe('a login', () => {
     expect(wrong).toMatchObject({
       step: 'login',
       facts: { status: 401 },
-      says: expect.stringContaining('the settings of this host'),
+      says: expect.stringMatching(/asked as "anna" from the settings of this host$/),
+      hint: expect.stringMatching(/^correct the login in the settings of this host/),
     });
     expect(passed(await ask(host, { login }), 'login').facts).toEqual({ status: 200 });
   });
