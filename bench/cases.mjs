@@ -17,7 +17,7 @@ const NETWORK = { skopeo: 0.6, 'skopeo, a loop': 0.6, crane: 1, 'crane + fsync':
  */
 export function allCases(world) {
   const { corpus, source, sink, counted, distant, scratch, ocl } = world;
-  const { big, shared, small, plain } = corpus;
+  const { big, shared, hundred, small, changed, plain } = corpus;
   const target = join(scratch, 'target');
   const archive = join(scratch, 'target.tar');
   const made = join(scratch, 'made.tar');
@@ -291,34 +291,55 @@ export function allCases(world) {
       ],
     },
     {
-      name: 'idle-registry',
-      title: 'nothing to do: registry → registry, 1020 images that are there already',
+      ...pushes,
+      name: 'sync-first',
+      title: 'first mirror: registry → registry, 100 images on 10 bases',
+      limits: { regsync: 0.5 },
+      verify: sinkHolds(hundred),
+      requests,
+      competitors: () => mirrors(hundred, world),
+    },
+    {
+      name: 'sync-idle',
+      title: 'nothing to do: registry → registry, 1000 tags that are there already',
       repeat: 1,
-      limits: {},
+      limits: { regsync: 0.33 },
       before: async (run) => {
         await sink.empty();
-        await run(idle(sink.host)[0].argv);
+        await run(mirrors(small, world)[0].argv);
       },
       prepare: () => {},
-      verify: async () => {
-        await registryHolds(sink, 'bench/shared', shared);
-        await registryHolds(sink, 'bench/small', small);
+      verify: sinkHolds(small),
+      requests,
+      competitors: () => mirrors(small, world),
+    },
+    {
+      name: 'sync-changed',
+      title: 'a little to do: registry → registry, 1000 tags of which 20 have changed',
+      repeat: 1,
+      limits: { regsync: 0.33 },
+      before: async (run) => {
+        await sink.empty();
+        await run(synced('before', [[at(source, small), at(sink, changed)]])[0].argv);
+        await sink.keep(join(scratch, 'kept'));
       },
-      competitors: () => [
-        ...idle(sink.host),
-        {
-          name: 'skopeo',
-          argv: skopeoSync(
-            'idle',
-            [shared, small],
-            source,
-            '--dest-tls-verify=false',
-            '--dest',
-            'docker',
-            `${sink.host}/bench`,
-          ),
-        },
-      ],
+      prepare: () => sink.restore(join(scratch, 'kept')),
+      verify: sinkHolds(changed),
+      requests,
+      competitors: () => mirrors(changed, world),
+    },
+    {
+      name: 'latency-sync-10',
+      title: 'nothing to do over round trips of 10 ms: registry → registry, 1000 tags that are there already',
+      repeat: 1,
+      limits: { regsync: 0.33 },
+      before: async (run) => {
+        await sink.empty();
+        await run(mirrors(small, world)[0].argv);
+      },
+      prepare: () => {},
+      verify: sinkHolds(small),
+      competitors: () => mirrors(small, distant[10]),
     },
     {
       name: 'idle-layout',
@@ -353,34 +374,6 @@ export function allCases(world) {
         },
       ],
     },
-    {
-      name: 'requests-idle',
-      title: 'requests: registry → registry, 1000 artifacts that are there already',
-      repeat: 1,
-      limits: {},
-      before: async (run) => {
-        await sink.empty();
-        await run(idleCounted()[0].argv);
-      },
-      prepare: () => {},
-      verify: sinkHolds(small),
-      requests: () => ({ source: counted.source.take(), target: counted.sink.take() }),
-      competitors: () => [
-        ...idleCounted(),
-        {
-          name: 'skopeo',
-          argv: skopeoSync(
-            'idle-counted',
-            [small],
-            counted.source,
-            '--dest-tls-verify=false',
-            '--dest',
-            'docker',
-            `${counted.sink.host}/bench`,
-          ),
-        },
-      ],
-    },
     ...Object.entries(distant).map(([milliseconds, ends]) => ({
       ...pulls,
       name: `latency-pull-${milliseconds}`,
@@ -411,9 +404,28 @@ export function allCases(world) {
     },
   ];
 
-  function idleCounted() {
-    const { source: from, sink: to } = counted;
-    return synced('idle-counted', [[`${from.host}/bench/small`, `${to.host}/bench/small`]], [from, to]);
+  function requests() {
+    return { source: counted.source.take(), target: counted.sink.take() };
+  }
+
+  /** One repository from registry to registry, by each that can: directly, and by the proxies that count. */
+  function mirrors(layout, ends) {
+    const argvs = [ends, counted].map(({ source: from, sink: to }, way) => [
+      ...synced(`${layout.name}-${way}`, [[at(from, layout), at(to, layout)]], [from, to]),
+      {
+        name: 'skopeo',
+        argv: skopeoSync(
+          `${layout.name}-${way}`,
+          [layout],
+          from,
+          '--dest-tls-verify=false',
+          '--dest',
+          'docker',
+          `${to.host}/bench`,
+        ),
+      },
+    ]);
+    return argvs[0].map((competitor, i) => ({ ...competitor, counted: argvs[1][i].argv }));
   }
 
   function idle(to) {
@@ -424,10 +436,13 @@ export function allCases(world) {
   }
 }
 
-/** Fills the registry that the cases read from. */
+/** What of the corpus is in the registry that the cases read from. */
+export const FILLED = ['big', 'shared', 'hundred', 'small', 'changed'];
+
+/** Fills that registry. */
 export function fillCommand({ corpus, source, scratch, ocl }) {
   const file = join(scratch, 'fill.yaml');
-  const steps = ['big', 'shared', 'small'].map(
+  const steps = FILLED.map(
     (name) =>
       `  - type: repository\n    source: ocidir://${corpus[name].path}\n    target: ${source.host}/bench/${name}\n`,
   );

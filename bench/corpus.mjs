@@ -5,15 +5,16 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 /** Raise it when what is written here changes: a kept corpus of another format is not used. */
-const FORMAT = 1;
+const FORMAT = 2;
 const MIB = 1 << 20;
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const EMPTY = 'application/vnd.oci.empty.v1+json';
 
 /**
- * Four layouts below `root`, made when they are not there yet:
+ * Layouts below `root`, made when they are not there yet:
  * `big`, one image of four large layers; `plain`, the same with files that their owner may write to, as other tools leave them;
- * `shared`, twenty images with a common base; `small`, a thousand artifacts of 1 KiB.
+ * `shared`, twenty images with a common base; `hundred`, a hundred images on ten bases; `small`, a thousand artifacts of 1 KiB;
+ * `changed`, the same thousand, of which twenty tags have other artifacts.
  * @returns by name: path, tags (name to manifest digest) and blobs (digest to size)
  */
 export function makeCorpus(root, { quick, say }) {
@@ -44,7 +45,22 @@ function write(root, largeLayer) {
     shared.image(`i${number}`, [...base, shared.layer(`own ${number}`, MIB)]);
   const small = new Layout(join(root, 'small'));
   for (let number = 1; number <= 1000; number++) small.artifact(`t${number}`, keyStream(`small ${number}`, 1024));
-  const facts = { big: big.close(), shared: shared.close(), small: small.close() };
+  const hundred = new Layout(join(root, 'hundred'));
+  const bases = Array.from({ length: 10 }, (_, number) =>
+    [2 * MIB, MIB, 256 << 10].map((size) => hundred.layer(`base ${number} ${size}`, size)),
+  );
+  for (let number = 1; number <= 100; number++)
+    hundred.image(`h${number}`, [...bases[number % 10], hundred.layer(`hundred ${number}`, 64 << 10)]);
+  const changed = new Layout(join(root, 'changed'));
+  for (let number = 1; number <= 1000; number++)
+    changed.artifact(`t${number}`, keyStream(`${number % 50 === 1 ? 'changed' : 'small'} ${number}`, 1024));
+  const facts = {
+    big: big.close(),
+    shared: shared.close(),
+    hundred: hundred.close(),
+    small: small.close(),
+    changed: changed.close(),
+  };
   cpSync(join(root, 'big'), join(root, 'plain'), { recursive: true });
   for (const digest of Object.keys(facts.big.blobs)) chmodSync(blobFile(join(root, 'plain'), digest), 0o644);
   return { ...facts, plain: facts.big };

@@ -1,5 +1,5 @@
 // Debian's docker-registry (distribution), in a directory and on a port of its own.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -78,6 +78,22 @@ http:
   async empty() {
     await this.stop();
     rmSync(this.storage, { recursive: true, force: true });
+    await this.start();
+  }
+
+  /** Remembers all that it holds in a directory. */
+  async keep(directory) {
+    await this.stop();
+    rmSync(directory, { recursive: true, force: true });
+    spawnSync('cp', ['-a', this.storage, directory]);
+    await this.start();
+  }
+
+  /** The same address, holding what was kept. */
+  async restore(directory) {
+    await this.stop();
+    rmSync(this.storage, { recursive: true, force: true });
+    spawnSync('cp', ['-a', directory, this.storage]);
     await this.start();
   }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { allCases, fillCommand, registryHolds } from './cases.mjs';
+import { allCases, FILLED, fillCommand, registryHolds } from './cases.mjs';
 import { makeCorpus } from './corpus.mjs';
 import { countsSyncs, measure, settle, which } from './measure.mjs';
 import { CountingProxy, DelayLine } from './proxy.mjs';
@@ -88,7 +88,7 @@ async function openWays(source, sink) {
   };
 }
 
-/** Rounds in which every competitor has its turn. The first is the warm-up, in which calls for the disk are counted. */
+/** Rounds in which every competitor has its turn. The first is the warm-up, in which calls for the disk and requests are counted. */
 async function compare(one) {
   const notes = [];
   await one.before?.(run);
@@ -107,11 +107,12 @@ async function compare(one) {
       if (round % one.repeat === 0)
         progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
       try {
-        const figures = await run(competitor.argv, {
+        const isCounted = round === 0 && competitor.counted !== undefined;
+        const figures = await run(isCounted ? competitor.counted : competitor.argv, {
           trace: round === 0 && countsSyncs,
           ...(competitor.name === 'ocl' ? {} : { deadline: PATIENCE }),
         });
-        competitor.requests = one.requests?.();
+        if (isCounted || competitor.counted === undefined) competitor.requests = one.requests?.();
         await (competitor.verify ?? one.verify)();
         if (round === 0) competitor.syncs = figures.syncs;
         else competitor.runs.push(figures);
@@ -165,7 +166,7 @@ function frozenCommand() {
 
 async function isFilled({ corpus, source }) {
   try {
-    for (const name of ['big', 'shared', 'small']) await registryHolds(source, `bench/${name}`, corpus[name]);
+    for (const name of FILLED) await registryHolds(source, `bench/${name}`, corpus[name]);
     return true;
   } catch {
     return false;
