@@ -22,7 +22,7 @@ export { systemClock } from './io/systemClock.ts';
 export { createRegistryHandler, type RegistryHandler } from './serve/handler.ts';
 export { listen, type Listening } from './serve/listen.ts';
 export { createMemory } from './stores/memory/store.ts';
-export { createCredentials, type Credentials } from './stores/registry/credentials.ts';
+export { createCredentials, type Credentials } from './stores/registry/auth/credentials.ts';
 export { createRegistries, type Registries } from './stores/registry/registries.ts';
 export { createStores, type AllStores, type StoresOptions } from './stores.ts';
 export { loadConfig, type LoadedConfig } from './sync/config.ts';

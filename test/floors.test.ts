@@ -62,6 +62,16 @@ const CASES: Record<string, Case> = {
     ],
     yes: ['node:fs', './b.ts', '../../core/x.ts', '../../io/x.ts'],
   },
+  'src/stores/registry/auth/a.ts': {
+    no: [
+      ...HOMELESS,
+      '../diagnose/x.ts',
+      '../../memory/x.ts',
+      '../../../stores.ts',
+      ...room('../../../', without(ROOMS, 'core', 'io')),
+    ],
+    yes: ['node:fs', './b.ts', '../client.ts', '../transfer/x.ts', ...room('../../../', ['core', 'io'])],
+  },
   'src/stores/archive/a.ts': {
     no: [...without(HOMELESS, 'tar'), '../layout/x.ts', '../../copy/x.ts'],
     yes: ['tar', './b.ts', '../../core/x.ts', '../../io/x.ts'],

@@ -16,9 +16,9 @@ import {
   type Credentials,
   type ExplicitCredential,
   type KeptAs,
-} from '../stores/registry/credentials.ts';
-import { type Reach } from '../stores/registry/diagnose.ts';
-import { rememberHelper } from '../stores/registry/helperCache.ts';
+} from '../stores/registry/auth/credentials.ts';
+import { type Reach } from '../stores/registry/diagnose/diagnose.ts';
+import { rememberHelper } from '../stores/registry/auth/helperCache.ts';
 import { type HostSettings } from '../stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../stores/registry/registries.ts';
 import { createStores, type AllStores } from '../stores.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/exit.ts';
 import { parseRegistryPlace } from '../../src/cli/registryPlace.ts';
 import { stepLines, verdict } from '../../src/cli/render/steps.ts';
-import { type Step } from '../../src/stores/registry/diagnose.ts';
+import { type Step } from '../../src/stores/registry/diagnose/diagnose.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { jsonLines, ocl, oclDone } from '../support/cli.ts';
 import { Pusher, startEmbedded } from '../support/embedded.ts';

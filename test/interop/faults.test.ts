@@ -10,7 +10,7 @@ import { digestOf } from '../../src/io/verify.ts';
 import { silent } from '../../src/core/events.ts';
 import { openLayout, type LayoutStore } from '../../src/stores/layout/layout.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
-import { anonymous, type Credentials } from '../../src/stores/registry/credentials.ts';
+import { anonymous, type Credentials } from '../../src/stores/registry/auth/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
 import { type RegistryStore } from '../../src/stores/registry/repository.ts';
 import { startDockerRegistry, whyNoDockerRegistry, type DockerRegistry } from '../support/dockerRegistry.ts';

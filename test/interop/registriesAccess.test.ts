@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { anonymous, type Credentials } from '../../src/stores/registry/credentials.ts';
+import { anonymous, type Credentials } from '../../src/stores/registry/auth/credentials.ts';
 import { type HostSettings } from '../../src/stores/registry/hosts.ts';
 import { Content } from '../support/content.ts';
 import { ACCOUNT, SERVERS, type Server } from '../support/servers.ts';

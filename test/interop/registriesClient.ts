@@ -4,7 +4,7 @@ import { createHttp } from '../../src/io/http.ts';
 import { ConnectionError } from '../../src/io/connectionError.ts';
 import { type Http, type HttpResponse } from '../../src/io/httpMessages.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
-import { anonymous, type Credentials } from '../../src/stores/registry/credentials.ts';
+import { anonymous, type Credentials } from '../../src/stores/registry/auth/credentials.ts';
 import { type HostSettings } from '../../src/stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../../src/stores/registry/registries.ts';
 import { type RegistryStore } from '../../src/stores/registry/repository.ts';

@@ -6,7 +6,7 @@ import { OclError } from '../../src/core/errors.ts';
 import { type OclEvent } from '../../src/core/events.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
 import { createHttp } from '../../src/io/http.ts';
-import { anonymous } from '../../src/stores/registry/credentials.ts';
+import { anonymous } from '../../src/stores/registry/auth/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
 import { createStores } from '../../src/stores.ts';
 import { loadConfig } from '../../src/sync/config.ts';

@@ -1,7 +1,7 @@
 import { silent } from '../../src/core/events.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
-import { changeCredentialFile } from '../../src/stores/registry/credentialFile.ts';
-import { setMember } from '../../src/stores/registry/jsonEdit.ts';
+import { changeCredentialFile } from '../../src/stores/registry/auth/credentialFile.ts';
+import { setMember } from '../../src/stores/registry/auth/jsonEdit.ts';
 
 // Stores one login after the other in the file that is named, until it is killed.
 const [file = ''] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { X509Certificate, randomUUID, sign } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { anonymous, type Credential, type Credentials } from '../../src/stores/registry/credentials.ts';
+import { anonymous, type Credential, type Credentials } from '../../src/stores/registry/auth/credentials.ts';
 import { type HostSettings } from '../../src/stores/registry/hosts.ts';
 import { createAuthority, type Pair } from './certificates.ts';
 import { DOCKER_REGISTRY } from './dockerRegistry.ts';

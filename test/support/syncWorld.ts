@@ -9,7 +9,7 @@ import { systemClock } from '../../src/io/systemClock.ts';
 import { createStores, type AllStores } from '../../src/stores.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { tagsIn } from '../../src/sync/tagNames.ts';
-import { anonymous } from '../../src/stores/registry/credentials.ts';
+import { anonymous } from '../../src/stores/registry/auth/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
 import { jsonLines, ocl } from './cli.ts';
 import { startDockerRegistry, whyNoDockerRegistry } from './dockerRegistry.ts';

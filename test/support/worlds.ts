@@ -11,7 +11,7 @@ import { createArchive } from '../../src/stores/archive/writer.ts';
 import { openLayout, openOrCreateLayout } from '../../src/stores/layout/layout.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { createMemory } from '../../src/stores/memory/store.ts';
-import { anonymous } from '../../src/stores/registry/credentials.ts';
+import { anonymous } from '../../src/stores/registry/auth/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
 import { startEmbedded } from './embedded.ts';
 import { put, type Graph } from './graphs.ts';

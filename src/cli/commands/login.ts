@@ -1,7 +1,7 @@
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { type StorableCredential } from '../../stores/registry/credentialHelper.ts';
-import { formatScope, parseLoginScope, storeLogin, type LoginScope } from '../../stores/registry/loginStore.ts';
+import { type StorableCredential } from '../../stores/registry/auth/credentialHelper.ts';
+import { formatScope, parseLoginScope, storeLogin, type LoginScope } from '../../stores/registry/auth/loginStore.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { loginSources } from '../logins.ts';

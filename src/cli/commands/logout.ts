@@ -1,6 +1,6 @@
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { eraseLogins, formatScope, knownScopes, parseLoginScope } from '../../stores/registry/loginStore.ts';
+import { eraseLogins, formatScope, knownScopes, parseLoginScope } from '../../stores/registry/auth/loginStore.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { loginSources } from '../logins.ts';
@@ -35,7 +35,9 @@ export const logout = defineCommand(
         );
       if (from.length === 0 && failed.length === 0) env.say(`no login to ${name} was kept`);
       for (const error of failed) env.sayFailed('logout', error);
-      for (const each of scope === undefined ? await knownScopes(sources, sources.helpers, env.emit) : [scope]) {
+      const asked =
+        scope !== undefined || authFile !== undefined ? [] : await knownScopes(sources, sources.helpers, env.emit);
+      for (const each of scope === undefined ? asked : [scope]) {
         const left = await env.credentials.locate(each.registry, each.path);
         if (left !== undefined && left.source.kind !== 'helper')
           env.emit({

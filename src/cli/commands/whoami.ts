@@ -1,8 +1,8 @@
 import { OclError, toOclError, type ErrorCode } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { type Credential, type CredentialSource } from '../../stores/registry/credentials.ts';
-import { formatScope, knownScopes, parseLoginScope, type LoginScope } from '../../stores/registry/loginStore.ts';
-import { accountOf, type Verdict } from '../../stores/registry/verifyLogin.ts';
+import { type Credential, type CredentialSource } from '../../stores/registry/auth/credentials.ts';
+import { formatScope, knownScopes, parseLoginScope, type LoginScope } from '../../stores/registry/auth/loginStore.ts';
+import { accountOf, type Verdict } from '../../stores/registry/auth/verifyLogin.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT, EXIT_OF } from '../exit.ts';

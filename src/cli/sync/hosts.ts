@@ -1,5 +1,5 @@
 import { type SyncConfig, type HostSettings } from '../../sync/settings.ts';
-import { type ExplicitCredential } from '../../stores/registry/credentials.ts';
+import { type ExplicitCredential } from '../../stores/registry/auth/credentials.ts';
 import { type HostSettings as RegistrySettings } from '../../stores/registry/hosts.ts';
 import { type EnvOptions } from '../env.ts';
 

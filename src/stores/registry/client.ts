@@ -10,19 +10,19 @@ import { discard, header, type Http, type HttpRequest, type HttpResponse } from 
 import { isRedirect, nextHop, withoutSecrets } from '../../io/redirect.ts';
 import { RETRY, retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
-import { Auth, type Need } from './auth.ts';
+import { Auth, type Need } from './auth/auth.ts';
 import { type Hosts } from './certs.ts';
-import { type Credentials } from './credentials.ts';
+import { type Credentials } from './auth/credentials.ts';
 import { failureOf, isAnswer, type AnswerError } from './errors.ts';
 import { createExclusive } from './exclusive.ts';
 import { DEFAULT_CONCURRENCY, endpointOf, type HostSettings } from './hosts.ts';
 import { Learned } from './learned.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { RateLimits } from './rateLimits.ts';
-import { createFetchToken } from './token.ts';
+import { createFetchToken } from './auth/token.ts';
 import { Trust } from './trust.ts';
 import { Turns } from './turns.ts';
-import { isNamedForUploads } from './uploadHost.ts';
+import { isNamedForUploads } from './transfer/uploadHost.ts';
 import { Warnings } from './warnings.ts';
 
 export interface ApiRequest {

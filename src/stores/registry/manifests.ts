@@ -15,7 +15,7 @@ import { digestOf, readBounded } from '../../io/verify.ts';
 import { type Answer, type RegistryClient } from './client.ts';
 import { AnswerError, hasStatus } from './errors.ts';
 import { type RepositoryPaths } from './paths.ts';
-import { checkAnsweredDigest } from './session.ts';
+import { checkAnsweredDigest } from './transfer/session.ts';
 
 export interface Fetched {
   readonly descriptor: Descriptor;

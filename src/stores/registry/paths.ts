@@ -1,5 +1,5 @@
 import { type Digest } from '../../core/digest.ts';
-import { type Need } from './auth.ts';
+import { type Need } from './auth/auth.ts';
 
 /** The addresses and rights of one repository. */
 export class RepositoryPaths {

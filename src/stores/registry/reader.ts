@@ -6,7 +6,7 @@ import { isDocumentType } from '../../core/mediaTypes.ts';
 import { isTag } from '../../core/reference.ts';
 import { type ByteRange } from '../../core/store.ts';
 import { type Answer, type RegistryClient } from './client.ts';
-import { download } from './download.ts';
+import { download } from './transfer/download.ts';
 import { hasStatus } from './errors.ts';
 import { type Manifests } from './manifests.ts';
 import { names } from './paging.ts';

@@ -7,11 +7,11 @@ import { type RetryPolicy } from '../../io/retry.ts';
 import { listRepositories } from './catalog.ts';
 import { type Hosts } from './certs.ts';
 import { RegistryClient } from './client.ts';
-import { type Credential, type Credentials } from './credentials.ts';
+import { type Credential, type Credentials } from './auth/credentials.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { Mirrors } from './mirrors.ts';
 import { RegistryStore } from './repository.ts';
-import { verifyLogin, type Verdict } from './verifyLogin.ts';
+import { verifyLogin, type Verdict } from './auth/verifyLogin.ts';
 
 export interface RegistriesOptions {
   readonly http: Http;

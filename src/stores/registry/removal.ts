@@ -8,7 +8,7 @@ import { type Manifests } from './manifests.ts';
 import { type RepositoryPaths } from './paths.ts';
 import { type Referrers } from './referrers.ts';
 import { untagByStandIn } from './standIn.ts';
-import { type Uploader } from './upload.ts';
+import { type Uploader } from './transfer/upload.ts';
 
 export interface RemovalOptions {
   readonly client: RegistryClient;

@@ -23,14 +23,14 @@ import { type RegistryClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { blobsOf, listening, type Holders } from './holders.ts';
 import { Manifests } from './manifests.ts';
-import { mountBlob } from './mount.ts';
+import { mountBlob } from './transfer/mount.ts';
 import { type Mirrors } from './mirrors.ts';
 import { RepositoryPaths } from './paths.ts';
 import { type RateLimit } from './rateLimit.ts';
 import { RepositoryReader, type Reader } from './reader.ts';
 import { Referrers } from './referrers.ts';
 import { Removal } from './removal.ts';
-import { Uploader } from './upload.ts';
+import { Uploader } from './transfer/upload.ts';
 
 /** One repository of a registry, to read from, to write to and to take back from. */
 export class RegistryStore implements Source, Sink, Editor {

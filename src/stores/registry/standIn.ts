@@ -10,7 +10,7 @@ import { type RegistryClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { type Fetched, type Manifests } from './manifests.ts';
 import { type RepositoryPaths } from './paths.ts';
-import { type Uploader } from './upload.ts';
+import { type Uploader } from './transfer/upload.ts';
 
 export interface StandInOptions {
   readonly client: RegistryClient;

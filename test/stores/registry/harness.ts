@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { type Descriptor } from '../../../src/core/descriptor.ts';
 import { type OclEvent } from '../../../src/core/events.ts';
 import { createHttp } from '../../../src/io/http.ts';
-import { anonymous } from '../../../src/stores/registry/credentials.ts';
+import { anonymous } from '../../../src/stores/registry/auth/credentials.ts';
 import { createRegistries, type Registries, type RegistriesOptions } from '../../../src/stores/registry/registries.ts';
 import { type RegistryStore } from '../../../src/stores/registry/repository.ts';
 import { fakeClock, type FakeClock } from '../../support/fakeClock.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { endpointOf } from '../../../src/stores/registry/hosts.ts';
 import { silent } from '../../../src/core/events.ts';
 import { createHttp } from '../../../src/io/http.ts';
-import { anonymous } from '../../../src/stores/registry/credentials.ts';
+import { anonymous } from '../../../src/stores/registry/auth/credentials.ts';
 import { createRegistries } from '../../../src/stores/registry/registries.ts';
 import { fakeClock } from '../../support/fakeClock.ts';
 import { replyJson } from '../../support/scriptedServer.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { silent } from '../../../src/core/events.ts';
 import { createHttp } from '../../../src/io/http.ts';
 import { askRateLimit, type LimitQuestion } from '../../../src/stores/registry/askRateLimit.ts';
-import { anonymous } from '../../../src/stores/registry/credentials.ts';
+import { anonymous } from '../../../src/stores/registry/auth/credentials.ts';
 import { type RateLimit } from '../../../src/stores/registry/rateLimit.ts';
 import { fakeClock } from '../../support/fakeClock.ts';
 import { reply, replyJson, type Handler, type ScriptedServer } from '../../support/scriptedServer.ts';
