@@ -39,8 +39,8 @@ export async function openGeneration(
 ): Promise<Generation> {
   const config = await openConfig(args.config);
   const own = createEnv(args, signal, { ...envOptions(config), throttle });
-  // One account for all runs.
-  const mayPull = pullBudget(own, journal);
+  // One account for all runs. A log has no bars, so waiting is a line of it.
+  const mayPull = pullBudget({ ...own, emit: createRunRenderer(args, env).emit }, journal);
   return {
     config,
     async run(steps, { missing, ...how }) {
