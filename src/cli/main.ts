@@ -58,7 +58,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .option('limit-rate', {
       type: 'string',
       requiresArg: true,
-      describe: 'Bytes a second of all transfers together, both directions added up: 500K, 10M',
+      describe: 'Bytes a second of all transfers together, both directions added up: 500K, 10M (K is 1024)',
       global: true,
     })
     .option('tmpdir', {
