@@ -6,8 +6,9 @@ import { type ServerEvent } from './events.ts';
 import { type Generation, type RunReport } from './generation.ts';
 import { endRun, type Pass, type RunResult, type StepState } from './state.ts';
 import { StepProgress, type StepEnd } from './stepProgress.ts';
-import { Timetable, type Batch } from './timetable.ts';
-import { type ServerView } from './view.ts';
+import { checkServable, Timetable, type Batch } from './timetable.ts';
+import { newView, type ServerView } from './view.ts';
+import { within } from './within.ts';
 
 export interface ServerOptions {
   readonly clock: Clock;
@@ -59,19 +60,7 @@ export class SyncServer {
     this.#timetable = new Timetable(options);
     // Each run listens.
     setMaxListeners(0, this.#stop.signal);
-    const now = options.clock.now();
-    this.#view = {
-      startedAt: now,
-      beatAt: now,
-      phase: 'starting',
-      loadedAt: now,
-      file: '',
-      states: [],
-      ignored: [],
-      limits: () => this.#tenure?.generation.limits() ?? [],
-      reload: undefined,
-      reloads: { ok: 0, failed: 0 },
-    };
+    this.#view = newView(options.clock.now(), () => this.#tenure?.generation.limits() ?? []);
   }
 
   /** What is to be seen from outside; it changes while the server runs. */
@@ -134,17 +123,13 @@ export class SyncServer {
   /** @throws OCL_CONFIG_INVALID when nothing would ever run */
   async #load(): Promise<Generation> {
     const generation = await this.#options.load(this.#abort.signal);
-    const { config } = generation;
-    const probe = new Timetable({ catchUp: false });
-    probe.take(config, this.#options.clock.now());
-    if (probe.states.length > 0) return generation;
-    await generation.close();
-    const first = probe.ignored[0];
-    throw new OclError(
-      'OCL_CONFIG_INVALID',
-      `Cannot serve ${config.file}: ${first === undefined ? 'it has no steps' : `none of its steps ever runs; that of line ${first.step.place.line}: ${first.why}`}`,
-      { hint: 'give a step, or defaults, an interval (1h) or a schedule (0 3 * * *); ocl sync once needs none' },
-    );
+    try {
+      checkServable(generation.config, this.#options.clock.now());
+    } catch (error) {
+      await generation.close();
+      throw error;
+    }
+    return generation;
   }
 
   #take(generation: Generation): void {
@@ -281,16 +266,4 @@ export class SyncServer {
     endRun(state, { ...begun, ...counts, endedAt: this.#options.clock.now(), result });
     if (state.owed !== undefined) this.#wake();
   }
-}
-
-/** Whether something ends in time. */
-async function within(work: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
-  const timer = new AbortController();
-  const late = clock.sleep(ms, timer.signal).then(
-    () => false,
-    () => true,
-  );
-  const inTime = await Promise.race([work.then(() => true), late]);
-  timer.abort();
-  return inTime;
 }

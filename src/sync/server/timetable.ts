@@ -1,3 +1,4 @@
+import { OclError } from '../../core/errors.ts';
 import { readSchedule, type Schedule } from '../schedule/schedule.ts';
 import { ScheduleError } from '../schedule/cronText.ts';
 import { type SyncConfig, type SyncStep } from '../settings.ts';
@@ -136,6 +137,21 @@ export class Timetable {
     else if (state.running === 'first') state.owed = 'scheduled';
     else totals.overlaps++;
   }
+}
+
+/** @throws OCL_CONFIG_INVALID when nothing of a file would ever run */
+export function checkServable(config: SyncConfig, now: number): void {
+  const table = new Timetable({ catchUp: false });
+  table.take(config, now);
+  if (table.states.length > 0) return;
+  const [first] = table.ignored;
+  const why =
+    first === undefined
+      ? 'it has no steps'
+      : `none of its steps ever runs; that of line ${first.step.place.line}: ${first.why}`;
+  throw new OclError('OCL_CONFIG_INVALID', `Cannot serve ${config.file}: ${why}`, {
+    hint: 'give a step, or defaults, an interval (1h) or a schedule (0 3 * * *); ocl sync once needs none',
+  });
 }
 
 /** The schedule of a step, or why it has none. */

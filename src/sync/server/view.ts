@@ -20,6 +20,22 @@ export interface ServerView {
   readonly reloads: { readonly ok: number; readonly failed: number };
 }
 
+/** Of a server that has not read its file yet. */
+export function newView(now: number, limits: ServerView['limits']): ServerView {
+  return {
+    startedAt: now,
+    beatAt: now,
+    phase: 'starting',
+    file: '',
+    loadedAt: now,
+    states: [],
+    ignored: [],
+    limits,
+    reload: undefined,
+    reloads: { ok: 0, failed: 0 },
+  };
+}
+
 /** Milliseconds without a beat after which a server counts as dead. It beats every 5 s. */
 const DEAD = 60_000;
 
