@@ -68,7 +68,7 @@ describe('--json', () => {
     expect(await json('referrers', `ocidir://${root}/library/tool:latest`)).toEqual([[]]);
     expect(await json('tag', 'ls', web)).toEqual([expect.arrayContaining(['1.0', '2.0'])]);
     expect(await json('tag', 'add', `${web}:2.0`, 'stable')).toEqual([{ digest: shop.web.digest, tag: 'stable' }]);
-    expect(await json('tag', 'rm', `${web}:stable`)).toEqual([]);
+    expect(await json('tag', 'rm', `${web}:stable`)).toEqual([{ tag: 'stable', removed: true }]);
     expect((await oclDone(['manifest', 'get', `${web}:2.0`, '--json'])).bytes).toEqual(
       Buffer.from(shop.content.bytes(shop.web)),
     );

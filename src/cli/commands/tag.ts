@@ -45,6 +45,7 @@ export const tag = defineCommand(
             hint: `ocl tag ls ${args.reference.slice(0, -reference.tag.length - 1)}`,
           });
         await editor.commit();
+        if (env.json) env.print(JSON.stringify({ tag: reference.tag, removed: true }));
         env.say(`${args.reference}: taken away`);
         return;
       }
