@@ -4,7 +4,7 @@ import { endpointOf, type HostSettings } from './hosts.ts';
 
 /**
  * How the hosts are trusted that a registry leads to: its token server, and where its contents lie. The authorities of the registry count
- * there too, as docker and podman have it, and so does what is set for such a host itself. A pair of the client is for its own host alone.
+ * there too, as docker and podman have it, and so do those that are set for such a host itself. Only the registry is shown who asks.
  */
 export class Trust {
   readonly #settings: HostSettings;
@@ -32,7 +32,7 @@ export class Trust {
     const settings = this.#hosts?.get(url.host);
     const tls = settings && endpointOf(url.host, { ...settings, hostname: undefined }).tls;
     if (tls === undefined) return this.#others;
-    const both = { ...tls, ca: [...(tls.ca ?? []), ...(this.#settings.ca ?? [])] };
+    const both = { verify: tls.verify, ca: [...(tls.ca ?? []), ...(this.#settings.ca ?? [])] };
     this.#known.set(url.host, both);
     return both;
   }

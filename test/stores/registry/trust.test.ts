@@ -79,8 +79,11 @@ it('any certificate is taken of the registry that it was said of, and of no othe
 });
 
 it('what is set for a host counts, whoever leads there', async () => {
-  const { app } = await split(stranger, {}, { tokens: { tls: 'insecure' }, storage: { ca: [stranger.cert] } });
+  // A directory of certificates may be for all hosts, its pair of the client included.
+  const all = { ca: [stranger.cert], clientCert: client.cert, clientKey: client.key };
+  const { app, storage } = await split(stranger, {}, { tokens: { tls: 'insecure' }, storage: all });
   expect(await readAll(await app.open(blob))).toEqual(content);
+  expect(storage.visits).toEqual([{ path: '/content', shown: undefined }]);
 });
 
 it('hosts of which nothing is set share their connections', () => {
