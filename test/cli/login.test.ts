@@ -196,6 +196,8 @@ describe('login', () => {
       ['a.example', 'DOCKER_AUTH_CONFIG'],
     ])
       expect(all.stderr).toContain(`${host} still gets the login in ${where}`);
+    // Who looks into one file alone means no other place.
+    expect((await run(['logout', '--all', '--auth-file', 'none.json'])).stderr).not.toContain('still gets');
     const part = await run(['whoami', door.host], { env: { OCL_REGISTRY: '' } });
     expect([part.status, part.stderr]).toEqual([EXIT.usage, expect.stringContaining('OCL_REGISTRY is not set')]);
   });
