@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { type Clock } from '../../core/clock.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { children, isForeign } from '../../core/graph.ts';
@@ -9,8 +10,10 @@ import { isManifestType } from '../../core/mediaTypes.ts';
 const MAX_DIGESTS = 50_000;
 /** Repositories that are remembered for each. */
 const MAX_REPOSITORIES = 4;
-/** Mounts in a row that a registry declines before it is left alone. */
+/** Mounts in a row that a registry declines before it is left alone for a while. */
 const PATIENCE = 3;
+/** Milliseconds of that: settings of a registry change, and a server runs for months. */
+const WHILE = 60 * 60_000;
 
 /**
  * Which repositories of one registry have which blob, as far as a run has seen: what can be mounted need not be sent.
@@ -19,16 +22,20 @@ const PATIENCE = 3;
 export class Holders {
   /** The repositories of a digest, the latest last; the digests in the order in which they were last seen. */
   readonly #repositories = new Map<Digest, readonly string[]>();
+  readonly #clock: Clock;
   readonly #maxDigests: number;
   #declined = 0;
+  /** Milliseconds since the epoch. */
+  #declinedAt = 0;
 
-  constructor(maxDigests: number = MAX_DIGESTS) {
+  constructor(clock: Clock, maxDigests: number = MAX_DIGESTS) {
+    this.#clock = clock;
     this.#maxDigests = maxDigests;
   }
 
   /** False: it said no so often that asking costs more than it saves. */
   get worthAsking(): boolean {
-    return this.#declined < PATIENCE;
+    return this.#declined < PATIENCE || this.#clock.now() - this.#declinedAt >= WHILE;
   }
 
   add(digest: Digest, repository: string): void {
@@ -62,6 +69,7 @@ export class Holders {
       this.add(digest, to);
     } else {
       this.#declined++;
+      this.#declinedAt = this.#clock.now();
       this.forget(digest, from);
     }
   }

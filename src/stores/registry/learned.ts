@@ -8,7 +8,7 @@ const NO_API = 60 * 60_000;
 
 /** What a run learns about one registry from its answers; all its repositories share it. */
 export class Learned {
-  readonly holders = new Holders();
+  readonly holders: Holders;
   readonly #host: string;
   readonly #clock: Clock;
   readonly #withApi = new Set<string>();
@@ -19,6 +19,7 @@ export class Learned {
   constructor(host: string, clock: Clock) {
     this.#host = host;
     this.#clock = clock;
+    this.holders = new Holders(clock);
     this.#quirks = quirksOf(host);
   }
 

@@ -7,6 +7,7 @@ import { type Place } from '../../../../src/core/store.ts';
 import { describe as describeBytes } from '../../../../src/io/verify.ts';
 import { Holders } from '../../../../src/stores/registry/holders.ts';
 import { type RegistryStore } from '../../../../src/stores/registry/repository.ts';
+import { fakeClock } from '../../../support/fakeClock.ts';
 import { reply, replyJson, type Handler, type ScriptedServer } from '../../../support/scriptedServer.ts';
 import { bare, cleanUp, connectTo, openBytes, readAll, repository, serve, type Side } from '../harness.ts';
 
@@ -123,12 +124,15 @@ describe('a mount', () => {
     await app.put(blob, openBytes(content));
   });
 
-  it('is not asked for again once three were declined in a row', async () => {
+  it('is not asked for again for an hour once three were declined in a row', async () => {
     const blobs = Array.from({ length: 5 }, (_, i) => describeBytes(Buffer.from(`layer ${i}`), MEDIA.ociLayer));
-    const { app, mounts, server } = await world({ [uploads]: declined });
+    const { app, mounts, server, clock } = await world({ [uploads]: declined });
     const at: Place = { kind: 'repository', registry: server.host, repository: 'base' };
     for (const one of blobs) expect(await app.adopt(one, at)).toBeUndefined();
     expect(mounts()).toHaveLength(3);
+    clock.advance(3_600_000);
+    for (const one of blobs) expect(await app.adopt(one, at)).toBeUndefined();
+    expect(mounts()).toHaveLength(4);
   });
 
   it('that succeeds makes up for those that were declined', async () => {
@@ -152,13 +156,13 @@ describe('the memory of who has what', () => {
   const digest = (i: number): Digest => `sha256:${String(i).padStart(64, '0')}`;
 
   it('forgets the oldest', () => {
-    const holders = new Holders(3);
+    const holders = new Holders(fakeClock(), 3);
     for (const i of [1, 2, 3, 1, 4]) holders.add(digest(i), 'a');
     expect([1, 2, 3, 4].map((i) => holders.find(digest(i), 'b'))).toEqual(['a', undefined, 'a', 'a']);
   });
 
   it('gives the latest other repository', () => {
-    const holders = new Holders();
+    const holders = new Holders(fakeClock());
     for (const name of ['a', 'b', 'c', 'd', 'e', 'b']) holders.add(digest(1), name);
     expect(holders.find(digest(1), 'x')).toBe('b');
     expect(holders.find(digest(1), 'b')).toBe('e');
