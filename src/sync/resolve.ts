@@ -47,9 +47,12 @@ export async function resolveJob(job: SyncJob, open: OpenRepositories, read: Rea
 async function decide(job: SyncJob, open: OpenRepositories, read: ReadIndex): Promise<ResolvedJob> {
   const { step } = job;
   const select = selectOf(step);
+  // Registries are asked side by side; a place on disk is not even opened for what its source does not have.
+  const early = job.to.kind === 'registry' ? findTag(job, open) : undefined;
+  early?.catch(() => undefined);
   const source = await open.resolve(job.from);
-  const sink = await openTarget(job, open);
-  const before = await findTarget(job, sink, source);
+  const { sink, tagged } = await (early ?? findTag(job, open));
+  const before = tagged ?? (await findDigest(job, sink, source));
   const readIndex = async (): Promise<LoadedIndex> => {
     const { bytes, document } = await read(source, { from: await open.source(job.from), to: sink });
     if (document.kind === 'index') return { bytes, document };
@@ -150,10 +153,21 @@ async function openTarget(job: SyncJob, open: OpenRepositories): Promise<Sink> {
 }
 
 /** Only "not found" means that nothing is there: a target that cannot be asked fails the image instead of being overwritten. */
-async function findTarget(job: SyncJob, sink: Sink, source: Descriptor): Promise<Descriptor | undefined> {
+async function findTag(job: SyncJob, open: OpenRepositories): Promise<{ sink: Sink; tagged: Descriptor | undefined }> {
+  const sink = await openTarget(job, open);
+  const { tag } = job.to;
   try {
-    if (job.to.tag !== undefined) return await sink.find(job.to.tag);
-    return job.to.digest === source.digest && (await sink.has(source)) ? source : undefined;
+    return { sink, tagged: tag === undefined ? undefined : await sink.find(tag) };
+  } catch (error) {
+    throw onSide(error, 'target');
+  }
+}
+
+/** A target without a tag is there when it is the source, and arrived. */
+async function findDigest({ to }: SyncJob, sink: Sink, source: Descriptor): Promise<Descriptor | undefined> {
+  if (to.tag !== undefined || to.digest !== source.digest) return undefined;
+  try {
+    return (await sink.has(source)) ? source : undefined;
   } catch (error) {
     throw onSide(error, 'target');
   }
