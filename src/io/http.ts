@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { type SecureContext } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
 import { OclError } from '../core/errors.ts';
 import { isInternal } from './addresses.ts';
@@ -11,6 +11,7 @@ import { Exchange } from './exchange.ts';
 import { discard, header, type Http, type HttpRequest, type HttpResponse, type TlsSettings } from './httpMessages.ts';
 import { PACE, type Pace } from './pace.ts';
 import { parseProxy, proxyFor, type Proxy, type ProxySettings } from './proxy.ts';
+import { secureContextOf } from './secureContext.ts';
 import { throttled, type Throttle } from './throttle.ts';
 import { proxyRefusal } from './tunnel.ts';
 
@@ -108,19 +109,7 @@ export function createHttp(options: HttpOptions): Http {
 
   async function readContext(tls: TlsSettings | undefined): Promise<SecureContext> {
     const ca = tls?.verify === false ? undefined : await authorities.with(tls?.ca ?? []);
-    try {
-      return createSecureContext({
-        ...(ca === undefined ? {} : { ca: [...ca] }),
-        ...(tls?.clientCert === undefined ? {} : { cert: tls.clientCert }),
-        ...(tls?.clientKey === undefined ? {} : { key: tls.clientKey }),
-      });
-    } catch (error) {
-      throw new OclError(
-        'OCL_CONFIG_INVALID',
-        `Cannot use the certificate of the client: ${error instanceof Error ? error.message : String(error)}`,
-        { hint: 'certificate and key must be PEM, belong together, and the key must have no password', cause: error },
-      );
-    }
+    return secureContextOf(tls, ca);
   }
 
   async function request(spec: HttpRequest): Promise<HttpResponse> {

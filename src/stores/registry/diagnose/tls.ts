@@ -1,7 +1,8 @@
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import { OclError, systemCode } from '../../../core/errors.ts';
+import { rootCertificates, type SecureContext } from 'node:tls';
+import { systemCode } from '../../../core/errors.ts';
 import { bareHost } from '../../../io/probe.ts';
 import { HandshakeClosed, shakeHands, type SeenCertificate, type SeenTls } from '../../../io/probeTls.ts';
+import { secureContextOf } from '../../../io/secureContext.ts';
 import { type Case, type Finding } from './diagnose.ts';
 
 /** What OpenSSL calls a chain that ends nowhere. */
@@ -57,22 +58,7 @@ async function contextOf({ tls, authorities }: Pick<Case, 'tls' | 'authorities'>
   const own = tls?.ca ?? [];
   const ofNode = own.length === 0 ? undefined : [...rootCertificates, ...own];
   const ca = authorities === undefined ? ofNode : await authorities(own);
-  try {
-    return createSecureContext({
-      ...(ca === undefined ? {} : { ca: [...ca] }),
-      ...(tls?.clientCert === undefined ? {} : { cert: tls.clientCert }),
-      ...(tls?.clientKey === undefined ? {} : { key: tls.clientKey }),
-    });
-  } catch (error) {
-    throw new OclError(
-      'OCL_CONFIG_INVALID',
-      `the certificate of the client is not usable: ${(error as Error).message}`,
-      {
-        hint: 'client.cert and client.key must be PEM, belong together, and need no password',
-        cause: error,
-      },
-    );
-  }
+  return secureContextOf(tls, ca);
 }
 
 function noHandshake({ registry, base }: Case, error: unknown): Finding {
