@@ -168,10 +168,14 @@ export class ImageRun {
     if (before?.digest !== root.digest) observer?.starting?.(job, root.digest);
   }
 
-  /** A source on disk is near enough by itself. */
+  /** A source on disk is near enough by itself, and a target that cannot be read is not near. */
   async #sourceFor(job: SyncJob, source: Source, near: SyncJob | undefined): Promise<Source> {
     if (near === undefined || job.from.kind !== 'registry') return source;
-    return new NearSource(source, await this.#open.source(near.to));
+    try {
+      return new NearSource(source, await this.#open.source(near.to));
+    } catch {
+      return source;
+    }
   }
 
   /** A feed that is too old is a failure where its step says so; what is there is the newest all the same. */

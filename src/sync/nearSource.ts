@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { type ByteRange, type Gate, type Place, type Source } from '../core/store.ts';
 
@@ -12,6 +13,8 @@ export class NearSource implements Source {
   readonly gates: readonly Gate[];
   readonly #source: Source;
   readonly #near: Source;
+  /** What is damaged at the near one. */
+  readonly #doubted = new Set<Digest>();
 
   constructor(source: Source, near: Source) {
     this.name = source.name;
@@ -25,13 +28,20 @@ export class NearSource implements Source {
   }
 
   async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+    if (this.#doubted.has(descriptor.digest)) return await this.#source.open(descriptor, range);
     try {
       return await this.#near.open(descriptor, range);
     } catch (error) {
-      // What the near one was not given, or has lost, the source still has.
-      if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
+      // What the near one was not given, has lost or does not hand out, the source still has.
+      if (isCode(error, 'OCL_CANCELLED')) throw error;
       return await this.#source.open(descriptor, range);
     }
+  }
+
+  doubt(descriptor: Descriptor): boolean {
+    if (this.#doubted.has(descriptor.digest)) return this.#source.doubt?.(descriptor) ?? false;
+    this.#doubted.add(descriptor.digest);
+    return true;
   }
 
   place(descriptor: Descriptor): Place {

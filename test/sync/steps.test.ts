@@ -51,6 +51,18 @@ describe('several targets of one source', () => {
     expect(await world.tag('t.test/b', '1')).toBeDefined();
   });
 
+  it.each([
+    ['cannot be read there', 'open t.test/a', new OclError('OCL_DENIED', 'Cannot read: push only')],
+    ['cannot be opened there', 'source t.test/a', new OclError('OCL_UNREACHABLE', 'Cannot reach it')],
+  ])('the source gives what %s', async (_, call, fault) => {
+    const world = new World();
+    const root = await world.put('s.test/app', '1', image('1'));
+    world.faults.set(call, () => fault);
+    const report = await run(world, 'source: s.test/app:1, targets: ["t.test/a:1", "t.test/b:1"], type: image');
+    expect(report).toMatchObject({ copied: 2, failed: [] });
+    expect((await world.tag('t.test/b', '1'))?.digest).toBe(root.digest);
+  });
+
   it('for all tags of a repository', async () => {
     const world = new World();
     for (const tag of ['1', '2']) await world.put('s.test/app', tag, image(tag));
@@ -91,6 +103,21 @@ describe('backups', () => {
     await run(world, `${step}, backup: old`);
     await run(world, `${step}, backup: old`);
     expect(await world.tags('t.test/app')).toEqual(['1']);
+  });
+
+  it('are of the platforms that are there, where the target was given some alone', async () => {
+    const world = new World();
+    const [arm, amd] = [
+      { os: 'linux', architecture: 'arm64' },
+      { os: 'linux', architecture: 'amd64' },
+    ];
+    const old = await world.put('s.test/app', '1', index('old', arm, amd));
+    const sparse = `${step}, platforms: [linux/arm64], backup: 'b.test/app:1', backupRequired: true`;
+    expect(await run(world, sparse)).toMatchObject({ copied: 1, failed: [] });
+    await world.put('s.test/app', '1', index('new', arm, amd));
+    expect(await run(world, sparse)).toMatchObject({ copied: 1, failed: [] });
+    expect((await world.tag('b.test/app', '1'))?.digest).toBe(old.digest);
+    expect([...world.blobsOf('b.test/app')]).toHaveLength(4);
   });
 
   it('that fail are a warning, and stop the image where they are required', async () => {
