@@ -115,12 +115,14 @@ async function post(hook: Hook, message: HookMessage, { clock, http, signal }: H
   const body = Buffer.from(JSON.stringify(message), 'utf8');
   let status: number;
   try {
+    // Once: it takes the login out of the URL.
+    const headers = { 'content-type': 'application/json', ...basic(url) };
     const answer = await retrying(
       async () =>
         await http.request({
           method: 'POST',
           url,
-          headers: { 'content-type': 'application/json', ...basic(url) },
+          headers,
           body,
           signal: both,
           repeatable: true,

@@ -107,8 +107,9 @@ describe('a webhook', () => {
   it('is tried again when the server fails for a while', async () => {
     const busy = (answer: ServerResponse): void => void answer.writeHead(503).end();
     server = await startScriptedServer({ '*': [busy, busy, (answer) => void answer.writeHead(204).end()] });
-    await post(server.url);
-    expect(server.seen).toHaveLength(3);
+    await post(server.url.replace('http://', 'http://me:secret@'));
+    const login = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+    expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([login, login, login]);
   });
 
   it.each([
