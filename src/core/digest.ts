@@ -60,3 +60,8 @@ export function referrersTag(digest: Digest): string {
   const { algorithm, encoded } = splitDigest(digest);
   return `${algorithm.slice(0, 32)}-${encoded.slice(0, 64)}`.replaceAll(/[^A-Za-z0-9._-]/g, '-');
 }
+
+/** Whether a tag is such a list of referrers. */
+export function isReferrersTag(tag: string): boolean {
+  return /^[a-z0-9-]{1,32}-[0-9a-f]{64}$/.test(tag);
+}

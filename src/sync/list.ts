@@ -1,4 +1,5 @@
 import { type Clock } from '../core/clock.ts';
+import { isReferrersTag } from '../core/digest.ts';
 import { toOclError, OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { redact } from '../core/redact.ts';
@@ -153,7 +154,8 @@ async function listTags(
 ): Promise<readonly SyncJob[]> {
   for (const target of targets) checkTarget(target);
   const all = await context.open.tags(from);
-  const usable = all.filter(isTag);
+  // Where referrers travel, the target keeps lists of its own, which a copy of the source's would replace.
+  const usable = all.filter((tag) => isTag(tag) && !(step.referrers && isReferrersTag(tag)));
   if (step.prune !== undefined) found.repositories.push({ step, from, targets, tags: usable });
   const { names, differing } = await filter.applyWithAges(usable, {
     now: () => context.clock.now(),

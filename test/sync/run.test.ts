@@ -49,6 +49,14 @@ describe('runSync', () => {
     expect(events.filter(({ type }) => type === 'image.done')).toHaveLength(3);
   });
 
+  it('leaves lists of referrers to the target where referrers travel', async () => {
+    const world = await appWith('1', `sha256-${'a'.repeat(64)}`, `sha256-${'a'.repeat(64)}.sig`);
+    await run(world, steps(`${REPOSITORY}, referrers: true`));
+    expect(await world.tags('t.test/app')).toEqual(['1', `sha256-${'a'.repeat(64)}.sig`]);
+    await run(world, steps(REPOSITORY));
+    expect(await world.tags('t.test/app')).toHaveLength(3);
+  });
+
   it('does nothing the second time: one question to each end', async () => {
     const world = await appWith('1', '2');
     await run(world, steps(REPOSITORY));
