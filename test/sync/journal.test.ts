@@ -42,6 +42,12 @@ async function targetsIn(journal: Journal): Promise<readonly string[]> {
   return (await all(journal.records())).flatMap((record) => (record.kind === 'image' ? [record.target] : []));
 }
 
+/** Of the whole numbers up to one the greatest so many. */
+function sumOfNewest(last: number, count: number): number {
+  const from = Math.max(0, last - count + 1);
+  return ((from + last) * (last - from + 1)) / 2;
+}
+
 describe('a journal', () => {
   it('remembers what it was told, in the next process too', async () => {
     const directory = await temporary();
@@ -112,6 +118,22 @@ describe('a journal', () => {
       encode(imageOf('t.test/app:1')),
       '',
     ]);
+  });
+
+  it('does not grow without end while one process writes for months', async () => {
+    const directory = await temporary();
+    const journal = await openIn(directory, { compaction: { from: 50, history: 10 } });
+    for (let i = 0; i < 600; i++) {
+      journal.write(imageOf(`t.test/app:${i % 30}`, { ms: i }));
+      if (i % 50 === 0) await journal.flush();
+      else await new Promise((resolve) => void setImmediate(resolve));
+      const known = [...journal.all('ours')].map(([, record]) => (record.kind === 'image' ? record.ms : 0));
+      expect(known.reduce((sum, ms) => sum + ms, 0)).toBe(sumOfNewest(i, 30));
+    }
+    await journal.flush();
+    const written = (await readFile(journal.path, 'utf8')).trimEnd().split('\n');
+    expect(written.length).toBeLessThan(250);
+    expect(await targetsIn(journal)).toHaveLength(written.length - 1);
   });
 
   it('loses no line of two that write at once, and makes none of two', async () => {

@@ -35,7 +35,12 @@ export class Journal {
   readonly #file: JournalFile;
   readonly #options: JournalOptions;
   #state = new Latest();
+  /** In the file, as far as this process knows. */
+  #lines = 0;
+  /** What the last compaction left, which is no less the next time. */
+  #kept = 0;
   #queue: string[] = [];
+  #appending: readonly string[] = [];
   #writing: Promise<void> | undefined;
   #failure: OclError | undefined;
   /** What was told while the file was read, for each reading. */
@@ -50,10 +55,10 @@ export class Journal {
   static async open(path: string, options: JournalOptions): Promise<Journal> {
     const journal = new Journal(path, options);
     try {
-      const lines = await journal.#load();
+      await journal.#load();
       if (options.readOnly === true) return journal;
       await journal.#file.append([]);
-      await journal.#compactIfWorthIt(lines);
+      await journal.#compactIfWorthIt();
     } catch (error) {
       journal.#doWithout(error);
     }
@@ -97,8 +102,8 @@ export class Journal {
   async refresh(): Promise<void> {
     await this.flush();
     try {
-      const lines = await this.#load();
-      if (this.#failure === undefined && this.#options.readOnly !== true) await this.#compactIfWorthIt(lines);
+      await this.#load();
+      if (this.#failure === undefined && this.#options.readOnly !== true) await this.#compactIfWorthIt();
     } catch (error) {
       this.#doWithout(error);
     }
@@ -112,10 +117,10 @@ export class Journal {
     }
   }
 
-  /** The count of lines. */
-  async #load(): Promise<number> {
+  async #load(): Promise<void> {
     const state = new Latest();
-    const meanwhile: JournalRecord[] = [];
+    // What waits to be written may not be in the file yet.
+    const meanwhile = [...this.#appending, ...this.#queue].flatMap((line) => decode(line) ?? []);
     this.#meanwhile.add(meanwhile);
     try {
       let lines = 0;
@@ -126,7 +131,7 @@ export class Journal {
       }
       for (const record of meanwhile) state.add(record);
       this.#state = state;
-      return lines;
+      this.#lines = lines;
     } finally {
       this.#meanwhile.delete(meanwhile);
     }
@@ -136,12 +141,16 @@ export class Journal {
     // What is told in one go becomes one write.
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      const lines = this.#queue;
+      this.#appending = this.#queue;
       this.#queue = [];
       try {
-        await this.#file.append(lines);
+        await this.#file.append(this.#appending);
+        this.#lines += this.#appending.length;
+        this.#appending = [];
+        // A server writes for months without opening it again.
+        await this.#compactIfWorthIt();
       } catch (error) {
-        this.#queue = [];
+        this.#appending = this.#queue = [];
         this.#giveUp(toOclError(error));
       }
     }
@@ -165,11 +174,12 @@ export class Journal {
     });
   }
 
-  async #compactIfWorthIt(lines: number): Promise<void> {
+  async #compactIfWorthIt(): Promise<void> {
     const { from, history } = this.#options.compaction ?? COMPACTION;
-    if (lines < from || lines < 2 * (this.#state.size + history)) return;
+    if (this.#lines < from || this.#lines < 2 * Math.max(this.#kept, this.#state.size + history)) return;
     await this.#file.compact(async (all) => await choose(all, history));
     await this.#load();
+    this.#kept = this.#lines;
   }
 }
 
