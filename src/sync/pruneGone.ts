@@ -49,8 +49,10 @@ export function findGone(journal: Journal, asked: Asked, { allowEmpty }: GoneOpt
   const wanted = new Set(asked.jobs.map(({ to }) => imageKey(to)));
   const kept = new Set(asked.jobs.map(({ step, to }) => `${keyOf(step)} ${repositoryKey(to)}`));
   const listed = byStepAndTarget(asked.repositories);
-  const pruning = new Map<string, SyncStep>();
-  for (const step of asked.steps) if (step.prune !== undefined) pruning.set(stepKey(step), step);
+  // Steps with one source and several places have one key.
+  const pruning = new Map<string, SyncStep[]>();
+  for (const step of asked.steps)
+    if (step.prune !== undefined) pruning.set(keyOf(step), [...(pruning.get(keyOf(step)) ?? []), step]);
 
   const gone: GoneTag[] = [];
   const back: string[] = [];
@@ -64,9 +66,9 @@ export function findGone(journal: Journal, asked: Asked, { allowEmpty }: GoneOpt
       if (journal.latest('gone', target)?.kind === 'gone') back.push(target);
       continue;
     }
-    const step = pruning.get(record.step);
     const key = repositoryKey(to);
-    if (step === undefined || refused.has(key) || !covers(step, key)) continue;
+    const step = pruning.get(record.step)?.findLast((one) => covers(one, key));
+    if (step === undefined || refused.has(key)) continue;
     const found = listed.get(`${record.step} ${key}`);
     const why =
       reasonToRefuse(key, found, asked) ??

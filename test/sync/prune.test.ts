@@ -63,6 +63,17 @@ async function check(text: string, allowEmpty = false): Promise<readonly string[
 }
 
 describe('prune', () => {
+  it('looks at each of the steps that mirror one source to several places', async () => {
+    await put('s.test/app', '1', '2', '3');
+    const other = 'source: s.test/app, target: o.test/app, type: repository';
+    const text = steps(`${STEP}, prune: true`, `${other}, prune: true`);
+    await run(text);
+    await takeFrom('s.test/app', '2');
+    await run(text);
+    expect(await world.tags('t.test/app')).toEqual(['1', '3']);
+    expect(await world.tags('o.test/app')).toEqual(['1', '3']);
+  });
+
   it('takes away what it mirrored and what is gone from the source, and says so before', async () => {
     await put('s.test/app', '1', '2', '3');
     const text = steps(`${STEP}, prune: true`);
