@@ -59,7 +59,13 @@ export async function runJournaled(
     if (journal !== undefined && run !== undefined && mayPrune(config, report, options)) {
       await journal.refresh();
       if (journal.failure === undefined) {
-        const plan = await planPrune(options.file ?? config, stores, { ...options, emit, journal, listed });
+        const plan = await planPrune(options.file ?? config, stores, {
+          ...options,
+          emit,
+          journal,
+          listed,
+          listedAt: started,
+        });
         await runPrune(plan, stores, {
           clock,
           emit,

@@ -20,6 +20,8 @@ export interface PruneOptions {
   readonly journal: Journal;
   /** What was listed for the steps of a run or plan. The other steps of the file are listed where they may want something as well. */
   readonly listed: readonly Listed[];
+  /** When `listed` began, in milliseconds since the epoch; without it now. What was mirrored later is left alone. */
+  readonly listedAt?: number | undefined;
   /** A repository may lose all that was mirrored to it. */
   readonly allowEmpty?: boolean | undefined;
 }
@@ -59,12 +61,12 @@ export function prunes(steps: readonly SyncStep[]): boolean {
  * digest that was put there. Nothing is written. A repository is left alone, with a warning, when what is wanted of it is not known for certain.
  */
 export async function planPrune(config: SyncConfig, stores: Stores, options: PruneOptions): Promise<PrunePlan> {
-  const { clock, journal, emit = silent, signal, allowEmpty = false } = options;
+  const { clock, journal, emit = silent, signal, allowEmpty = false, listedAt = clock.now() } = options;
   if (!prunes(config.steps)) return NOTHING;
   const open = new OpenStores(stores, { clock, emit });
   try {
     const asked = await askOthers(config, stores, open, options);
-    const { gone, refused, back } = findGone(journal, asked, { allowEmpty });
+    const { gone, refused, back } = findGone(journal, asked, { allowEmpty, listedAt });
     for (const { repository, reason } of refused)
       emit({ type: 'notice', level: 'warning', message: `nothing is pruned from ${repository}: ${reason}` });
     const now = clock.now();

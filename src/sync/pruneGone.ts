@@ -41,10 +41,12 @@ export type Asked = Pick<Listed, 'steps' | 'jobs' | 'failed' | 'repositories'>;
 export interface GoneOptions {
   /** Also where the source or the filter would leave nothing of what was mirrored to a repository. */
   readonly allowEmpty: boolean;
+  /** When the sources began to be listed; milliseconds since the epoch. What was mirrored later, the lists may not know. */
+  readonly listedAt: number;
 }
 
 /** Looks through the journal alone; nothing is asked. */
-export function findGone(journal: Journal, asked: Asked, { allowEmpty }: GoneOptions): GoneTags {
+export function findGone(journal: Journal, asked: Asked, { allowEmpty, listedAt }: GoneOptions): GoneTags {
   const keyOf = rememberKeys();
   const wanted = new Set(asked.jobs.map(({ to }) => imageKey(to)));
   const kept = new Set(asked.jobs.map(({ step, to }) => `${keyOf(step)} ${repositoryKey(to)}`));
@@ -66,6 +68,8 @@ export function findGone(journal: Journal, asked: Asked, { allowEmpty }: GoneOpt
       if (journal.latest('gone', target)?.kind === 'gone') back.push(target);
       continue;
     }
+    const copied = Date.parse(record.time);
+    if (copied > listedAt) continue;
     const key = repositoryKey(to);
     const step = pruning.get(record.step)?.findLast((one) => covers(one, key));
     if (step === undefined || refused.has(key)) continue;
@@ -78,7 +82,6 @@ export function findGone(journal: Journal, asked: Asked, { allowEmpty }: GoneOpt
       continue;
     }
     const reason = found?.all.has(to.tag) === true ? 'outside of the filter' : 'gone from the source';
-    const copied = Date.parse(record.time);
     gone.push({ target, to, digest, image: record.image, step: found?.step ?? step, reason, copied });
   }
   return { gone: gone.filter(({ to }) => !refused.has(repositoryKey(to))), refused: [...refused.values()], back };

@@ -63,6 +63,21 @@ async function check(text: string, allowEmpty = false): Promise<readonly string[
 }
 
 describe('prune', () => {
+  it('leaves what another process has mirrored since the source was listed', async () => {
+    await put('s.test/app', '1', '2');
+    const text = steps(`${STEP}, prune: true`);
+    const journal = await Journal.open(state, { clock, emit: silent });
+    world.hooks.set('commit t.test/app', async () => {
+      world.hooks.clear();
+      await journal.flush();
+      await put('s.test/app', '3');
+      clock.advance(1000);
+      await run(text);
+    });
+    await run(text, { journal });
+    expect(await world.tags('t.test/app')).toEqual(['1', '2', '3']);
+  });
+
   it('looks at each of the steps that mirror one source to several places', async () => {
     await put('s.test/app', '1', '2', '3');
     const other = 'source: s.test/app, target: o.test/app, type: repository';
