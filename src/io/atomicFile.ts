@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Readable } from 'node:stream';
 import fsExtra from 'fs-extra';
 import { OclError, systemCode } from '../core/errors.ts';
@@ -171,7 +171,19 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** The directory with all its parents. */
-export async function makeDirectory(path: string): Promise<void> {
-  await fsExtra.ensureDir(path);
+/**
+ * The directory with all its parents, one after the other: Node's own recursive way never ends below /proc, where nothing can be made.
+ * @param mode of those that are made, before the umask
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+  const missing: string[] = [];
+  for (let at = resolve(path); !(await fsExtra.pathExists(at)); at = dirname(at)) missing.push(at);
+  for (const directory of missing.length === 0 ? [path] : missing.toReversed()) {
+    try {
+      await mkdir(directory, mode);
+    } catch (error) {
+      // Somebody else may have made it meanwhile.
+      if (systemCode(error) !== 'EEXIST' || !(await stat(directory)).isDirectory()) throw error;
+    }
+  }
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock } from '../core/clock.ts';
 import { type Algorithm } from '../core/digest.ts';
+import { makeDirectory } from '../io/atomicFile.ts';
 import { Refusal } from './errors.ts';
 import { type ServeLimits } from './limits.ts';
 import { Session } from './session.ts';
@@ -91,7 +92,7 @@ export class UploadSessions {
 
   async #prepare(): Promise<void> {
     const { clock, directory } = this.#options;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
     for (const file of await readdir(directory)) {
       if (!ID.test(file)) continue;
       const path = join(directory, file);

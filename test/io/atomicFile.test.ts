@@ -144,4 +144,15 @@ describe('directories', () => {
     expect((await stat(path)).isDirectory()).toBe(true);
     await expect(syncDirectory(join(path, 'missing'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
+
+  it.each(['/proc/ocl-test/a', '/proc/self/ocl/a/b'])('that cannot be made are an error, at once: %s', async (path) => {
+    await expect(makeDirectory(path)).rejects.toThrow(/ENOENT|EACCES|EPERM|EROFS/);
+  });
+
+  it('are not made of a file', async () => {
+    const file = join(await temporary(), 'file');
+    await writeFileAtomic(file, bytesOf('x'));
+    await expect(makeDirectory(file)).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(makeDirectory(join(file, 'below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
 });

@@ -1,7 +1,7 @@
-import { chown, lstat, mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises';
+import { chown, lstat, readdir, readlink, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isAbsent, OclError } from '../../../core/errors.ts';
-import { syncDirectory, writeFileAtomic } from '../../../io/atomicFile.ts';
+import { makeDirectory, syncDirectory, writeFileAtomic } from '../../../io/atomicFile.ts';
 import { withLock, type LockOptions } from '../../../io/lock.ts';
 import { readCredentialFile } from './credentials.ts';
 import { parseDockerConfig } from './dockerConfig.ts';
@@ -23,7 +23,7 @@ export async function changeCredentialFile(
 ): Promise<void> {
   const target = await targetOf(file);
   const directory = dirname(target);
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+  await makeDirectory(directory, DIRECTORY_MODE);
   await withLock(`${target}.ocl-lock`, options, async () => {
     await removeUnfinished(target);
     const bytes = await readCredentialFile(target);
