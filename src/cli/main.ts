@@ -7,7 +7,7 @@ import { EXIT_OF } from './exit.ts';
 import { misgiven, type KnownOptions } from './given.ts';
 import { reportError } from './run.ts';
 import { outliveReaders } from './unread.ts';
-import { usageError } from './usage.ts';
+import { regsyncOnly, usageError } from './usage.ts';
 import { version } from './version.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -98,6 +98,8 @@ async function main(argv: readonly string[]): Promise<void> {
     );
   }
   try {
+    const foreign = regsyncOnly(argv);
+    if (foreign !== undefined) throw foreign;
     await cli.parseAsync();
   } catch (error) {
     // Yargs makes its own error of what the reader of an option throws.

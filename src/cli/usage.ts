@@ -62,6 +62,16 @@ function unknownCommand(word: string): OclError {
   });
 }
 
+/** What regsync takes and would mean something else here: `-v info` would print the version, and mirror nothing. */
+export function regsyncOnly(argv: readonly string[]): OclError | undefined {
+  const option = argv.find((word) => /^(?:-v|-v=.*|--verbosity(?:=.*)?|--logopt(?:=.*)?)$/s.test(word));
+  if (option === undefined || commandWord(argv) !== 'sync') return undefined;
+  const name = option.replace(/=.*$/s, '');
+  return new OclError('OCL_USAGE', `Cannot run ocl sync: ${name} is regsync's, and there is no such option here`, {
+    hint: '--quiet prints results and errors alone, --json prints one object a line; ocl --version tells the version',
+  });
+}
+
 /** The first word that is no option and belongs to none. */
 function commandWord(argv: readonly string[]): string | undefined {
   return argv.find((word, i) => !word.startsWith('-') && !VALUED.has(argv[i - 1] ?? ''));
