@@ -17,11 +17,15 @@ export async function isLayout(root: string): Promise<boolean> {
 /** @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID, OCL_UNSAFE */
 export async function checkLayout(root: string): Promise<void> {
   if (!(await exists(root))) throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
-  if (!(await isLayout(root)))
+  if (!(await isLayout(root))) {
+    // A writer's directory comes first and the oci-layout file last: between them there is nothing yet for others to read.
+    if (await exists(join(root, '.ocl')))
+      throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: somebody is making it a layout at this moment`);
     throw new OclError(
       'OCL_LAYOUT_INVALID',
       `Cannot open ${root}: it has no oci-layout file, so it is no OCI image layout`,
     );
+  }
   const file = join(root, 'oci-layout');
   checkLayoutFile(await readRegularFile(file, LAYOUT_FILE_BYTES), file, 'OCL_LAYOUT_INVALID');
 }
