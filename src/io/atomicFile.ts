@@ -176,6 +176,20 @@ export async function syncDirectory(path: string): Promise<void> {
  * @param mode of those that are made, before the umask
  */
 export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await makeMissing(path, mode);
+      return;
+    } catch (error) {
+      // Somebody who tidies up may take away an empty parent in between.
+      if (systemCode(error) !== 'ENOENT' || tries >= TRIES) throw error;
+    }
+  }
+}
+
+const TRIES = 20;
+
+async function makeMissing(path: string, mode: number): Promise<void> {
   const missing: string[] = [];
   for (let at = resolve(path); !(await fsExtra.pathExists(at)); at = dirname(at)) missing.push(at);
   for (const directory of missing.length === 0 ? [path] : missing.toReversed()) {

@@ -32,8 +32,14 @@ export async function checkLayout(root: string): Promise<void> {
 
 /** @throws OCL_LAYOUT_INVALID when there is something that is no layout and may not become one */
 export async function checkLayoutOrNew(root: string): Promise<void> {
-  if (await isLayout(root)) await checkLayout(root);
-  else if (await exists(root)) await refuseForeignDirectory(root);
+  if (await isLayout(root)) return await checkLayout(root);
+  if (!(await exists(root))) return;
+  try {
+    await refuseForeignDirectory(root);
+  } catch (error) {
+    // Another process may have made it a layout since the first look.
+    if (!(await isLayout(root))) throw error;
+  }
 }
 
 /** `blobs/`, then `index.json`, then `oci-layout`: a directory with the last one is a whole layout. Runs under the lock. */
