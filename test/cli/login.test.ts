@@ -315,7 +315,7 @@ else { console.log('credentials not found in native keychain'); process.exit(1);
 const script = spawnSync('script', ['--version'], { encoding: 'utf8' });
 const noTerminal = script.status !== 0 || !script.stdout.includes('util-linux');
 
-describe.skipIf(noTerminal)('login on a terminal', () => {
+describe.skipIf(noTerminal)(`login on a terminal${noTerminal ? ' (needs script of util-linux)' : ''}`, () => {
   function onTerminal(args: readonly string[], home: string): ReturnType<typeof spawn> {
     const command = [process.execPath, PROGRAM, ...args].map((word) => `'${word}'`).join(' ');
     const { PATH = '' } = process.env;

@@ -13,6 +13,7 @@ import { reply, startScriptedServer, type Handler, type ScriptedServer } from '.
 const cleanups: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
@@ -223,6 +224,7 @@ describe('an answer that is too slow', () => {
 
   it('is not blamed for a reader that takes its time', async () => {
     const size = 12_000_000;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { url } = await server({ 'GET /large': reply(200, {}, Buffer.alloc(size)) });
     const http = client({ pace: { total: 100, window: 100 } });
     const { body } = await http.request({ method: 'GET', url: new URL(`${url}/large`), content: true });
@@ -230,7 +232,7 @@ describe('an answer that is too slow', () => {
     for await (const piece of body as AsyncIterable<Uint8Array>) {
       bytes += piece.length;
       // Longer than two windows, once.
-      if (bytes === piece.length) await new Promise((resolve) => setTimeout(resolve, 250));
+      if (bytes === piece.length) await vi.advanceTimersByTimeAsync(250);
     }
     expect(bytes).toBe(size);
   });

@@ -92,8 +92,7 @@ async function readCredential(args: Given, scope: LoginScope, signal: AbortSigna
 /** Basic authentication puts a colon between name and password (RFC 7617). */
 function checkUsername(username: string, name: string): string {
   if (username === '') throw cannot(name, 'the account is empty', `ocl login ${name} -u USER`);
-  // eslint-disable-next-line no-control-regex -- it is what must not be there
-  if (/[:\u0000-\u001F\u007F]/.test(username))
+  if (/[:\p{Cc}]/u.test(username))
     throw cannot(name, 'an account has no colon and no control characters', `ocl login ${name} -u USER`);
   return username;
 }
