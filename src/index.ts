@@ -3,6 +3,7 @@ export { describeImage, type Listed } from './artifact/list.ts';
 export { inspect, type Inspection } from './artifact/inspect.ts';
 export { buildTree, type TreeNode } from './artifact/tree.ts';
 export { exportImages, type ExportOptions } from './bundle/export.ts';
+export { BundleSources, type BundleImage, type Wanted } from './bundle/sources.ts';
 export { importBundle, type ImportOptions, type ImportReport, type ImportTarget } from './bundle/import.ts';
 export { type Clock } from './core/clock.ts';
 export { type Descriptor, type Platform } from './core/descriptor.ts';

@@ -1,11 +1,8 @@
-import { type Descriptor } from '../core/descriptor.ts';
-import { OclError, toOclError } from '../core/errors.ts';
-import { answersTo, entryName, listNames, repositoryOf, severalRepositories } from '../core/names.ts';
-import { isTag, type Reference } from '../core/reference.ts';
-import { type Emit } from '../core/events.ts';
-import { type LocalSource, type RootName, type Sink, type Stores } from '../core/store.ts';
+import { toOclError, type OclError } from '../core/errors.ts';
+import { type LocalSource, type Sink } from '../core/store.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
+import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
 
 /** Where a bundle's repositories go. */
 export type ImportTarget =
@@ -15,16 +12,9 @@ export type ImportTarget =
   | { readonly kind: 'repositories'; readonly name: string; readonly open: (repository: string) => Promise<Sink> };
 
 export interface ImportOptions {
-  readonly stores: Stores;
   readonly copier: Copier;
-  readonly emit: Emit;
   readonly select: Select;
-  /** The registry's name becomes a part of the path: `docker.io/library/alpine`. Needed where two registries have the same path. */
-  readonly scoped: boolean;
-  /** The repository of entries that carry no full name. */
-  readonly repository: string;
-  /** Names that are taken; all when empty. */
-  readonly only: readonly string[];
+  readonly naming: Omit<NamingOptions, 'into'>;
 }
 
 export interface ImportReport {
@@ -37,103 +27,12 @@ export interface ImportReport {
  * One image that cannot be taken does not stop the others; it is in the report.
  */
 export async function importBundle(
-  file: Reference,
+  source: LocalSource,
   target: ImportTarget,
   options: ImportOptions,
 ): Promise<ImportReport> {
-  const source = await openLocal(file, options.stores);
-  try {
-    const plan = chooseRoots(await source.roots(), target, options);
-    return await new Importer(source, target, options).run(plan);
-  } finally {
-    await source.close();
-  }
-}
-
-interface Planned {
-  readonly root: Descriptor;
-  readonly repository: string;
-  readonly name: RootName;
-  readonly image: string;
-}
-
-async function openLocal(file: Reference, stores: Stores): Promise<LocalSource> {
-  const source = await stores.source(file);
-  if (!('roots' in source))
-    throw new OclError('OCL_USAGE', `Cannot import ${source.name}: it is no file or directory`, {
-      hint: 'to copy between registries: ocl copy SOURCE TARGET',
-    });
-  return source as LocalSource;
-}
-
-function chooseRoots(roots: readonly Descriptor[], target: ImportTarget, options: ImportOptions): readonly Planned[] {
-  const several = severalRepositories(roots.map(entryName));
-  const planned = roots.map((root): Planned => {
-    const { tag, imageName } = entryName(root);
-    const whole = repositoryOf(root);
-    const repository = whole !== undefined && options.scoped ? whole.replaceAll(/[:[\]]/g, '-') : pathOf(root, options);
-    const image = imageName ?? tag ?? root.digest;
-    return {
-      root,
-      repository,
-      image,
-      name:
-        target.kind === 'layout'
-          ? layoutName(root, several)
-          : tag !== undefined && isTag(tag)
-            ? { tag, imageName }
-            : {},
-    };
-  });
-  const { only } = options;
-  const wanted =
-    only.length === 0
-      ? planned
-      : planned.filter(({ root }) => only.some((name) => answersTo(root, name, pathOf(root, options))));
-  if (roots.length === 0) throw new OclError('OCL_NOT_FOUND', 'Cannot import: the bundle holds nothing');
-  if (wanted.length === 0)
-    throw new OclError('OCL_NOT_FOUND', `Cannot import: the bundle has none of ${only.join(', ')}`, {
-      hint: `it has ${namesToTake(roots).slice(0, 10).join(', ')}`,
-    });
-  if (!options.scoped && target.kind === 'repositories') refuseCollisions(wanted);
-  return wanted;
-}
-
-/** The repository without its registry, as `ocl ls` calls it. */
-function pathOf(root: Descriptor, { repository }: ImportOptions): string {
-  const whole = repositoryOf(root);
-  return whole === undefined ? repository : whole.slice(whole.indexOf('/') + 1);
-}
-
-/** What `only` takes: names, and digests where there are none. */
-function namesToTake(roots: readonly Descriptor[]): readonly string[] {
-  const names = listNames(roots);
-  return names.length > 0 ? names : roots.map(({ digest }) => digest);
-}
-
-/** In one layout several repositories can only be told apart by full names. */
-function layoutName(root: Descriptor, several: boolean): RootName {
-  const { tag, imageName } = entryName(root);
-  return {
-    ...((several ? (imageName ?? tag) : tag) === undefined ? {} : { tag: several ? (imageName ?? tag) : tag }),
-    ...(imageName === undefined ? {} : { imageName }),
-  };
-}
-
-function refuseCollisions(planned: readonly Planned[]): void {
-  const seen = new Map<string, string>();
-  for (const { repository, root, image } of planned) {
-    const whole = repositoryOf(root) ?? repository;
-    const other = seen.get(repository);
-    if (other !== undefined && other !== whole) {
-      throw new OclError(
-        'OCL_AMBIGUOUS',
-        `Cannot import ${image}: ${other} and ${whole} would become one repository, ${repository}`,
-        { hint: 'run it again with --scoped, which keeps the registries as a part of the names' },
-      );
-    }
-    seen.set(repository, whole);
-  }
+  const plan = chooseRoots(await source.roots(), { ...options.naming, into: target.kind });
+  return await new Importer(source, target, options).run(plan);
 }
 
 class Importer {

@@ -14,12 +14,12 @@ import {
   type CopyRequest,
   type CopyResult,
 } from './request.ts';
-import { copyReserved } from './reserved.ts';
+import { fillReserved, survey, type Surveyed } from './reserved.ts';
 import { Run, type CopierOptions } from './run.ts';
 import { targetSide } from './transfer.ts';
 import { inOrder, type Graph, type Node } from './walk.ts';
 
-export { type CopierOptions, type CopyRequest, type CopyResult };
+export { type CopierOptions, type CopyRequest, type CopyResult, type Surveyed };
 
 export interface CopyPlan {
   /** The target has it all; `nodes` is empty then. */
@@ -62,7 +62,17 @@ export class Copier {
    * A failure of one is a failure of all: half a table of contents is none.
    */
   async copyReserved(requests: readonly CopyRequest[], to: Sink): Promise<readonly CopyResult[]> {
-    return await copyReserved(requests, to, this.#run);
+    return await this.fill(await this.survey(requests), to);
+  }
+
+  /** The first half of `copyReserved`: what the images come to. Documents are read, contents are not. @throws the first failure */
+  async survey(requests: readonly CopyRequest[]): Promise<readonly Surveyed[]> {
+    return await survey(requests, this.#run);
+  }
+
+  /** The second half: moves what was surveyed. */
+  async fill(surveyed: readonly Surveyed[], to: Sink): Promise<readonly CopyResult[]> {
+    return await fillReserved(surveyed, to, this.#run);
   }
 
   /** What a copy would do, without doing it: every node, and whether the sink has it. */

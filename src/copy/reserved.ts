@@ -11,23 +11,30 @@ import { type Run } from './run.ts';
 import { targetSide } from './transfer.ts';
 import { inOrder, type Graph } from './walk.ts';
 
-interface Walked {
+/** An image, and what it comes to. */
+export interface Surveyed {
   readonly request: CopyRequest;
   readonly graph: Graph;
 }
 
-/** Copies into a sink that is told all nodes and names first, and then says in which order they have to come. */
-export async function copyReserved(
-  requests: readonly CopyRequest[],
-  to: Sink,
-  run: Run,
-): Promise<readonly CopyResult[]> {
-  const started = run.clock.now();
+/** Reads the documents of images, and nothing else of them. @throws the first failure; each is told of */
+export async function survey(requests: readonly CopyRequest[], run: Run): Promise<readonly Surveyed[]> {
   for (const request of requests) run.start(request);
+  return await allSettled(
+    requests.map(async (request): Promise<Surveyed> => {
+      try {
+        return { request, graph: await run.walk(request) };
+      } catch (error) {
+        throw run.failed(request, error);
+      }
+    }),
+  );
+}
+
+/** Copies into a sink that is told all nodes and names first, and then says in which order they have to come. */
+export async function fillReserved(walked: readonly Surveyed[], to: Sink, run: Run): Promise<readonly CopyResult[]> {
+  const started = run.clock.now();
   try {
-    const walked = await allSettled(
-      requests.map(async (request): Promise<Walked> => ({ request, graph: await run.walk(request) })),
-    );
     const outcomes = await fill(walked, to, run);
     return walked.map(({ request, graph }) =>
       run.done(
@@ -41,13 +48,13 @@ export async function copyReserved(
       ),
     );
   } catch (error) {
-    const [first, ...others] = requests;
-    for (const other of others) run.failed(other, error);
-    throw first === undefined ? error : run.failed(first, error);
+    const [first, ...others] = walked;
+    for (const { request } of others) run.failed(request, error);
+    throw first === undefined ? error : run.failed(first.request, error);
   }
 }
 
-async function fill(walked: readonly Walked[], to: Sink, run: Run): Promise<ReadonlyMap<Digest, Outcome>> {
+async function fill(walked: readonly Surveyed[], to: Sink, run: Run): Promise<ReadonlyMap<Digest, Outcome>> {
   const origins = new Map<Digest, { readonly descriptor: Descriptor; readonly from: Source }>();
   for (const { request, graph } of walked) {
     for (const { descriptor } of inOrder(graph))
@@ -55,7 +62,7 @@ async function fill(walked: readonly Walked[], to: Sink, run: Run): Promise<Read
   }
   const names = walked.flatMap(rootsOf);
   const sourceOf = (descriptor: Descriptor): Source =>
-    origins.get(descriptor.digest)?.from ?? (walked[0] as Walked).request.from;
+    origins.get(descriptor.digest)?.from ?? (walked[0] as Surveyed).request.from;
   const order = await targetSide(
     async () =>
       (await to.reserve?.(
@@ -103,7 +110,7 @@ async function readWhole(
   return await readVerified(await run.opener(descriptor, { from, to }, silent)(), descriptor, LIMITS.configBytes);
 }
 
-function rootsOf({ request: { name }, graph }: Walked): readonly NamedRoot[] {
+function rootsOf({ request: { name }, graph }: Surveyed): readonly NamedRoot[] {
   return [
     { root: graph.root.descriptor, name },
     ...graph.referrers.map(({ descriptor }) => ({ root: descriptor, name: {} })),

@@ -1,22 +1,18 @@
 import { exportImages } from '../../bundle/export.ts';
+import { type BundleSources } from '../../bundle/sources.ts';
 import { OclError } from '../../core/errors.ts';
-import { Copier } from '../../copy/copier.ts';
+import { type Sink } from '../../core/store.ts';
+import { Copier, type CopyResult } from '../../copy/copier.ts';
+import { openSources, sourceOptions } from '../bundle/sources.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_OF } from '../exit.ts';
 import { formatBytes, plural } from '../render/format.ts';
-import { parsePlace, warnOfCompressedName } from '../place.ts';
+import { warnOfCompressedName } from '../place.ts';
 import { reportError, runCommand } from '../run.ts';
-import { selectOptions, toSelect } from '../select.ts';
 
 export const exportCommand = defineCommand(
   (cli) =>
-    selectOptions(cli)
-      .positional('references', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: 'Images, layouts or whole libraries',
-      })
+    sourceOptions(cli)
       .option('output', {
         alias: 'o',
         type: 'string',
@@ -33,7 +29,6 @@ export const exportCommand = defineCommand(
       .example('$0 export ./mirror -o mirror.tar', 'All that a library holds')
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
-    const references = args.references.map(parsePlace);
     const toStdout = args.output === '-';
     if (toStdout && process.stdout.isTTY)
       throw new OclError('OCL_USAGE', 'Cannot write an archive to a terminal', { hint: 'name a file: -o images.tar' });
@@ -48,7 +43,8 @@ export const exportCommand = defineCommand(
           ? stores.archiveTo(process.stdout, '-')
           : await stores.sink({ kind: 'archive', path: args.output });
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
-        const results = await exportImages(references, sink, { stores, copier, select: toSelect(args) });
+        const sources = await openSources(args, env);
+        const results = await exportFrom(sources, sink, copier);
         const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
         if (env.json) env.print(JSON.stringify({ type: 'summary', file: args.output, images: results }));
         else
@@ -59,6 +55,14 @@ export const exportCommand = defineCommand(
     );
   },
 );
+
+async function exportFrom(sources: BundleSources, sink: Sink, copier: Copier): Promise<readonly CopyResult[]> {
+  try {
+    return await exportImages(sources.images, sink, { copier });
+  } finally {
+    await sources.close();
+  }
+}
 
 /** Elsewhere who closes the pipe has read enough; here half an archive was read, and whoever waits must learn of it. */
 function failOnStdout(error: NodeJS.ErrnoException): void {

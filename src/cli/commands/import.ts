@@ -1,16 +1,15 @@
-import { stat } from 'node:fs/promises';
-import { importBundle, type ImportReport, type ImportTarget } from '../../bundle/import.ts';
+import { importBundle, type ImportReport } from '../../bundle/import.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
-import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { ownRepository } from '../../stores.ts';
+import { openBundle } from '../bundle/open.ts';
+import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
 import { formatBytes, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
-import { spoolStdin } from '../stdin.ts';
 
 export const importCommand = defineCommand(
   (cli) =>
@@ -58,79 +57,27 @@ export const importCommand = defineCommand(
       const where = await openTarget(target, env);
       const reports: ImportReport[] = [];
       for (const file of files) {
-        const path = file === '-' ? await spoolStdin(env.tmpDir, env.signal) : undefined;
+        const bundle = await openBundle(file, env);
         try {
           reports.push(
-            await importBundle(parsePathReference(path?.path ?? file), where, {
-              stores: env.stores,
-              emit: env.emit,
+            await importBundle(bundle.source, where, {
               copier,
               select: toSelect(args),
-              scoped: args.scoped,
-              repository: args.repository ?? ownRepository(file === '-' ? 'images' : file),
-              only: args.only,
+              naming: {
+                scoped: args.scoped,
+                repository: args.repository ?? ownRepository(file === '-' ? 'images' : file),
+                only: args.only,
+              },
             }),
           );
         } finally {
-          await path?.remove();
+          await bundle.close();
         }
       }
       return report(reports, target, env);
     });
   },
 );
-
-async function openTarget(text: string, env: Env): Promise<ImportTarget> {
-  const { stores } = env;
-  const reference = parsePathReference(text);
-  if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env);
-  if (reference.kind === 'layout') return { kind: 'layout', sink: await stores.sink(reference) };
-  if (reference.kind !== 'path')
-    throw new OclError('OCL_USAGE', `Cannot import into ${text}: it is an archive`, {
-      hint: 'name a directory, or HOST:PORT[/PREFIX]',
-    });
-  const directory = await isDirectory(text);
-  if (looksLikeRegistry(text)) {
-    if (!directory) return registryTarget(text, env);
-    throw new OclError(
-      'OCL_AMBIGUOUS',
-      `Cannot import into ${text}: it may be a registry, and is a directory as well`,
-      { hint: `write ./${text} for the directory, docker://${text} for the registry` },
-    );
-  }
-  const library = await stores.library(reference, { create: true });
-  return { kind: 'repositories', name: text, open: async (repository) => await library.sink(repository) };
-}
-
-function looksLikeRegistry(text: string): boolean {
-  if (/^[./~]/.test(text)) return false;
-  const [host = ''] = text.split('/');
-  return isRegistryHost(host) && (/[.:]/.test(host) || host === 'localhost');
-}
-
-function registryTarget(text: string, env: Env): ImportTarget {
-  const [registry = '', ...rest] = text.replace(/\/+$/, '').split('/');
-  const prefix = rest.join('/');
-  if (!isRegistryHost(registry) || (prefix !== '' && !isRepository(prefix)))
-    throw new OclError('OCL_REFERENCE_INVALID', `Cannot import into ${text}: it is no HOST[:PORT][/PREFIX]`);
-  return {
-    kind: 'repositories',
-    name: text,
-    open: async (repository) =>
-      await env.stores.sink({
-        kind: 'registry',
-        registry,
-        repository: prefix === '' ? repository : `${prefix}/${repository}`,
-      }),
-  };
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-}
 
 function report(reports: readonly ImportReport[], target: string, env: Env): number {
   const results = reports.flatMap((each) => each.results);

@@ -1,0 +1,58 @@
+import { stat } from 'node:fs/promises';
+import { type ImportTarget } from '../../bundle/import.ts';
+import { OclError } from '../../core/errors.ts';
+import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
+import { type Env } from '../env.ts';
+
+/** Where a bundle goes: a directory, `ocidir://LAYOUT` or `HOST[:PORT][/PREFIX]`. @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID */
+export async function openTarget(text: string, env: Env): Promise<ImportTarget> {
+  const { stores } = env;
+  const reference = parsePathReference(text);
+  if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env);
+  if (reference.kind === 'layout') return { kind: 'layout', sink: await stores.sink(reference) };
+  if (reference.kind !== 'path')
+    throw new OclError('OCL_USAGE', `Cannot import into ${text}: it is an archive`, {
+      hint: 'name a directory, or HOST:PORT[/PREFIX]',
+    });
+  const directory = await isDirectory(text);
+  if (looksLikeRegistry(text)) {
+    if (!directory) return registryTarget(text, env);
+    throw new OclError(
+      'OCL_AMBIGUOUS',
+      `Cannot import into ${text}: it may be a registry, and is a directory as well`,
+      { hint: `write ./${text} for the directory, docker://${text} for the registry` },
+    );
+  }
+  const library = await stores.library(reference, { create: true });
+  return { kind: 'repositories', name: text, open: async (repository) => await library.sink(repository) };
+}
+
+function looksLikeRegistry(text: string): boolean {
+  if (/^[./~]/.test(text)) return false;
+  const [host = ''] = text.split('/');
+  return isRegistryHost(host) && (/[.:]/.test(host) || host === 'localhost');
+}
+
+function registryTarget(text: string, env: Env): ImportTarget {
+  const [registry = '', ...rest] = text.replace(/\/+$/, '').split('/');
+  const prefix = rest.join('/');
+  if (!isRegistryHost(registry) || (prefix !== '' && !isRepository(prefix)))
+    throw new OclError('OCL_REFERENCE_INVALID', `Cannot import into ${text}: it is no HOST[:PORT][/PREFIX]`);
+  return {
+    kind: 'repositories',
+    name: text,
+    open: async (repository) =>
+      await env.stores.sink({
+        kind: 'registry',
+        registry,
+        repository: prefix === '' ? repository : `${prefix}/${repository}`,
+      }),
+  };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
