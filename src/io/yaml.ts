@@ -25,6 +25,8 @@ export interface YamlPosition {
 
 export interface YamlWarning extends YamlPosition {
   readonly message: string;
+  /** What readers differ in, and some refuse. */
+  readonly about?: 'duplicate-key' | 'several-documents' | undefined;
 }
 
 export type YamlPath = readonly (string | number)[];
@@ -38,6 +40,20 @@ export class YamlScalar {
   constructor(text: string, value: unknown) {
     this.text = text;
     this.value = value;
+  }
+}
+
+/** A text that is no YAML, with the place where it stops being so. */
+export class YamlError extends OclError {
+  readonly at: YamlPosition;
+  readonly why: string;
+
+  constructor(file: string, at: YamlPosition, why: string) {
+    const hint = /\{\{/.test(why) ? 'put the whole value between quotes' : undefined;
+    super('OCL_CONFIG_INVALID', `Cannot read ${file}:${at.line}:${at.column}: ${why}`, { hint });
+    this.name = 'YamlError';
+    this.at = at;
+    this.why = why;
   }
 }
 
@@ -81,7 +97,7 @@ export function parseYaml(text: string, file: string, options: YamlOptions = {})
   const reader = new Reader(document, lines, file, options.scalars === 'source');
   for (const error of document.errors) {
     if (error.code !== 'MULTIPLE_DOCS') throw reader.invalid(error.pos[0], error.message);
-    reader.warn(error.pos[0], 'only the first document of the file is read');
+    reader.warn(error.pos[0], 'only the first document of the file is read', 'several-documents');
   }
   for (const warning of document.warnings) reader.warn(warning.pos[0], warning.message);
   const value = document.contents === null ? undefined : reader.read(document.contents, 0).value;
@@ -153,14 +169,12 @@ class Reader {
     return this.#position(offset);
   }
 
-  warn(offset: number, message: string): void {
-    this.warnings.push({ ...this.#position(offset), message });
+  warn(offset: number, message: string, about?: YamlWarning['about']): void {
+    this.warnings.push({ ...this.#position(offset), message, ...(about === undefined ? {} : { about }) });
   }
 
-  invalid(offset: number, why: string): OclError {
-    const { line, column } = this.#position(offset);
-    const hint = /\{\{/.test(why) ? 'put the whole value between quotes' : undefined;
-    return new OclError('OCL_CONFIG_INVALID', `Cannot read ${this.#file}:${line}:${column}: ${why}`, { hint });
+  invalid(offset: number, why: string): YamlError {
+    return new YamlError(this.#file, this.#position(offset), why);
   }
 
   #position(offset: number): YamlPosition {
@@ -210,7 +224,11 @@ class Reader {
         continue;
       }
       if (own.has(name))
-        this.warn(startOf(key), `the key ${JSON.stringify(name)} stands twice in one map; the last one counts`);
+        this.warn(
+          startOf(key),
+          `the key ${JSON.stringify(name)} stands twice in one map; the last one counts`,
+          'duplicate-key',
+        );
       own.add(name);
       entries[name] = read.value;
       places.set(name, startOf(key));

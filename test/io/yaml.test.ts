@@ -55,7 +55,14 @@ describe('parseYaml', () => {
   it('reads the first document alone, and says so', () => {
     const document = parseYaml('a: 1\n---\nb: [', 'f.yaml');
     expect(document.value).toEqual({ a: 1 });
-    expect(document.warnings).toEqual([{ line: 2, column: 1, message: 'only the first document of the file is read' }]);
+    expect(document.warnings).toEqual([
+      {
+        line: 2,
+        column: 1,
+        message: 'only the first document of the file is read',
+        about: 'several-documents',
+      },
+    ]);
   });
 
   it('lets the last of equal keys win, and says so', () => {

@@ -1,0 +1,23 @@
+import { type YamlPath } from '../io/yaml.ts';
+import { type FindingLevel, type RuleId } from './rules.ts';
+
+/** One thing that can be said of a file, and what to do about it. */
+export interface MeshFinding {
+  /** Stays the same over versions, for scripts. */
+  readonly rule: RuleId;
+  readonly level: FindingLevel;
+  readonly file: string;
+  /** Counted from 1. */
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  /** What a person does about it. */
+  readonly fix: string;
+  /** How `validate --fix` does it by itself; undefined where that would be a guess. */
+  readonly edit?: FindingEdit | undefined;
+}
+
+export type FindingEdit =
+  | { readonly kind: 'set'; readonly path: YamlPath; readonly value: string | null }
+  /** The entries of the map at the path go one level up, and the map away. */
+  | { readonly kind: 'lift'; readonly path: YamlPath };
