@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { type Writable } from 'node:stream';
 import { type Clock } from './core/clock.ts';
 import { type Platform } from './core/descriptor.ts';
 import { OclError, systemCode } from './core/errors.ts';
@@ -9,7 +8,8 @@ import { formatReference, isRepository, type FileReference, type Reference } fro
 import { type Editor, type Library, type LocalSource, type Sink, type Source, type Stores } from './core/store.ts';
 import { Linker } from './io/link.ts';
 import { openArchive } from './stores/archive/reader.ts';
-import { createArchive } from './stores/archive/writer.ts';
+import { type DeltaOptions } from './stores/archive/plan.ts';
+import { createArchive, type ArchiveDestination, type ArchiveSink } from './stores/archive/writer.ts';
 import { collectGarbage, type GcReport } from './stores/layout/gc.ts';
 import {
   isLayout,
@@ -33,6 +33,8 @@ export interface StoresOptions {
   readonly reverify?: boolean | undefined;
   /** Which image of an index `docker load` gets from an archive. */
   readonly dockerPlatform?: Platform | undefined;
+  /** Who writes, for what bundles say of themselves. */
+  readonly tool?: { readonly name: string; readonly version: string } | undefined;
   /** Archives that exist may be replaced. */
   readonly overwrite?: boolean | undefined;
   /** Milliseconds to wait for another process's lock. */
@@ -41,8 +43,11 @@ export interface StoresOptions {
 
 /** The stores of a run, and what only one kind of them can do. */
 export interface AllStores extends Stores {
-  /** An archive that is written to a stream. */
-  archiveTo(stream: Writable, name: string): Sink;
+  /** An archive that is written anew, to a file or a stream; a delta leaves out what the far side has. */
+  archive(
+    destination: ArchiveDestination,
+    options?: { readonly delta?: DeltaOptions | undefined },
+  ): Promise<ArchiveSink>;
   /** Removes what nothing reaches, in one layout or in each of a library. */
   collectGarbage(
     reference: FileReference,
@@ -85,6 +90,15 @@ export function createStores(options: StoresOptions): AllStores {
     return await openOrCreateLayout(reference.path, layouts);
   }
 
+  async function archive(
+    destination: ArchiveDestination,
+    { delta }: { readonly delta?: DeltaOptions | undefined } = {},
+  ): Promise<ArchiveSink> {
+    if ('path' in destination && options.overwrite !== true) await refuseExisting(destination.path);
+    const { dockerPlatform, tool } = options;
+    return keep(createArchive(destination, { emit, dockerPlatform, delta, tool }));
+  }
+
   async function sink(reference: Reference): Promise<Sink> {
     if (reference.kind === 'registry') return keep(registries.repository(reference));
     if (reference.kind === 'docker-archive') {
@@ -94,15 +108,8 @@ export function createStores(options: StoresOptions): AllStores {
         { hint: `write oci-archive:${reference.path} instead; docker load (25 and newer) and podman load take it` },
       );
     }
-    if (reference.kind === 'archive' || (reference.kind === 'path' && (await isArchivePath(reference.path)))) {
-      if (options.overwrite !== true) await refuseExisting(reference.path);
-      return keep(
-        createArchive(
-          { path: reference.path },
-          { emit, ...(options.dockerPlatform === undefined ? {} : { dockerPlatform: options.dockerPlatform }) },
-        ),
-      );
-    }
+    if (reference.kind === 'archive' || (reference.kind === 'path' && (await isArchivePath(reference.path))))
+      return await archive({ path: reference.path });
     return keep(await writableLayout(reference));
   }
 
@@ -145,14 +152,7 @@ export function createStores(options: StoresOptions): AllStores {
         ),
       );
     },
-    archiveTo(stream, name) {
-      return keep(
-        createArchive(
-          { stream, name },
-          { emit, ...(options.dockerPlatform === undefined ? {} : { dockerPlatform: options.dockerPlatform }) },
-        ),
-      );
-    },
+    archive,
     async collectGarbage(reference, { grace, dryRun }) {
       const paths = await layoutsBelow(reference, layouts);
       const reports: { layout: string; report: GcReport }[] = [];

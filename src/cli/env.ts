@@ -138,6 +138,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     signal,
     reverify: options.reverify,
     overwrite: options.overwrite,
+    tool: { name: 'ocl', version },
     dockerPlatform: options.dockerPlatform === undefined ? undefined : parsePlatform(options.dockerPlatform),
   });
   return {

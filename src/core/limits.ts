@@ -50,6 +50,8 @@ export const LIMITS = {
   decompressionFloor: 256 << 20,
   /** Bytes of the window of a zstd frame: what `zstd -d` takes without being asked. */
   zstdWindow: 128 << 20,
+  /** Volumes of one bundle. */
+  volumes: 9999,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
 } as const;

@@ -1,4 +1,5 @@
 import { type Readable } from 'node:stream';
+import { type BundleRecord } from './bundleRecord.ts';
 import { type Descriptor } from './descriptor.ts';
 import { type Digest } from './digest.ts';
 import { type Reference } from './reference.ts';
@@ -67,6 +68,8 @@ export interface Source {
 
 /** A source on disk or in memory: all that it holds can be listed. */
 export interface LocalSource extends Source {
+  /** What a bundle says of itself; undefined for all that is no more than a layout. */
+  readonly record?: BundleRecord | undefined;
   /** The entries of `index.json` with their annotations, in order. */
   roots(): Promise<readonly Descriptor[]>;
   /** Bytes that are kept under a digest; undefined when nothing is. */

@@ -39,9 +39,7 @@ export const exportCommand = defineCommand(
       async (env) => {
         const { stores, clock, emit, signal } = env;
         warnOfCompressedName(args.output, emit);
-        const sink = toStdout
-          ? stores.archiveTo(process.stdout, '-')
-          : await stores.sink({ kind: 'archive', path: args.output });
+        const sink = await stores.archive(toStdout ? { stream: process.stdout, name: '-' } : { path: args.output });
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         const sources = await openSources(args, env);
         const results = await exportFrom(sources, sink, copier);

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { open as openFile, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { syncDirectory } from '../../io/atomicFile.ts';
@@ -8,6 +9,7 @@ import { isRunning } from '../../io/lock.ts';
 import { givePiece } from '../../io/slabPool.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
+import { needsSum } from './sums.ts';
 import { type ArchiveTarget } from './target.ts';
 
 /** Bytes that are gathered before they are written. */
@@ -24,6 +26,8 @@ export class FileTarget implements ArchiveTarget {
   readonly name: string;
   readonly #path: string;
   readonly #partial: string;
+  readonly #sums = new Map<Digest, string>();
+  #plan: ArchivePlan | undefined;
   #handle: FileHandle | undefined;
   #unflushed = 0;
   #flushing: Promise<void> | undefined;
@@ -35,6 +39,7 @@ export class FileTarget implements ArchiveTarget {
   }
 
   async start(plan: ArchivePlan): Promise<void> {
+    this.#plan = plan;
     const existing = await stat(this.#path).catch(() => undefined);
     if (existing?.isDirectory())
       throw new OclError('OCL_EXISTS', `Cannot write the archive ${this.#path}: it is a directory`, {
@@ -71,8 +76,10 @@ export class FileTarget implements ArchiveTarget {
       bytes = 0;
       if (writes.size >= BEHIND) await Promise.race(writes);
     };
+    const sum = needsSum(slot.descriptor.digest) ? createHash('sha256') : undefined;
     try {
       await verifyInto(await open(), slot.descriptor, async (chunk) => {
+        sum?.update(chunk);
         gathered.push(chunk);
         bytes += chunk.length;
         if (bytes >= PIECE) await flush();
@@ -83,9 +90,12 @@ export class FileTarget implements ArchiveTarget {
       await Promise.all(writes);
     }
     if (failure !== undefined) throw failure.error;
+    if (sum !== undefined) this.#sums.set(slot.descriptor.digest, sum.digest('hex'));
   }
 
   async finish(): Promise<void> {
+    const sums = this.#plan?.sums;
+    if (sums !== undefined) await this.#write([sums.list.entry(this.#sums)], sums.offset);
     await this.#flushing;
     await this.#handle?.sync();
     await this.#close();

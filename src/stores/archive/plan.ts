@@ -1,3 +1,4 @@
+import { encodeBundleRecord, RECORD_ENTRY, type Basis, type BundleRecord } from '../../core/bundleRecord.ts';
 import { LAYOUT_FILE } from '../../core/layoutFile.ts';
 import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
@@ -5,15 +6,16 @@ import { OclError } from '../../core/errors.ts';
 import { isImage } from '../../core/graph.ts';
 import { toJsonBytes } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { isIndexType, MEDIA } from '../../core/mediaTypes.ts';
+import { isDocumentType, isIndexType, MEDIA } from '../../core/mediaTypes.ts';
 import { composeEntry, fullName, severalRepositories } from '../../core/names.ts';
 import { isTag, parseImageName } from '../../core/reference.ts';
-import { type NamedRoot, type RootName } from '../../core/store.ts';
+import { type NamedRoot, type RootName, type StoredBlob } from '../../core/store.ts';
 import { TAR_END, tarFileHeader, tarPadding } from '../../io/tarball.ts';
 import { shown } from '../../io/tarName.ts';
 import { blobPath } from '../../io/verify.ts';
 import { composeDockerFiles } from './dockerFiles.ts';
 import { Documents } from './documents.ts';
+import { Sums } from './sums.ts';
 
 /** Where a blob goes. */
 export interface Slot {
@@ -29,6 +31,10 @@ export interface ArchivePlan {
   /** Everything before the first blob. */
   readonly head: Uint8Array;
   readonly slots: ReadonlyMap<Digest, Slot>;
+  /** The sums after the last blob, at an offset from the start. Plain archives have none. */
+  readonly sums: { readonly offset: number; readonly list: Sums } | undefined;
+  /** What the archive says of itself. Plain archives say nothing. */
+  readonly record: BundleRecord | undefined;
   /** Bytes of the whole archive. */
   readonly size: number;
   readonly names: ReadonlySet<string>;
@@ -39,17 +45,32 @@ export interface ArchivePlan {
 const DOCUMENT_MODE = 0o644;
 const BLOB_MODE = 0o444;
 
+/** What the far side of a delta has, going by its basis. */
+export interface DeltaOptions {
+  readonly basis: Basis;
+  /** Whether a content may be left out. Not asked for manifests and indexes, which always travel. */
+  readonly has: (blob: StoredBlob) => boolean;
+}
+
+export interface PlanOptions {
+  /** The verified bytes of a document or config among the nodes. */
+  readonly read: (descriptor: Descriptor) => Promise<Uint8Array>;
+  readonly dockerPlatform: Platform;
+  readonly delta?: DeltaOptions | undefined;
+  readonly tool?: BundleRecord['tool'];
+}
+
 /**
  * Lays the archive out: the same nodes and names always give the same bytes, in whatever order they are told.
- * @param read the verified bytes of a document or config among the nodes
  * @throws OCL_AMBIGUOUS when two contents have one name; OCL_LIMIT; OCL_SIZE_MISMATCH; what `read` throws
  */
 export async function planArchive(
   nodes: readonly Descriptor[],
   names: readonly NamedRoot[],
-  options: { readonly read: (descriptor: Descriptor) => Promise<Uint8Array>; readonly dockerPlatform: Platform },
+  options: PlanOptions,
 ): Promise<ArchivePlan> {
-  const known = nodesByDigest(nodes);
+  const all = nodesByDigest(nodes);
+  const { known, left } = leaveOut(all, options.delta);
   const documents = new Documents(known, options.read);
   const roots = sortRoots(names);
   for (const { root } of roots) {
@@ -66,17 +87,29 @@ export async function planArchive(
       indexEntry(composeEntry(root, name, { several }), await platformOf(root, documents, options.dockerPlatform)),
     );
   const docker = await composeDockerFiles(roots, documents, options.dockerPlatform);
-  const head = Buffer.concat([
-    ...file('oci-layout', LAYOUT_FILE),
-    ...file('index.json', toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: entries })),
-    ...(docker.manifest === undefined ? [] : file('manifest.json', docker.manifest)),
-    ...(docker.repositories === undefined ? [] : file('repositories', docker.repositories)),
-  ]);
+  const record = describeBundle(known, left, options);
+  const files: (readonly [string, Uint8Array])[] = [
+    ['oci-layout', LAYOUT_FILE],
+    ['index.json', toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: entries })],
+  ];
+  if (docker.manifest !== undefined) files.push(['manifest.json', docker.manifest]);
+  if (docker.repositories !== undefined) files.push(['repositories', docker.repositories]);
+  if (record !== undefined) files.push([RECORD_ENTRY, encodeBundleRecord(record)]);
+  const head = Buffer.concat(files.flatMap(([name, bytes]) => file(name, bytes)));
   const { slots, end } = placeBlobs([...known.values()], head.length);
+  const sums =
+    record === undefined
+      ? undefined
+      : new Sums(
+          files,
+          [...slots.values()].map((slot) => slot.descriptor),
+        );
   return {
     head,
     slots,
-    size: end + TAR_END.length,
+    sums: sums === undefined ? undefined : { offset: end, list: sums },
+    record,
+    size: end + (sums?.size ?? 0) + TAR_END.length,
     names: new Set(names.map(({ root, name }) => nameKey(root, name))),
     notForDocker: docker.left,
   };
@@ -94,6 +127,34 @@ export function blobHeader(descriptor: Descriptor): Uint8Array {
 
 function file(name: string, bytes: Uint8Array): Uint8Array[] {
   return [tarFileHeader(name, bytes.length, DOCUMENT_MODE), bytes, new Uint8Array(tarPadding(bytes.length))];
+}
+
+/** What a delta brings, and what it leaves to the far side, each sorted. */
+function leaveOut(
+  all: ReadonlyMap<Digest, Descriptor>,
+  delta: DeltaOptions | undefined,
+): { readonly known: ReadonlyMap<Digest, Descriptor>; readonly left: readonly StoredBlob[] } {
+  if (delta === undefined) return { known: all, left: [] };
+  const known = new Map<Digest, Descriptor>();
+  const left: StoredBlob[] = [];
+  for (const descriptor of all.values()) {
+    const { digest, size } = descriptor;
+    if (!isDocumentType(descriptor.mediaType) && delta.has({ digest, size })) left.push({ digest, size });
+    else known.set(digest, descriptor);
+  }
+  return { known, left: left.toSorted((a, b) => compare(a.digest, b.digest)) };
+}
+
+function describeBundle(
+  known: ReadonlyMap<Digest, Descriptor>,
+  left: readonly StoredBlob[],
+  { delta, tool }: PlanOptions,
+): BundleRecord | undefined {
+  if (delta === undefined) return undefined;
+  const provides = [...known.values()]
+    .map(({ digest, size }) => ({ digest, size }))
+    .toSorted((a, b) => compare(a.digest, b.digest));
+  return { kind: 'delta', basis: delta.basis, requires: left, provides, tool };
 }
 
 function nodesByDigest(nodes: readonly Descriptor[]): ReadonlyMap<Digest, Descriptor> {

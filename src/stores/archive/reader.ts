@@ -1,4 +1,5 @@
 import { type Readable } from 'node:stream';
+import { parseBundleRecord, RECORD_ENTRY, type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
@@ -78,11 +79,17 @@ function whereInstead(tarball: Tarball): string | undefined {
 }
 
 class OciContents implements Contents {
+  readonly record: BundleRecord | undefined;
   readonly #tarball: Tarball;
   readonly #path: string;
   readonly #roots: readonly Descriptor[];
 
-  private constructor(tarball: Tarball, path: string, roots: readonly Descriptor[]) {
+  private constructor(
+    tarball: Tarball,
+    path: string,
+    { roots, record }: { readonly roots: readonly Descriptor[]; readonly record: BundleRecord | undefined },
+  ) {
+    this.record = record;
     this.#tarball = tarball;
     this.#path = path;
     this.#roots = roots;
@@ -97,7 +104,7 @@ class OciContents implements Contents {
     const what = `index.json in ${path}`;
     const index = parseManifest(await smallFile(tarball, path, 'index.json', LIMITS.indexBytes), MEDIA.ociIndex, what);
     if (index.kind !== 'index') throw new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: it is no image index`);
-    return new OciContents(tarball, path, index.manifests);
+    return new OciContents(tarball, path, { roots: index.manifests, record: await readRecord(tarball, path) });
   }
 
   async roots(): Promise<readonly Descriptor[]> {
@@ -148,6 +155,13 @@ function blobDigest(name: string): Digest | undefined {
   const [top, algorithm, encoded, ...rest] = name.split('/');
   const text = `${algorithm ?? ''}:${encoded ?? ''}`;
   return top === 'blobs' && rest.length === 0 && isDigest(text) ? text : undefined;
+}
+
+/** What the archive says of itself; undefined for a plain one. */
+async function readRecord(tarball: Tarball, path: string): Promise<BundleRecord | undefined> {
+  if (tarball.find(RECORD_ENTRY) === undefined) return undefined;
+  const bytes = await smallFile(tarball, path, RECORD_ENTRY, LIMITS.indexBytes);
+  return parseBundleRecord(bytes, `${RECORD_ENTRY} in ${path}`);
 }
 
 async function smallFile(tarball: Tarball, path: string, name: string, limit: number): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
@@ -13,6 +14,7 @@ export type ArchiveKind = 'oci' | 'docker';
 
 /** What the two kinds of archive know in their own ways. */
 export interface Contents {
+  readonly record?: BundleRecord | undefined;
   /** The entries of `index.json`, or what they would be. */
   roots(): Promise<readonly Descriptor[]>;
   /** @throws OCL_NOT_FOUND, OCL_AMBIGUOUS */
@@ -41,6 +43,10 @@ export class ArchiveSource implements LocalSource {
     this.kind = kind;
     this.#contents = contents;
     this.#close = close;
+  }
+
+  get record(): BundleRecord | undefined {
+    return this.#contents.record;
   }
 
   resolve(tagOrDigest: string): Promise<Descriptor> {

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { type Writable } from 'node:stream';
+import { type Digest } from '../../core/digest.ts';
 import { type Open } from '../../core/store.ts';
 import { OclError, toOclError } from '../../core/errors.ts';
 import { TAR_END, tarPadding } from '../../io/tarball.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
+import { needsSum } from './sums.ts';
 
 /** Where the bytes of an archive go. */
 export interface ArchiveTarget {
@@ -25,6 +28,8 @@ export class StreamTarget implements ArchiveTarget {
   readonly name: string;
   readonly #stream: Writable;
   readonly #waiting = new Map<number, { readonly go: () => void; readonly stop: (error: OclError) => void }>();
+  readonly #sums = new Map<Digest, string>();
+  #plan: ArchivePlan | undefined;
   #turn = 0;
   #broken: OclError | undefined;
   readonly #onError = (error: Error): void => this.#break(error);
@@ -35,6 +40,7 @@ export class StreamTarget implements ArchiveTarget {
   }
 
   async start(plan: ArchivePlan): Promise<void> {
+    this.#plan = plan;
     this.#stream.on('error', this.#onError);
     await this.#write(plan.head);
   }
@@ -43,7 +49,12 @@ export class StreamTarget implements ArchiveTarget {
     await this.#turnOf(slot);
     try {
       await this.#write(blobHeader(slot.descriptor));
-      await verifyInto(await open(), slot.descriptor, (chunk) => this.#write(chunk));
+      const sum = needsSum(slot.descriptor.digest) ? createHash('sha256') : undefined;
+      await verifyInto(await open(), slot.descriptor, async (chunk) => {
+        sum?.update(chunk);
+        await this.#write(chunk);
+      });
+      if (sum !== undefined) this.#sums.set(slot.descriptor.digest, sum.digest('hex'));
       await this.#write(new Uint8Array(tarPadding(slot.descriptor.size)));
     } catch (error) {
       this.#break(error);
@@ -56,6 +67,7 @@ export class StreamTarget implements ArchiveTarget {
   }
 
   async finish(): Promise<void> {
+    if (this.#plan?.sums !== undefined) await this.#write(this.#plan.sums.list.entry(this.#sums));
     await this.#write(TAR_END);
     this.#stream.off('error', this.#onError);
   }

@@ -1,4 +1,5 @@
 import { type Writable } from 'node:stream';
+import { type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { shortDigest, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
@@ -7,7 +8,7 @@ import { formatPlatform } from '../../core/platform.ts';
 import { printable } from '../../core/redact.ts';
 import { type Gate, type NamedRoot, type Open, type RootName, type Shortcut, type Sink } from '../../core/store.ts';
 import { FileTarget } from './fileTarget.ts';
-import { nameKey, planArchive, type ArchivePlan, type Slot } from './plan.ts';
+import { nameKey, planArchive, type ArchivePlan, type DeltaOptions, type Slot } from './plan.ts';
 import { StreamTarget, type ArchiveTarget } from './target.ts';
 
 /** Where an archive is written to; the stream is left open for its owner to end. */
@@ -15,12 +16,20 @@ export type ArchiveDestination = { readonly path: string } | { readonly stream: 
 
 export interface CreateArchiveOptions {
   /** Which image of a multi-platform index `docker load` gets. */
-  readonly dockerPlatform?: Platform;
+  readonly dockerPlatform?: Platform | undefined;
+  /** What the far side has is left out, and named in the record. */
+  readonly delta?: DeltaOptions | undefined;
+  /** Who writes, for the record. */
+  readonly tool?: BundleRecord['tool'];
   readonly emit: Emit;
 }
 
 /** A sink that has to be told everything before the first content. */
-export type ArchiveSink = Sink & Required<Pick<Sink, 'reserve'>>;
+export type ArchiveSink = Sink &
+  Required<Pick<Sink, 'reserve'>> & {
+    /** What the archive says of itself, from `reserve` on. Plain archives say nothing. */
+    readonly record: BundleRecord | undefined;
+  };
 
 const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
 
@@ -51,6 +60,10 @@ class TarSink implements ArchiveSink {
     this.#options = options;
   }
 
+  get record(): BundleRecord | undefined {
+    return this.#plan?.record;
+  }
+
   async reserve(
     nodes: readonly Descriptor[],
     names: readonly NamedRoot[],
@@ -59,8 +72,8 @@ class TarSink implements ArchiveSink {
     this.#mustBeOpen();
     if (this.#plan !== undefined)
       throw new OclError('OCL_INTERNAL', `Cannot add to ${this.name}: its contents are settled already`);
-    const dockerPlatform = this.#options.dockerPlatform ?? LINUX;
-    const plan = await planArchive(nodes, names, { read, dockerPlatform });
+    const { dockerPlatform = LINUX, delta, tool } = this.#options;
+    const plan = await planArchive(nodes, names, { read, dockerPlatform, delta, tool });
     const [left] = plan.notForDocker;
     if (left !== undefined) {
       const count = plan.notForDocker.length === 1 ? '' : ` and ${plan.notForDocker.length - 1} more`;
