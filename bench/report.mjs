@@ -93,24 +93,25 @@ export function machine(directory) {
   };
 }
 
-export function document({ about, tools, results, failed, quick, runs, only }) {
-  const command = [
-    'node bench/run.mjs',
-    ...(quick ? ['--quick'] : []),
-    ...(only === undefined ? [] : ['--only', only]),
-  ];
-  if (runs !== 5) command.push('--runs', String(runs));
+/**
+ * The page, of all cases that were ever measured: each keeps the day and the load of its own run, so that one case can be
+ * measured again by itself.
+ * @param results in the order of the page, each with `measured`
+ */
+export function document({ about, tools, results, failed }) {
+  const rounds = new Set(results.map(({ measured }) => measured.runs));
   return `<!-- Written by bench/run.mjs: do not edit. -->
 # Benchmarks
 
 \`\`\`sh
 npm run build
-${command.join(' ')} --out docs/benchmarks.md
+node bench/run.mjs --runs 2 --out docs/benchmarks.md                  # all of it
+node bench/run.mjs --only latency --runs 2 --out docs/benchmarks.md   # the cases of that name, the others stay
 \`\`\`
 
-Measured on ${about.date} UTC, with a load of ${about.load} before the first run and ${loadavg()[0].toFixed(1)} after the last.
-A load above 0.5 before the first run means that others used the machine: then look at the ratios, not at the seconds.
-${quick ? '\n**A quick run**: `big` has layers of 32 MiB instead of 256 MiB.\n' : ''}
+The machine and the programs are those of the last run, on ${about.date} UTC. Each case says when it was measured, and with which load before its first
+run: a load above 0.5 means that others used the machine; then look at the ratios, not at the seconds.
+
 | machine | |
 | --- | --- |
 | processor | ${about.processor} |
@@ -128,7 +129,7 @@ ${verdicts(results)}
 
 ## How it is measured
 - Each figure is of a whole process, start-up included: seconds on the clock, seconds of processor and peak memory by ${instrument}.
-- The competitors take turns, ${runs} rounds after one that is not counted. Every run has a fresh, empty target; those that push get a registry
+- The competitors take turns, ${[...rounds].toSorted((a, b) => a - b).join(' or ')} rounds after one that is not counted. Every run has a fresh, empty target; those that push get a registry
   with empty storage. What is still on its way to the disk is waited for before each run. Nothing is dropped from the page cache.
 - \`ocl/peer\` is taken round by round: the median of these ratios, with the smallest and the largest. Below 1, ocl is faster.
 - After every run, what it left behind is looked at: each blob with its size, or the digest in the registry.
@@ -151,10 +152,21 @@ Nobody syncs when pushing: there it is up to the registry, which does so for non
 
 ## Figures
 ${results
-  .map((result) => [`### ${result.title}`, caseTable(result), ...result.notes.map((note) => `- ${note}`)].join('\n\n'))
+  .map((result) =>
+    [
+      `### ${result.title}`,
+      caseTable(result),
+      ...[...result.notes, measuredLine(result)].map((note) => `- ${note}`),
+    ].join('\n\n'),
+  )
   .map((text) => text.replaceAll(/\n\n(?=- )/g, '\n').replace(/\n(?=- )/, '\n\n'))
   .join('\n\n')}
 ${failed.map(({ title, reason }) => `\n### ${title}\n\nocl failed: ${reason}\n`).join('')}`;
+}
+
+function measuredLine({ name, measured: { date, load, commit, runs, quick } }) {
+  const small = quick ? ', a quick run with layers of 32 MiB' : '';
+  return `\`${name}\`: ${date} UTC, ${runs} rounds, load ${load}, ${commit}${small}`;
 }
 
 /** Round by round: what one round's noise does, it does to both. */

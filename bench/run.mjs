@@ -1,8 +1,8 @@
 // node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]
 // Measures ocl beside other tools: whole processes, taken in turns, each with a fresh target. See docs/benchmarks.md.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,8 @@ import { caseTable, document, machine, PATIENCE, requestLine, verdicts } from '.
 
 const USAGE = 'usage: node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]';
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** All figures that docs/benchmarks.md shows. */
+const KEPT = join(root, 'bench', 'results.json');
 const options = readOptions();
 const home = options.keep === undefined ? mkdtempSync(join(tmpdir(), 'ocl-bench-')) : resolve(options.keep);
 const scratch = join(home, 'scratch');
@@ -65,8 +67,23 @@ async function main() {
   }
   if (done.length + failed.length === 0) throw new Error(`No case has ${options.only} in its name`);
   if (done.length > 0) console.log(`\n${verdicts(done)}`);
-  if (options.out !== undefined && done.length > 0)
-    writeFileSync(options.out, document({ ...options, about, results: done, failed, tools }));
+  if (options.out !== undefined && done.length > 0) {
+    const results = keepResults(done, allCases(world));
+    writeFileSync(options.out, document({ about, results, failed, tools }));
+  }
+}
+
+/** What was measured now, beside what was measured before. Cases that are no more are dropped. */
+function keepResults(done, cases) {
+  const before = existsSync(KEPT) ? JSON.parse(readFileSync(KEPT, 'utf8')) : [];
+  const byName = new Map([...before, ...done].map((result) => [result.name, result]));
+  const results = cases.flatMap(({ name }) => byName.get(name) ?? []);
+  const plain = results.map(({ competitors, ...rest }) => ({
+    ...rest,
+    competitors: competitors.map(({ name, runs, syncs }) => ({ name, runs, syncs })),
+  }));
+  writeFileSync(KEPT, `${JSON.stringify(plain, undefined, 1)}\n`);
+  return results;
 }
 
 /** What stands before the registries for the cases that need it. */
@@ -91,6 +108,13 @@ async function openWays(source, sink) {
 /** Rounds in which every competitor has its turn. The first is the warm-up, in which calls for the disk and requests are counted. */
 async function compare(one) {
   const notes = [];
+  const measured = {
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    load: loadavg()[0].toFixed(1),
+    commit: commitName(),
+    runs: options.runs * one.repeat,
+    quick: options.quick,
+  };
   await one.before?.(run);
   let competitors = one.competitors().flatMap((competitor) => {
     const tool = competitor.tool ?? competitor.argv[0];
@@ -129,7 +153,7 @@ async function compare(one) {
     if (note !== undefined) notes.push(`${name}: ${note}`);
     if (requests !== undefined) notes.push(`${name}: ${requestLine(requests)}`);
   }
-  return { name: one.name, title: one.title, limits: one.limits, competitors, notes };
+  return { name: one.name, title: one.title, limits: one.limits, measured, competitors, notes };
 }
 
 /** A peer that leaves its bytes to the kernel competes twice: as it is, and with its files made durable as ocl's are. */
@@ -179,9 +203,8 @@ function versions({ ocl }, registry) {
     const { stdout, stderr } = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
     return pattern.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
   };
-  const commit = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).stdout.trim();
   return {
-    ocl: `${first([...ocl, '--version'])}${commit === '' ? '' : ` (on commit ${commit})`}`,
+    ocl: first([...ocl, '--version']),
     node: process.version,
     'docker-registry': first([registry, '--version']),
     skopeo: first(['skopeo', '--version']),
@@ -191,6 +214,11 @@ function versions({ ocl }, registry) {
     regsync: first(['regsync', 'version']),
     cp: first(['cp', '--version'], /\d+\.\d+/),
   };
+}
+
+function commitName() {
+  const commit = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+  return commit === '' ? 'no commit' : `commit ${commit}`;
 }
 
 function readOptions() {
