@@ -214,7 +214,8 @@ function withoutWhatIsNamed(graph: Graph, { root, to, select }: CopyRequest, bef
   return { ...graph, root: { descriptor, children: [], present: true } };
 }
 
-async function find({ name, to }: CopyRequest): Promise<Descriptor | undefined> {
+async function find({ name, to, found }: CopyRequest): Promise<Descriptor | undefined> {
+  if (found !== undefined) return found.root;
   const { tag } = name;
   return tag === undefined ? undefined : await targetSide(() => to.find(tag));
 }

@@ -14,6 +14,8 @@ export interface CopyRequest {
   /** As events and errors call it. */
   readonly image: string;
   readonly select?: Select | undefined;
+  /** What the target's name points at, where the caller has just asked. */
+  readonly found?: { readonly root: Descriptor | undefined } | undefined;
 }
 
 export interface CopyResult {

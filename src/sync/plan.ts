@@ -216,5 +216,6 @@ export async function copyRequest(job: SyncJob, resolved: Copyable, open: OpenRe
     name: targetName(job, resolved.root),
     image: job.image,
     select: resolved.select,
+    ...(job.to.tag === undefined ? {} : { found: { root: resolved.before } }),
   };
 }

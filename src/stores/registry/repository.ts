@@ -23,6 +23,7 @@ import { type RegistryClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { blobsOf, listening, type Holders } from './holders.ts';
 import { Manifests } from './manifests.ts';
+import { NewRepository } from './newRepository.ts';
 import { mountBlob } from './transfer/mount.ts';
 import { type Mirrors } from './mirrors.ts';
 import { RepositoryPaths } from './paths.ts';
@@ -47,7 +48,9 @@ export class RegistryStore implements Source, Sink, Editor {
   readonly #uploader: Uploader;
   readonly #removal: Removal;
   readonly #holders: Holders;
+  readonly #before: NewRepository;
   readonly #listed = new Set<Digest>();
+  readonly #put = new Set<Digest>();
 
   constructor(client: RegistryClient, reference: RegistryReference, mirrors: Mirrors) {
     this.#client = client;
@@ -66,6 +69,7 @@ export class RegistryStore implements Source, Sink, Editor {
       uploader: this.#uploader,
     });
     this.#holders = client.learned.holders;
+    this.#before = new NewRepository(client, this.#paths);
     this.name = this.#paths.name;
     this.gates = [client.gate];
   }
@@ -103,6 +107,11 @@ export class RegistryStore implements Source, Sink, Editor {
     return this.#reader.referrers(subject.digest);
   }
 
+  begin(): Promise<void> {
+    this.#before.begin();
+    return Promise.resolve();
+  }
+
   async find(tag: string): Promise<Descriptor | undefined> {
     try {
       return await this.#manifests.describe(tag);
@@ -112,7 +121,9 @@ export class RegistryStore implements Source, Sink, Editor {
     }
   }
 
+  /** What is there; in a repository that this run begins, what it has not put there itself counts as absent if it is small. */
   async has(descriptor: Descriptor): Promise<boolean> {
+    if (!this.#put.has(descriptor.digest) && (await this.#before.lacks(descriptor))) return false;
     if (isDocumentType(descriptor.mediaType)) return this.#manifests.has(descriptor);
     const method = this.#client.settings.head === false ? 'GET' : 'HEAD';
     const action = `look for ${this.name}@${descriptor.digest}`;
@@ -139,6 +150,7 @@ export class RegistryStore implements Source, Sink, Editor {
     const outcome = await mountBlob({ client: this.#client, paths: this.#paths, digest, from });
     const mounted = outcome === 'mounted';
     this.#holders.tell(digest, { from, to, mounted });
+    if (mounted) this.#put.add(digest);
     if (mounted) return outcome;
     if (outcome !== undefined) this.#uploader.takeOver(digest, outcome);
     return undefined;
@@ -147,6 +159,7 @@ export class RegistryStore implements Source, Sink, Editor {
   async put(descriptor: Descriptor, open: Open): Promise<void> {
     if (isDocumentType(descriptor.mediaType)) return await this.#putDocument(descriptor, descriptor.digest, open);
     await this.#uploader.put(descriptor, open);
+    this.#put.add(descriptor.digest);
     this.#holders.add(descriptor.digest, this.#repository);
   }
 
@@ -182,6 +195,7 @@ export class RegistryStore implements Source, Sink, Editor {
     const limit = documentLimit(descriptor.mediaType);
     const bytes = await readVerified(await open(), descriptor, limit);
     const { knowsSubject } = await this.#manifests.write(name, descriptor, bytes);
+    this.#put.add(descriptor.digest);
     this.#learn(bytes, descriptor.mediaType);
     if (knowsSubject) this.#client.learned.tellReferrersApi(this.name, true);
     if (knowsSubject || this.#listed.has(descriptor.digest) || isSchema1Type(descriptor.mediaType)) return;
