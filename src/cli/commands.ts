@@ -29,6 +29,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/import.ts')).importCommand,
   },
   {
+    usage: 'inventory [places..]',
+    describe: 'Write down what a place holds, for a delta',
+    load: async () => (await import('./commands/inventory.ts')).inventory,
+  },
+  {
     usage: 'serve <place>',
     describe: 'Serve a layout, library or bundle as a registry',
     load: async () => (await import('./commands/serve.ts')).serve,

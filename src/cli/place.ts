@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Emit } from '../core/events.ts';
-import { parsePathReference, parseReference, type Reference } from '../core/reference.ts';
+import { isRegistryHost, parsePathReference, parseReference, type Reference } from '../core/reference.ts';
 
 const FILE = /\.(?:tar|tgz|tar\.gz|tar\.zst|oci)$/i;
 
@@ -18,6 +18,13 @@ export function warnOfBareName(text: string, emit: Emit): void {
   if (path === undefined) return;
   const message = `${text} is taken as an image of Docker Hub; write ./${text} for the ${FILE.test(path) ? 'file' : 'place on this disk'}`;
   emit({ type: 'notice', level: 'warning', message });
+}
+
+/** Whether a text where a directory or a registry may stand has the form of a registry: `HOST.example`, `HOST:PORT/PREFIX`, `localhost`. */
+export function looksLikeRegistry(text: string): boolean {
+  if (/^[./~]/.test(text)) return false;
+  const [host = ''] = text.split('/');
+  return isRegistryHost(host) && (/[.:]/.test(host) || host === 'localhost');
 }
 
 /** An archive is never compressed, and its name may promise it. */

@@ -52,6 +52,8 @@ export const LIMITS = {
   zstdWindow: 128 << 20,
   /** Volumes of one bundle. */
   volumes: 9999,
+  /** Bytes of an inventory, packed and unpacked: eight million blobs. */
+  inventoryBytes: 64 << 20,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
 } as const;

@@ -1,8 +1,10 @@
 import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream';
+import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { zstdContent } from './compressionZstdStream.ts';
+import { readBounded } from './verify.ts';
 
 /** `none` is everything that does not start like one of the others. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
@@ -34,6 +36,17 @@ export interface DecompressOptions {
   readonly ratio?: number;
   /** Names the content in errors. */
   readonly what?: string;
+}
+
+/** Small bytes packed at once; the same bytes always give the same, but for the number of the system in the header. */
+export async function gzip(bytes: Uint8Array): Promise<Uint8Array> {
+  return await promisify(zlib.gzip)(bytes, { level: 9 });
+}
+
+/** The whole of what `gzip` packed. @throws OCL_ARCHIVE_INVALID, OCL_LIMIT for more than `limit` bytes */
+export async function gunzip(bytes: Uint8Array, limit: number, what: string): Promise<Uint8Array> {
+  const packed = Readable.from([bytes], { objectMode: false });
+  return await readBounded(decompressStream(packed, 'gzip', { limit, what }), limit, what);
 }
 
 const PIECE = 256 << 10;
@@ -106,10 +119,10 @@ function chunksOf(
 ): AsyncIterable<Uint8Array> {
   if (kind === 'none') return stream as AsyncIterable<Uint8Array>;
   if (kind === 'gzip') {
-    const gunzip = zlib.createGunzip({ chunkSize: PIECE });
+    const unpacked = zlib.createGunzip({ chunkSize: PIECE });
     // A failure of any part destroys the last one with it, where the reader meets it.
-    pipeline(stream, counter(input), gunzip, () => {});
-    return gunzip as AsyncIterable<Uint8Array>;
+    pipeline(stream, counter(input), unpacked, () => {});
+    return unpacked as AsyncIterable<Uint8Array>;
   }
   throw new OclError('OCL_UNSUPPORTED', `Cannot decompress ${what}: ${kind} is not supported`, {
     hint: `decompress it with ${kind} -dk first`,

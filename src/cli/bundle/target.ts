@@ -3,6 +3,7 @@ import { type ImportTarget } from '../../bundle/import.ts';
 import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
 import { type Env } from '../env.ts';
+import { looksLikeRegistry } from '../place.ts';
 
 /** Where a bundle goes: a directory, `ocidir://LAYOUT` or `HOST[:PORT][/PREFIX]`. @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID */
 export async function openTarget(text: string, env: Env): Promise<ImportTarget> {
@@ -25,12 +26,6 @@ export async function openTarget(text: string, env: Env): Promise<ImportTarget> 
   }
   const library = await stores.library(reference, { create: true });
   return { kind: 'repositories', name: text, open: async (repository) => await library.sink(repository) };
-}
-
-function looksLikeRegistry(text: string): boolean {
-  if (/^[./~]/.test(text)) return false;
-  const [host = ''] = text.split('/');
-  return isRegistryHost(host) && (/[.:]/.test(host) || host === 'localhost');
 }
 
 function registryTarget(text: string, env: Env): ImportTarget {

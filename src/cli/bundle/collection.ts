@@ -1,0 +1,76 @@
+import { statSync } from 'node:fs';
+import { type Collection } from '../../bundle/collection.ts';
+import { OclError } from '../../core/errors.ts';
+import { isRegistryHost, isRepository, parsePathReference, type FileReference } from '../../core/reference.ts';
+import { type Env } from '../env.ts';
+import { looksLikeRegistry } from '../place.ts';
+
+export interface CollectionOptions {
+  /** Repositories of a registry, below the prefix; all that it lists when it is empty. */
+  readonly repositories?: readonly string[];
+}
+
+/**
+ * A layout, library, bundle, or a registry `HOST[:PORT][/PREFIX]`, whose repositories are called as they are below the prefix.
+ * @throws OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID; OCL_USAGE for an image
+ */
+export async function openCollection(text: string, env: Env, options: CollectionOptions = {}): Promise<Collection> {
+  const { repositories = [] } = options;
+  const place = statSync(text, { throwIfNoEntry: false });
+  const isRegistry = text.startsWith('docker://') || (looksLikeRegistry(text) && place?.isFile() !== true);
+  if (isRegistry && place !== undefined)
+    throw new OclError(
+      'OCL_AMBIGUOUS',
+      `Cannot read ${text}: it may be a registry, and is a place on this disk as well`,
+      {
+        hint: `write ./${text} for the place, docker://${text} for the registry`,
+      },
+    );
+  if (isRegistry) return registryCollection(text.replace(/^docker:\/\//, ''), repositories, env);
+  if (repositories.length > 0)
+    throw new OclError('OCL_USAGE', `Cannot choose repositories of ${text}: it is no registry`);
+  const reference = parsePathReference(text) as FileReference;
+  if (reference.tag !== undefined || reference.digest !== undefined)
+    throw new OclError('OCL_USAGE', `Cannot take ${text}: name the whole place, without an image`);
+  return await env.stores.library(reference);
+}
+
+function registryCollection(text: string, named: readonly string[], env: Env): Collection {
+  const [registry = '', ...rest] = text.replace(/\/+$/, '').split('/');
+  const prefix = rest.join('/');
+  if (!isRegistryHost(registry) || (prefix !== '' && !isRepository(prefix)))
+    throw new OclError('OCL_REFERENCE_INVALID', `Cannot read ${text}: it is no HOST[:PORT][/PREFIX]`);
+  const wrong = named.find((name) => !isRepository(name));
+  if (wrong !== undefined)
+    throw new OclError(
+      'OCL_REFERENCE_INVALID',
+      `Cannot read the repository ${JSON.stringify(wrong)}: the name is not valid`,
+    );
+  return {
+    name: prefix === '' ? registry : `${registry}/${prefix}`,
+    async repositories() {
+      return named.length > 0 ? named : await listed(registry, prefix, env);
+    },
+    async source(repository) {
+      const whole = [prefix, repository].filter((part) => part !== '').join('/');
+      return await env.stores.source({ kind: 'registry', registry, repository: whole });
+    },
+  };
+}
+
+/** Below the prefix and without it; the prefix itself is a repository without a name. */
+async function listed(registry: string, prefix: string, env: Env): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    for await (const name of env.registries.catalog(registry)) {
+      if (prefix === '' || name.startsWith(`${prefix}/`))
+        names.push(prefix === '' ? name : name.slice(prefix.length + 1));
+      else if (name === prefix) names.push('');
+    }
+  } catch (error) {
+    if (!(error instanceof OclError)) throw error;
+    const hint = [error.hint, 'or name what is there: --repository NAME (repeatable)'].filter(Boolean).join('; ');
+    throw new OclError(error.code, error.message, { hint, cause: error });
+  }
+  return names.toSorted();
+}
