@@ -20,6 +20,7 @@ async function makeDocs() {
   const { EXIT, EXIT_OF } = await import(join(root, 'dist/cli/exit.js'));
   const { COMMANDS } = await import(join(root, 'dist/cli/commands.js'));
   const { ACTIONS } = await import(join(root, 'dist/cli/sync/actions.js'));
+  const { MESH_ACTIONS } = await import(join(root, 'dist/cli/mesh/actions.js'));
   const nameOf = (status) => Object.entries(EXIT).find(([, value]) => value === status)?.[0] ?? '';
   const rows = Object.entries(ERROR_CODES).map(
     ([code, sentence]) => `| \`${code}\` | ${EXIT_OF[code]} | ${sentence} |`,
@@ -44,7 +45,8 @@ async function makeDocs() {
     '',
   ].join('\n');
   const names = COMMANDS.map(({ usage }) => String(usage).split(' ')[0]);
-  const actionsOf = (name) => (name === 'sync' ? ACTIONS.map(({ usage }) => [name, usage.split(' ')[0]]) : []);
+  const actions = { sync: ACTIONS, mesh: MESH_ACTIONS };
+  const actionsOf = (name) => (actions[name] ?? []).map(({ usage }) => [name, usage.split(' ')[0]]);
   const cli = [
     '# Commands',
     '',

@@ -2,6 +2,7 @@
 export { describeImage, type Listed } from './artifact/list.ts';
 export { inspect, type Inspection } from './artifact/inspect.ts';
 export { buildTree, type TreeNode } from './artifact/tree.ts';
+export { buildArtifact, type ArtifactSpec, type BuiltArtifact, type LayerSpec } from './artifact/build.ts';
 export { exportImages, type ExportOptions } from './bundle/export.ts';
 export { BundleSources, type BundleImage, type Wanted } from './bundle/sources.ts';
 export { importBundle, type ImportOptions, type ImportReport, type ImportTarget } from './bundle/import.ts';
@@ -23,6 +24,9 @@ export { systemClock } from './io/systemClock.ts';
 export { composePackageFile, composeRepositoryFile, type PackageFacts } from './mesh/artifactHub.ts';
 export { lintPackageFile, lintRepositoryFile } from './mesh/artifactHubLint.ts';
 export { type MeshFinding } from './mesh/finding.ts';
+export { ENTITY_KINDS, type Entity, type EntityKind, type MeshFile } from './mesh/entity.ts';
+export { entityRepository, entityTag, packEntity } from './mesh/pack.ts';
+export { readEntities, type ReadOptions } from './mesh/read.ts';
 export { createRegistryHandler, type RegistryHandler } from './serve/handler.ts';
 export { listen, type Listening } from './serve/listen.ts';
 export { createMemory } from './stores/memory/store.ts';

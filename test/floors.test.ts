@@ -12,7 +12,7 @@ interface Case {
   readonly no: readonly string[];
   readonly yes: readonly string[];
 }
-const HOMELESS = ['yargs', 'cli-progress', 'tar', 'p-limit', 'undici', 'yaml', 'fs-extra', 'fzstd'];
+const HOMELESS = ['yargs', 'cli-progress', 'tar', 'p-limit', 'undici', 'yaml', 'fs-extra', 'fflate', 'fzstd', 'yauzl'];
 const ROOMS = [
   'core',
   'io',
@@ -39,12 +39,22 @@ const CASES: Record<string, Case> = {
   },
   'src/io/a.ts': {
     no: [
-      ...without(HOMELESS, 'undici', 'fs-extra', 'fzstd'),
+      ...without(HOMELESS, 'undici', 'fs-extra', 'fflate', 'fzstd', 'yauzl'),
       'tar/create',
       ...TOP,
       ...room('../', without(ROOMS, 'core', 'io')),
     ],
-    yes: ['node:fs', 'undici', 'fs-extra', 'fzstd', '@noble/hashes/blake3.js', './b.ts', '../core/x.ts'],
+    yes: [
+      'node:fs',
+      'undici',
+      'fs-extra',
+      'fflate',
+      'fzstd',
+      'yauzl',
+      '@noble/hashes/blake3.js',
+      './b.ts',
+      '../core/x.ts',
+    ],
   },
   'src/io/tarball.ts': {
     no: ['yaml', 'yargs', ...room('../', ['copy', 'stores/memory'])],

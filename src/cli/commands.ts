@@ -34,6 +34,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/inventory.ts')).inventory,
   },
   {
+    usage: 'mesh [action]',
+    describe: 'Designs, models and all else of Meshery as OCI artifacts',
+    load: async () => (await import('./commands/mesh.ts')).mesh,
+  },
+  {
     usage: 'serve <place>',
     describe: 'Serve a layout, library or bundle as a registry',
     load: async () => (await import('./commands/serve.ts')).serve,

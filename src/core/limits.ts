@@ -56,4 +56,12 @@ export const LIMITS = {
   inventoryBytes: 64 << 20,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
+  /** Bytes of one file of a Meshery entity. Designs and models are texts; a WASM filter is the largest. */
+  meshFile: 64 << 20,
+  /** Bytes of all files of one Meshery entity. */
+  meshEntity: 256 << 20,
+  /** Files of a tree that is searched for Meshery entities. */
+  meshFiles: 500_000,
+  /** Directories below one another in such a tree. */
+  meshDepth: 64,
 } as const;

@@ -103,10 +103,28 @@ const USTAR_SIZE = 0o77777777777;
  * header before it only where ustar has no room.
  */
 export function tarFileHeader(path: string, size: number, mode: number): Uint8Array {
-  const fields = { path, size, mode, uid: 0, gid: 0, mtime: new Date(0), type: 'File' as const };
+  return header({ path, size, mode, type: 'File' });
+}
+
+/** The same for a directory, whose name is written as it is given. */
+export function tarDirectoryHeader(path: string, mode: number): Uint8Array {
+  return header({ path, size: 0, mode, type: 'Directory' });
+}
+
+interface Entry {
+  readonly path: string;
+  readonly size: number;
+  readonly mode: number;
+  readonly type: 'File' | 'Directory';
+}
+
+function header(entry: Entry): Uint8Array {
+  const fields = { ...entry, uid: 0, gid: 0, mtime: new Date(0) };
+  const { path, size } = entry;
   const block = Buffer.alloc(TAR_BLOCK);
   const tooLarge = size > USTAR_SIZE;
   const needsPax = new Header(tooLarge ? { ...fields, size: USTAR_SIZE } : fields).encode(block);
+  fillNumbers(block);
   if (!needsPax && !tooLarge) return block;
   const pax = new Pax({
     mtime: new Date(0),
@@ -116,4 +134,28 @@ export function tarFileHeader(path: string, size: number, mode: number): Uint8Ar
     ...(tooLarge ? { size } : {}),
   });
   return Buffer.concat([pax.encode(), block]);
+}
+
+/** Mode, owner, group, size, time, device: where they stand, and their bytes. */
+const NUMBERS: readonly (readonly [number, number])[] = [
+  [100, 8],
+  [108, 8],
+  [116, 8],
+  [124, 12],
+  [136, 12],
+  [329, 8],
+  [337, 8],
+];
+const CHECKSUM = 148;
+
+/** Numbers with as many zeros as the field has room for, as Go and GNU tar write them, so that Meshery's own archives come out equal. */
+function fillNumbers(block: Buffer): void {
+  for (const [at, length] of NUMBERS) {
+    if (block[at + length - 2] !== 0x20) continue;
+    block.copy(block, at + 1, at, at + length - 2);
+    block[at] = 0x30;
+  }
+  block.fill(0x20, CHECKSUM, CHECKSUM + 8);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, CHECKSUM, 'latin1');
 }

@@ -147,7 +147,7 @@ describe('archives', () => {
     expect(files.slice(0, 4)).toEqual(['oci-layout', 'index.json', 'manifest.json', 'repositories']);
     expect(files.slice(4)).toEqual(files.slice(4).toSorted());
     expect(digestOf(await readFile(path))).toBe(
-      'sha256:fdb9d70618780423e31b5b6e533d20ddf8c7fb43b60e9beb062f397dcd379ff1',
+      'sha256:3127b13aa274a37bee8d090bc9c103c2cb1f44b1fccd1022b0c24c0c2447cfa8',
     );
     const manifest = (await readJson(path, 'manifest.json')) as {
       RepoTags: string[];

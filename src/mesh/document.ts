@@ -1,0 +1,77 @@
+import { OclError, toOclError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
+import { parseYaml } from '../io/yaml.ts';
+
+export interface MeshDocument {
+  /** As it was written; unknown keys are in it. */
+  readonly value: unknown;
+  readonly syntax: 'json' | 'yaml';
+  readonly text: string;
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** What git leaves where two versions did not fit together. A published design of Meshery's catalog has it. */
+const MERGE_MARKER = /^(?:<{7}|>{7})(?: .*)?$/m;
+
+/**
+ * A document as Meshery reads it: JSON first, YAML second, whatever the file is called (meshkit `encoding.Unmarshal`).
+ * @param what names the file in errors
+ * @throws OCL_DOCUMENT_INVALID, with line and column where there is one; OCL_LIMIT
+ */
+export function parseDocument(bytes: Uint8Array, what: string): MeshDocument {
+  let text: string;
+  try {
+    // A byte order mark goes on the way.
+    text = decoder.decode(bytes);
+  } catch (error) {
+    throw invalid(what, 'it is not UTF-8 text', error);
+  }
+  refuseMergeMarkers(text, what);
+  if (!/^\s*[[{]/.test(text)) return { value: readYaml(text, what), syntax: 'yaml', text };
+  try {
+    return { value: parseJson(Buffer.from(text), what), syntax: 'json', text };
+  } catch (error) {
+    // A YAML document may begin with a brace too; when it is none either, what is wrong with the JSON tells more.
+    if (toOclError(error).code !== 'OCL_DOCUMENT_INVALID' || looksLikeJson(text)) throw error;
+    try {
+      return { value: readYaml(text, what), syntax: 'yaml', text };
+    } catch {
+      throw error;
+    }
+  }
+}
+
+function looksLikeJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readYaml(text: string, what: string): unknown {
+  try {
+    return parseYaml(text, what).value;
+  } catch (error) {
+    const known = toOclError(error);
+    if (known.code !== 'OCL_CONFIG_INVALID') throw known;
+    throw new OclError('OCL_DOCUMENT_INVALID', known.message, { cause: known });
+  }
+}
+
+function refuseMergeMarkers(text: string, what: string): void {
+  const marker = MERGE_MARKER.exec(text);
+  if (marker === null) return;
+  const line = text.slice(0, marker.index).split('\n').length;
+  throw new OclError(
+    'OCL_DOCUMENT_INVALID',
+    `Cannot read ${what}:${line}: it has the marks of a merge that was never finished (${marker[0].slice(0, 7)})`,
+    { hint: 'choose one of the two versions between the marks, and take the marks out' },
+  );
+}
+
+function invalid(what: string, why: string, cause: unknown): OclError {
+  return new OclError('OCL_DOCUMENT_INVALID', `Cannot read ${what}: ${why}`, { cause });
+}
