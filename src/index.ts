@@ -27,6 +27,7 @@ export { type MeshFinding } from './mesh/finding.ts';
 export { ENTITY_KINDS, type Entity, type EntityKind, type MeshFile } from './mesh/entity.ts';
 export { entityRepository, entityTag, packEntity } from './mesh/pack.ts';
 export { readEntities, type ReadOptions } from './mesh/read.ts';
+export { flatten, type Flattened, type FlattenOptions, type FlattenTarget } from './scan/rootfs/flatten.ts';
 export { createRegistryHandler, type RegistryHandler } from './serve/handler.ts';
 export { listen, type Listening } from './serve/listen.ts';
 export { createMemory } from './stores/memory/store.ts';

@@ -77,7 +77,7 @@ export async function inspect(
           .filter((entry) => !isAttestationEntry(entry))
           .flatMap((entry) => (entry.platform === undefined ? [] : [formatPlatform(entry.platform)]))
       : [];
-  const { descriptor, manifest } = await chooseManifest(source, root, options, 0);
+  const { descriptor, manifest } = await chooseManifest(source, root, options);
   const base = {
     reference,
     digest: root.digest,
@@ -115,11 +115,12 @@ export async function inspect(
   };
 }
 
-async function chooseManifest(
+/** The one manifest of an index that is meant: of the platform, without one of the host's, else the first. @throws OCL_NOT_FOUND */
+export async function chooseManifest(
   source: Source,
   descriptor: Descriptor,
   options: InspectOptions,
-  depth: number,
+  depth = 0,
 ): Promise<{ descriptor: Descriptor; manifest: Manifest | undefined }> {
   const { document } = await loadDocument(descriptor, source);
   if (document.kind === 'manifest') return { descriptor, manifest: document };
@@ -129,9 +130,13 @@ async function chooseManifest(
     entries.find((entry) => matchesPlatform(platform ?? host, entry.platform)) ??
     (platform === undefined || entries.every((entry) => entry.platform === undefined) ? entries[0] : undefined);
   if (chosen === undefined && platform !== undefined) {
-    throw new OclError('OCL_NOT_FOUND', `Cannot inspect ${descriptor.digest}: it has no ${formatPlatform(platform)}`, {
-      hint: `it has ${entries.map((entry) => (entry.platform === undefined ? '' : formatPlatform(entry.platform))).join(', ')}`,
-    });
+    throw new OclError(
+      'OCL_NOT_FOUND',
+      `Cannot choose from ${descriptor.digest}: it has no ${formatPlatform(platform)}`,
+      {
+        hint: `it has ${entries.map((entry) => (entry.platform === undefined ? '' : formatPlatform(entry.platform))).join(', ')}`,
+      },
+    );
   }
   if (chosen === undefined || depth >= LIMITS.indexDepth) return { descriptor, manifest: undefined };
   return await chooseManifest(source, chosen, options, depth + 1);

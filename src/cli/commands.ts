@@ -74,6 +74,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/referrers.ts')).referrers,
   },
   {
+    usage: 'rootfs <reference>',
+    describe: 'Write the file system of an image into a directory or a tar file',
+    load: async () => (await import('./commands/rootfs.ts')).rootfs,
+  },
+  {
     usage: 'tag <action> <reference> [name]',
     describe: 'List tags, add one or take one away',
     load: async () => (await import('./commands/tag.ts')).tag,

@@ -54,6 +54,14 @@ export const LIMITS = {
   volumes: 9999,
   /** Bytes of an inventory, packed and unpacked: eight million blobs. */
   inventoryBytes: 64 << 20,
+  /** Entries of all layers of one image that is flattened, directories that are only implied included. */
+  rootfsEntries: 2_000_000,
+  /** Bytes of all layers of one image together, decompressed, when it is flattened. */
+  rootfsBytes: 2 ** 38,
+  /** Bytes of one component of a path: what file systems take. */
+  pathComponent: 255,
+  /** Links that are followed on the way to one entry. */
+  linkHops: 40,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
   /** Bytes of one file of a Meshery entity. Designs and models are texts; a WASM filter is the largest. */

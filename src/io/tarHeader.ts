@@ -20,6 +20,22 @@ export interface PaxRecords {
   readonly path?: string;
   readonly linkpath?: string;
   readonly size?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Seconds since the epoch, with a fraction. */
+  readonly mtime?: number;
+  /** Keys of records that are of no interest to archives, such as `SCHILY.xattr.user.x`. */
+  readonly others: readonly string[];
+}
+
+/** What a header says of the file itself. */
+export interface TarAttributes {
+  /** Permissions with setuid, setgid and sticky bit; no bits of the kind. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
 }
 
 /** How a reader words what is wrong with the archive. */
@@ -49,6 +65,43 @@ export function readTarHeader(bytes: Buffer, at: number): TarHeader {
     link: type === '1' || type === '2' ? textField(bytes, at + 157, 100) : '',
     size: numberField(bytes, at + 124, 12),
   };
+}
+
+/** Owner, mode and time of the header at an offset. A time before the epoch is the epoch. @throws OCL_ARCHIVE_INVALID */
+export function readTarAttributes(bytes: Buffer, at: number): TarAttributes {
+  const early = ((bytes[at + 136] ?? 0) & 0xc0) === 0xc0;
+  return {
+    mode: numberField(bytes, at + 100, 8) & 0o7777,
+    uid: numberField(bytes, at + 108, 8),
+    gid: numberField(bytes, at + 116, 8),
+    mtime: early ? 0 : numberField(bytes, at + 136, 12),
+  };
+}
+
+const HEADER_ONLY: ReadonlySet<string> = new Set(['1', '2', '5']);
+
+/**
+ * The type flag of an entry in its one form: '0' for every regular file, '5' for a directory however it is written.
+ * @throws OCL_ARCHIVE_INVALID for a body where readers differ on whether there can be one
+ */
+export function plainType(entry: TarHeader): string {
+  const flag = entry.type === '7' ? '0' : entry.type;
+  const type = flag === '0' && entry.name.endsWith('/') ? '5' : flag;
+  if (HEADER_ONLY.has(type) && entry.size !== 0)
+    throw tarFault(`the entry ${shown(entry.name)} has a body, which its kind cannot have`);
+  return type;
+}
+
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['3', 'a character device'],
+  ['4', 'a block device'],
+  ['6', 'a named pipe'],
+  ['S', 'a sparse file'],
+]);
+
+/** What a type flag stands for, where it is neither file, link nor directory. */
+export function tarKind(type: string): string {
+  return KINDS.get(type) ?? `of the unknown kind ${shown(type)}`;
 }
 
 /** Only POSIX headers have a prefix; GNU keeps times there, and star the end of it. */
@@ -139,7 +192,8 @@ const SPARSE = /^(?:GNU\.sparse\.|SUN\.holesdata)/;
  */
 export function readPaxRecords(body: Buffer, global: boolean): PaxRecords {
   const seen = new Set<string>();
-  const records: { path?: string; linkpath?: string; size?: number } = {};
+  const others: string[] = [];
+  const records: Writable<PaxRecords> = { others };
   for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at);
     const digits = space < 0 || space - at > 8 ? '' : body.toString('latin1', at, space);
@@ -158,10 +212,21 @@ export function readPaxRecords(body: Buffer, global: boolean): PaxRecords {
       else if (end - equals - 2 > LIMITS.archiveName)
         throw new OclError('OCL_LIMIT', `Cannot read the archive: a name is longer than ${LIMITS.archiveName} bytes`);
       else records[key] = tarText(body, equals + 1, end - 1);
-    }
+    } else if (key === 'uid' || key === 'gid' || key === 'mtime') {
+      const value = paxNumber(body.toString('latin1', equals + 1, end - 1));
+      if (!global && value !== undefined) records[key] = key === 'mtime' ? value : Math.trunc(value);
+    } else others.push(key);
     at = end;
   }
   return records;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A number that is none is left out, as its writer may have left it empty: nothing that is decided depends on it. */
+function paxNumber(text: string): number | undefined {
+  const value = /^-?[0-9]{1,16}(?:\.[0-9]*)?$/.test(text) ? Number(text) : NaN;
+  return Number.isNaN(value) ? undefined : Math.max(0, value);
 }
 
 function paxSize(text: string): number {

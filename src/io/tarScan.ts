@@ -1,16 +1,8 @@
 import { type FileHandle } from 'node:fs/promises';
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import {
-  isZeroBlock,
-  readLongText,
-  readPaxRecords,
-  readTarHeader,
-  TAR_BLOCK,
-  tarFault,
-  type PaxRecords,
-  type TarHeader,
-} from './tarHeader.ts';
+import { checkExtension, complete, hasPending, isExtension, takeExtension, type Pending } from './tarExtension.ts';
+import { isZeroBlock, plainType, readTarHeader, TAR_BLOCK, tarFault, tarKind, type TarHeader } from './tarHeader.ts';
 import { linkTarget, safeName, shown } from './tarName.ts';
 
 /** Where the body of an entry lies, in bytes. */
@@ -30,7 +22,6 @@ const NEAR = 256 << 10;
 const FAR = 4 << 10;
 /** Bytes of zeros after the last entry. Writers fill up to a tape block, of which none is this large. */
 const MAX_TAIL = 64 << 20;
-const HEADER_ONLY: ReadonlySet<string> = new Set(['1', '2', '5']);
 
 /** Reads along a file in pieces: large ones where entries lie close together, small ones where bodies are skipped. */
 class Window {
@@ -69,13 +60,6 @@ class Window {
   }
 }
 
-/** Headers that speak about the entry after them. */
-interface Pending {
-  pax?: PaxRecords;
-  name?: string;
-  link?: string;
-}
-
 /**
  * One pass over the headers of a tar file. Everything that is no plain file or directory is refused, but for `layer.tar` links of
  * old docker archives, and so is everything that two readers could understand in two ways.
@@ -110,10 +94,6 @@ export async function scanTar(handle: FileHandle, size: number): Promise<TarTabl
   }
 }
 
-function hasPending(pending: Pending): boolean {
-  return pending.pax !== undefined || pending.name !== undefined || pending.link !== undefined;
-}
-
 function nextBlock(body: number, bytes: number, size: number): number {
   const next = body + Math.ceil(bytes / TAR_BLOCK) * TAR_BLOCK;
   if (next > size)
@@ -121,17 +101,8 @@ function nextBlock(body: number, bytes: number, size: number): number {
   return next;
 }
 
-function isExtension(type: string): boolean {
-  return type === 'x' || type === 'g' || type === 'L' || type === 'K';
-}
-
 async function extensionBody(window: Window, header: TarHeader, at: number): Promise<Buffer> {
-  if (header.size > LIMITS.tarExtension) {
-    throw new OclError(
-      'OCL_LIMIT',
-      `Cannot read the archive: an extended header of ${header.size} bytes is larger than the ${LIMITS.tarExtension} that are accepted`,
-    );
-  }
+  checkExtension(header);
   const parts: Buffer[] = [];
   for (let done = 0; done < header.size;) {
     const part = await window.at(at + done, Math.min(header.size - done, NEAR));
@@ -142,31 +113,6 @@ async function extensionBody(window: Window, header: TarHeader, at: number): Pro
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
-function takeExtension(header: TarHeader, pending: Pending, body: Buffer): void {
-  if (header.type === 'g') {
-    readPaxRecords(body, true);
-    return;
-  }
-  const field = header.type === 'x' ? 'pax' : header.type === 'L' ? 'name' : 'link';
-  if (pending[field] !== undefined) throw tarFault('an entry has two extended headers of one kind');
-  if (field === 'pax') pending.pax = readPaxRecords(body, false);
-  else pending[field] = readLongText(body);
-}
-
-/** The entry with what its extended headers said; where they contradict each other, readers differ. */
-function complete(header: TarHeader, { pax, name, link }: Pending): TarHeader {
-  if (pax?.path !== undefined && name !== undefined && pax.path !== name)
-    throw tarFault('an entry has two different long names');
-  if (pax?.linkpath !== undefined && link !== undefined && pax.linkpath !== link)
-    throw tarFault('an entry has two different long links');
-  return {
-    type: header.type,
-    name: pax?.path ?? name ?? header.name,
-    link: pax?.linkpath ?? link ?? header.link,
-    size: pax?.size ?? header.size,
-  };
-}
-
 class Table {
   readonly #files = new Map<string, TarEntry>();
   readonly #links = new Map<string, string>();
@@ -174,13 +120,11 @@ class Table {
   #nameBytes = 0;
 
   add(entry: TarHeader, offset: number): void {
-    const type = entry.type === '7' ? '0' : entry.type;
-    const directory = type === '5' || (type === '0' && entry.name.endsWith('/'));
+    const type = plainType(entry);
+    const directory = type === '5';
     const name = safeName(entry.name);
-    if (HEADER_ONLY.has(type) || directory) {
-      if (entry.size !== 0) throw tarFault(`the entry ${shown(name)} has a body, which its kind cannot have`);
-    } else if (type !== '0')
-      throw tarFault(`the entry ${shown(name)} is ${kindOf(type)}, which no image archive may hold`);
+    if (type !== '0' && type !== '1' && type !== '2' && !directory)
+      throw tarFault(`the entry ${shown(name)} is ${tarKind(type)}, which no image archive may hold`);
     this.#count(name.length + entry.link.length);
     const taken = this.#files.has(name) || this.#links.has(name) || (!directory && this.#directories.has(name));
     if (taken) throw tarFault(`the entry ${shown(name)} is there twice`);
@@ -212,17 +156,6 @@ class Table {
         `Cannot read the archive: its names are more than ${LIMITS.archiveNames} bytes together`,
       );
   }
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  '3': 'a character device',
-  '4': 'a block device',
-  '6': 'a named pipe',
-  S: 'a sparse file',
-};
-
-function kindOf(type: string): string {
-  return KINDS[type] ?? `of the unknown kind ${shown(type)}`;
 }
 
 async function checkTail(window: Window, from: number, size: number): Promise<void> {

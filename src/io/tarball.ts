@@ -98,39 +98,66 @@ export const TAR_END: Uint8Array = new Uint8Array(2 * TAR_BLOCK);
 /** What the size field of a ustar header holds: 8 GiB - 1. */
 const USTAR_SIZE = 0o77777777777;
 
+/** What a header is written from. */
+export interface TarEntryFields {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink';
+  /** Of a directory with a slash at the end or without one, as it is to be written. */
+  readonly path: string;
+  /** Of links. */
+  readonly target?: string | undefined;
+  /** Bytes of the body; files alone have one. */
+  readonly size?: number | undefined;
+  /** Permissions with setuid, setgid and sticky bit. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch; milliseconds are kept. */
+  readonly mtime: number;
+}
+
+const TYPES = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink', hardlink: 'Link' } as const;
+
 /**
  * The header of a regular file, always the same for the same name, size and mode: owner 0, time 0, no user names; with an extended
  * header before it only where ustar has no room.
  */
 export function tarFileHeader(path: string, size: number, mode: number): Uint8Array {
-  return header({ path, size, mode, type: 'File' });
+  return tarEntryHeader({ kind: 'file', path, size, mode, uid: 0, gid: 0, mtime: 0 });
 }
 
 /** The same for a directory, whose name is written as it is given. */
 export function tarDirectoryHeader(path: string, mode: number): Uint8Array {
-  return header({ path, size: 0, mode, type: 'Directory' });
+  return tarEntryHeader({ kind: 'directory', path, mode, uid: 0, gid: 0, mtime: 0 });
 }
 
-interface Entry {
-  readonly path: string;
-  readonly size: number;
-  readonly mode: number;
-  readonly type: 'File' | 'Directory';
-}
-
-function header(entry: Entry): Uint8Array {
-  const fields = { ...entry, uid: 0, gid: 0, mtime: new Date(0) };
-  const { path, size } = entry;
-  const block = Buffer.alloc(TAR_BLOCK);
+/** The header of any entry, the same for the same fields; with an extended header before it only where ustar has no room. */
+export function tarEntryHeader(entry: TarEntryFields): Uint8Array {
+  const { kind, path, mode, uid, gid, size = 0, target } = entry;
+  const mtime = new Date(Math.round(entry.mtime * 1000));
+  const seconds = new Date(Math.floor(mtime.getTime() / 1000) * 1000);
   const tooLarge = size > USTAR_SIZE;
-  const needsPax = new Header(tooLarge ? { ...fields, size: USTAR_SIZE } : fields).encode(block);
+  const type = TYPES[kind];
+  const links = target === undefined ? {} : { linkpath: target };
+  const block = Buffer.alloc(TAR_BLOCK);
+  const header = new Header({
+    path,
+    size: tooLarge ? USTAR_SIZE : size,
+    mode,
+    uid,
+    gid,
+    mtime: seconds,
+    type,
+    ...links,
+  });
+  const needsPax = header.encode(block);
   fillNumbers(block);
-  if (!needsPax && !tooLarge) return block;
+  const finer = mtime.getTime() !== seconds.getTime();
+  if (!needsPax && !tooLarge && !finer) return block;
   const pax = new Pax({
-    mtime: new Date(0),
-    uid: 0,
-    gid: 0,
-    ...(needsPax ? { path } : {}),
+    mtime,
+    uid,
+    gid,
+    ...(needsPax ? { path, ...links } : {}),
     ...(tooLarge ? { size } : {}),
   });
   return Buffer.concat([pax.encode(), block]);

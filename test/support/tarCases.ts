@@ -15,16 +15,21 @@ export interface RawEntry {
   readonly checksum?: string;
   readonly magic?: string;
   readonly prefix?: string;
+  readonly mode?: number;
+  /** Owner and group. */
+  readonly id?: number;
+  /** Seconds since the epoch. */
+  readonly mtime?: number;
 }
 
 function header(entry: RawEntry, size: number): Buffer {
   const block = Buffer.alloc(512);
   block.write(entry.name, 0, 100, 'utf8');
-  block.write('0000644\u00000000000\u00000000000\0', 100, 'latin1');
-  if (entry.sizeField === undefined)
-    block.write(`${(entry.size ?? size).toString(8).padStart(11, '0')}\0`, 124, 'latin1');
+  const id = octal(entry.id ?? 0, 7);
+  block.write(`${octal(entry.mode ?? 0o644, 7)}${id}${id}`, 100, 'latin1');
+  if (entry.sizeField === undefined) block.write(octal(entry.size ?? size, 11), 124, 'latin1');
   else block.set(entry.sizeField, 124);
-  block.write('00000000000\0', 136, 'latin1');
+  block.write(octal(entry.mtime ?? 0, 11), 136, 'latin1');
   block.write(entry.type ?? '0', 156, 'latin1');
   block.write(entry.link ?? '', 157, 100, 'utf8');
   block.write(entry.magic ?? 'ustar\u000000', 257, 8, 'latin1');
@@ -33,6 +38,10 @@ function header(entry: RawEntry, size: number): Buffer {
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(entry.checksum ?? `${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return block;
+}
+
+function octal(value: number, digits: number): string {
+  return `${value.toString(8).padStart(digits, '0')}\0`;
 }
 
 /** A tar file made of such entries, with its end unless it is not wanted. */
@@ -126,7 +135,7 @@ function base256(value: bigint, negative = false): Buffer {
   return field;
 }
 
-function zstdFrame(window: number, blocks: readonly Buffer[]): Buffer {
+export function zstdFrame(window: number, blocks: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, window]), ...blocks]);
 }
 
@@ -137,7 +146,7 @@ function zstdRun(count: number, last: boolean): Buffer {
 }
 
 /** A block of bytes as they are. */
-function zstdRaw(bytes: Buffer, last: boolean): Buffer {
+export function zstdRaw(bytes: Buffer, last: boolean): Buffer {
   const head = (bytes.length << 3) | (last ? 1 : 0);
   return Buffer.concat([Buffer.from([head & 0xff, (head >> 8) & 0xff, (head >> 16) & 0xff]), bytes]);
 }

@@ -1,14 +1,13 @@
 import { exportImages } from '../../bundle/export.ts';
 import { type BundleSources } from '../../bundle/sources.ts';
-import { OclError } from '../../core/errors.ts';
 import { type Sink } from '../../core/store.ts';
 import { Copier, type CopyResult } from '../../copy/copier.ts';
 import { openSources, sourceOptions } from '../bundle/sources.ts';
 import { defineCommand } from '../command.ts';
-import { EXIT_OF } from '../exit.ts';
+import { endWithStdout } from '../content.ts';
 import { formatBytes, plural } from '../render/format.ts';
 import { warnOfCompressedName } from '../place.ts';
-import { reportError, runCommand } from '../run.ts';
+import { runCommand } from '../run.ts';
 
 export const exportCommand = defineCommand(
   (cli) =>
@@ -30,9 +29,7 @@ export const exportCommand = defineCommand(
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
     const toStdout = args.output === '-';
-    if (toStdout && process.stdout.isTTY)
-      throw new OclError('OCL_USAGE', 'Cannot write an archive to a terminal', { hint: 'name a file: -o images.tar' });
-    if (toStdout) process.stdout.prependListener('error', failOnStdout);
+    if (toStdout) endWithStdout('an archive', 'name a file: -o images.tar');
     await runCommand(
       args,
       { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform, contentOnStdout: toStdout },
@@ -60,10 +57,4 @@ async function exportFrom(sources: BundleSources, sink: Sink, copier: Copier): P
   } finally {
     await sources.close();
   }
-}
-
-/** Elsewhere who closes the pipe has read enough; here half an archive was read, and whoever waits must learn of it. */
-function failOnStdout(error: NodeJS.ErrnoException): void {
-  reportError(new OclError('OCL_IO', `Cannot write the archive: ${error.message}`, { cause: error }), false);
-  process.exit(EXIT_OF.OCL_IO);
 }
