@@ -1,10 +1,15 @@
 import { OclError } from '../core/errors.ts';
-import { type Sink } from '../core/store.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
+import { type Sink, type Source } from '../core/store.ts';
 import { type Copier, type CopyResult, type Surveyed } from '../copy/copier.ts';
+import { inOrder, type Graph } from '../copy/walk.ts';
 import { type BundleImage } from './sources.ts';
+import { type Waivers } from './waivers.ts';
 
 export interface ExportOptions {
   readonly copier: Copier;
+  /** What may be missing. */
+  readonly waivers?: Waivers | undefined;
   /** Is told what will be written before anything is, and may refuse it by throwing. */
   readonly before?: ((surveyed: readonly Surveyed[]) => Promise<void>) | undefined;
 }
@@ -19,14 +24,48 @@ export interface ExportOptions {
 export async function exportImages(
   images: readonly BundleImage[],
   sink: Sink,
-  { copier, before }: ExportOptions,
+  { copier, waivers, before }: ExportOptions,
 ): Promise<readonly CopyResult[]> {
-  refuseSharedNames(images);
-  const surveyed = await copier.survey(images.map((image) => ({ ...image, to: sink })));
+  const surveyed = await surveyImages(images, sink, { copier, waivers });
   await before?.(surveyed);
   const results = await copier.fill(surveyed, sink);
   await sink.commit();
   return results;
+}
+
+/**
+ * What the images come to: their documents are read, and nothing else of them.
+ * @throws OCL_AMBIGUOUS when two contents have one name, OCL_NOT_FOUND when nothing is left; what the sources throw, unless it is waived
+ */
+async function surveyImages(
+  images: readonly BundleImage[],
+  to: Sink,
+  { copier, waivers }: Pick<ExportOptions, 'copier' | 'waivers'>,
+): Promise<readonly Surveyed[]> {
+  refuseSharedNames(images);
+  const surveyed = await copier.survey(
+    images.map((image) => ({ ...image, to })),
+    async ({ request, graph, error }) => {
+      if (waivers?.allows(request.image) !== true) return false;
+      const failure = error ?? (graph === undefined ? undefined : await firstMissing(graph, request.from));
+      return failure !== undefined && waivers.spare(request.image, failure);
+    },
+  );
+  if (surveyed.length > 0) return surveyed;
+  throw new OclError('OCL_NOT_FOUND', 'Cannot export: nothing is left of what was asked for');
+}
+
+/** A content that cannot be had would break an archive that is half written: what may be missing is looked for beforehand. */
+async function firstMissing(graph: Graph, from: Source): Promise<unknown> {
+  for (const { descriptor } of inOrder(graph)) {
+    if (isDocumentType(descriptor.mediaType) || descriptor.size === 0 || descriptor.data !== undefined) continue;
+    try {
+      (await from.open(descriptor, { start: 0, end: 0 })).destroy();
+    } catch (error) {
+      return error;
+    }
+  }
+  return undefined;
 }
 
 /** One name cannot mean two contents. */

@@ -1,5 +1,6 @@
 import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
-import { OclError } from '../core/errors.ts';
+import { type Digest } from '../core/digest.ts';
+import { isCode, OclError } from '../core/errors.ts';
 import { answersTo, entryName } from '../core/names.ts';
 import {
   formatReference,
@@ -12,11 +13,16 @@ import {
 } from '../core/reference.ts';
 import { type LocalSource, type RootName, type Source, type Stores } from '../core/store.ts';
 import { type Select } from '../copy/select.ts';
+import { AnyOf } from './anyOf.ts';
+import { lockedName, lockedSelect, type LockedImage, type LockFile } from './lock.ts';
+import { type Waivers } from './waivers.ts';
 
 /** Something that is to be carried: an image of a registry, or what a place on disk holds. */
 export interface Wanted {
   readonly reference: Reference;
   readonly select: Select;
+  /** What the reference points at, where somebody has looked already, or chose a part of it. */
+  readonly root?: Descriptor | undefined;
 }
 
 /** One image that goes into a bundle, in a source that is open. */
@@ -31,46 +37,77 @@ export interface BundleImage {
 
 /** Finds what is wanted, each root once under each of its names. Sources are closed with `close`. */
 export class BundleSources {
+  readonly waivers: Waivers;
   readonly #stores: Stores;
-  readonly #opened: Source[] = [];
+  readonly #opened = new Map<string, Promise<Source>>();
+  readonly #local: Source[] = [];
   readonly #images: BundleImage[] = [];
 
-  constructor(stores: Stores) {
+  constructor(stores: Stores, waivers: Waivers) {
     this.#stores = stores;
+    this.waivers = waivers;
   }
 
   get images(): readonly BundleImage[] {
     return this.#images;
   }
 
-  /** @throws OCL_NOT_FOUND, and whatever the source throws */
-  async add({ reference, select }: Wanted): Promise<void> {
-    if (reference.kind !== 'registry') return await this.#addLocal(reference, select);
-    const from = await this.#stores.source(reference);
-    this.#opened.push(from);
+  /** @throws OCL_NOT_FOUND, and whatever the source throws, unless it is waived */
+  async add(wanted: Wanted): Promise<void> {
+    const { reference } = wanted;
+    await this.waivers.attempt(formatReference(reference), async () => {
+      if (reference.kind === 'registry') await this.#addImage(reference, wanted);
+      else await this.#addLocal(reference, wanted);
+    });
+  }
+
+  /** Each image of a lock, from the first of the places that has it, else from the registry of its name. */
+  async addLocked(lock: LockFile, places: readonly Reference[]): Promise<void> {
+    const opened: Source[] = [];
+    for (const place of places) {
+      if (place.kind === 'registry') opened.push(await this.#repository(place));
+      else opened.push(...(await this.#layouts(place)).map(({ source }) => source));
+    }
+    for (const [key, locked] of lock.images) {
+      await this.waivers.attempt(key, async () => {
+        const named = parseImageName(key);
+        const origin = named === undefined || named.registry === 'localhost' ? [] : [await this.#repository(named)];
+        const found = await findLocked(locked, opened);
+        const from = [...found.sources, ...origin];
+        if (from.length === 0)
+          throw new OclError('OCL_NOT_FOUND', `Cannot export ${key}: none of the places has ${locked.root.digest}`, {
+            hint: 'name a layout, library or bundle that has it, beside --locked',
+          });
+        const name = lockedName(key, locked);
+        this.#keep({ from: new AnyOf(from), root: found.root, name, select: lockedSelect(locked) });
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const source of this.#local.splice(0)) await source.close();
+    // One that could not be opened has told so.
+    for (const source of this.#opened.values()) await source.then((it) => it.close()).catch(() => {});
+    this.#opened.clear();
+  }
+
+  async #addImage(reference: RegistryReference, { select, root }: Wanted): Promise<void> {
+    const from = await this.#repository(reference);
     this.#keep({
       from,
-      root: await from.resolve(wantedName(reference) as string),
+      root: root ?? (await from.resolve(wantedName(reference) as string)),
       name: registryName(reference),
       select,
     });
   }
 
-  async close(): Promise<void> {
-    for (const source of this.#opened.splice(0)) await source.close();
-  }
-
-  async #addLocal(reference: FileReference, select: Select): Promise<void> {
-    const library = await this.#stores.library(reference);
+  async #addLocal(reference: FileReference, { select, root: part }: Wanted): Promise<void> {
     const wanted = wantedName(reference);
     let any = false;
-    for (const repository of await library.repositories()) {
-      const from = await library.source(repository);
-      if (from === undefined) continue;
-      this.#opened.push(from);
-      for (const root of await chosenRoots(from, wanted, repository)) {
+    for (const { repository, source } of await this.#layouts(reference)) {
+      for (const root of await chosenRoots(source, wanted, repository)) {
         any = true;
-        this.#keep({ from, root, name: localName(root, repository), select });
+        this.#keep({ from: source, root: part ?? root, name: localName(root, repository), select });
       }
     }
     if (any) return;
@@ -81,13 +118,75 @@ export class BundleSources {
     );
   }
 
+  /** One a repository: its tags are listed once, however many of its images are wanted. */
+  async #repository({ registry, repository }: RegistryReference): Promise<Source> {
+    const key = `${registry}/${repository}`;
+    const known = this.#opened.get(key) ?? this.#stores.source({ kind: 'registry', registry, repository });
+    this.#opened.set(key, known);
+    return await known;
+  }
+
+  async #layouts(
+    reference: FileReference,
+  ): Promise<readonly { readonly repository: string; readonly source: LocalSource }[]> {
+    const library = await this.#stores.library(reference);
+    const found: { repository: string; source: LocalSource }[] = [];
+    for (const repository of await library.repositories()) {
+      const source = await library.source(repository);
+      if (source === undefined) continue;
+      this.#local.push(source);
+      found.push({ repository, source });
+    }
+    return found;
+  }
+
   #keep(found: Omit<BundleImage, 'image'>): void {
-    const { from, root, name } = found;
-    const known = this.#images.some(
+    const { from, root, name, select } = found;
+    const { digests } = this.waivers;
+    const image = name.imageName ?? name.tag ?? `${from.name}@${root.digest}`;
+    const at = this.#images.findIndex(
       (other) =>
         other.root.digest === root.digest && other.name.imageName === name.imageName && other.name.tag === name.tag,
     );
-    if (!known) this.#images.push({ ...found, image: name.imageName ?? name.tag ?? `${from.name}@${root.digest}` });
+    const known = this.#images[at];
+    const wanted = digests.size === 0 ? select : { ...select, allowMissing: digests };
+    if (known === undefined) this.#images.push({ ...found, image, select: wanted });
+    else this.#images[at] = { ...known, select: bothPlatforms(known.select, wanted) };
+  }
+}
+
+/** What is wanted twice is wanted for the platforms of both. */
+function bothPlatforms(one: Select, other: Select): Select {
+  const all = [one, other].some(({ platforms = [] }) => platforms.length === 0);
+  return { ...one, platforms: all ? undefined : [...(one.platforms ?? []), ...(other.platforms ?? [])] };
+}
+
+/** The places that have an image of a lock. An index that was written anew is looked for as what it became, since a bundle has no other. */
+async function findLocked(
+  { root, rewritten }: LockedImage,
+  places: readonly Source[],
+): Promise<{ readonly root: Descriptor; readonly sources: readonly Source[] }> {
+  for (const digest of rewritten === undefined ? [root.digest] : [rewritten, root.digest]) {
+    const sources: Source[] = [];
+    let size = root.size;
+    for (const source of places) {
+      const found = await sizeIn(source, digest);
+      if (found === undefined) continue;
+      sources.push(source);
+      size = found;
+    }
+    if (sources.length > 0) return { root: { ...root, digest, size }, sources };
+  }
+  return { root, sources: [] };
+}
+
+async function sizeIn(source: Source, digest: Digest): Promise<number | undefined> {
+  if ('roots' in source) return await (source as LocalSource).size(digest);
+  try {
+    return (await source.resolve(digest)).size;
+  } catch (error) {
+    if (isCode(error, 'OCL_NOT_FOUND')) return undefined;
+    throw error;
   }
 }
 

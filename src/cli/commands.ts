@@ -19,7 +19,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/copy.ts')).copy,
   },
   {
-    usage: 'export <references..>',
+    usage: 'export [references..]',
     describe: 'Write images into one file that crosses the gap',
     load: async () => (await import('./commands/export.ts')).exportCommand,
   },

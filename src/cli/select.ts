@@ -18,7 +18,7 @@ export function selectOptions(cli: Argv) {
       array: true,
       nargs: 1,
       default: [] as string[],
-      describe: 'Only this platform, such as linux/arm64 (repeatable)',
+      describe: 'Only these platforms, such as linux/amd64,linux/arm64 (repeatable)',
     })
     .option('sparse', {
       choices: ['keep', 'rewrite'],
@@ -41,12 +41,17 @@ export function selectOptions(cli: Argv) {
 
 export function toSelect(args: SelectArguments): Select {
   return {
-    ...(args.platform.length === 0 ? {} : { platforms: args.platform.map(parsePlatform) }),
+    ...(args.platform.length === 0 ? {} : { platforms: args.platform.flatMap(splitList).map(parsePlatform) }),
     sparse: args.sparse === 'rewrite' ? 'rewrite' : 'keep',
     referrers: args.referrers,
     digestTags: args.digestTags,
     foreign: args.foreign,
   };
+}
+
+/** `linux/amd64,linux/arm64`; a comma before `osver=` belongs to the platform. */
+function splitList(text: string): readonly string[] {
+  return text.split(/,(?!\s*osv)/);
 }
 
 /** A whole number from 1 to 64. */

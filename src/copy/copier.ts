@@ -14,7 +14,7 @@ import {
   type CopyRequest,
   type CopyResult,
 } from './request.ts';
-import { fillReserved, survey, type Surveyed } from './reserved.ts';
+import { fillReserved, survey, type LeaveOut, type Surveyed } from './reserved.ts';
 import { Run, type CopierOptions } from './run.ts';
 import { targetSide } from './transfer.ts';
 import { inOrder, type Graph, type Node } from './walk.ts';
@@ -66,8 +66,8 @@ export class Copier {
   }
 
   /** The first half of `copyReserved`: what the images come to. Documents are read, contents are not. @throws the first failure */
-  async survey(requests: readonly CopyRequest[]): Promise<readonly Surveyed[]> {
-    return await survey(requests, this.#run);
+  async survey(requests: readonly CopyRequest[], leaveOut?: LeaveOut): Promise<readonly Surveyed[]> {
+    return await survey(requests, this.#run, leaveOut);
   }
 
   /** The second half: moves what was surveyed. */

@@ -19,7 +19,8 @@ export async function otherPlatform(
   return platform === undefined || wanted.some((one) => matchesPlatform(one, platform)) ? undefined : platform;
 }
 
-async function configPlatform(document: ManifestDocument, from: Source): Promise<Platform | undefined> {
+/** What the config of an image says; undefined for what is no image, or does not tell. */
+export async function configPlatform(document: ManifestDocument, from: Source): Promise<Platform | undefined> {
   if (document.kind !== 'manifest' || document.config === undefined || !isImage(document)) return undefined;
   const { config } = document;
   try {

@@ -17,18 +17,32 @@ export interface Surveyed {
   readonly graph: Graph;
 }
 
+/** Decides of an image that was surveyed, or could not be, whether it is left out without a failure. */
+export type LeaveOut = (found: {
+  readonly request: CopyRequest;
+  readonly graph?: Graph;
+  readonly error?: unknown;
+}) => Promise<boolean>;
+
 /** Reads the documents of images, and nothing else of them. @throws the first failure; each is told of */
-export async function survey(requests: readonly CopyRequest[], run: Run): Promise<readonly Surveyed[]> {
+export async function survey(
+  requests: readonly CopyRequest[],
+  run: Run,
+  leaveOut: LeaveOut = () => Promise.resolve(false),
+): Promise<readonly Surveyed[]> {
   for (const request of requests) run.start(request);
-  return await allSettled(
-    requests.map(async (request): Promise<Surveyed> => {
+  const all = await allSettled(
+    requests.map(async (request): Promise<Surveyed | undefined> => {
       try {
-        return { request, graph: await run.walk(request) };
+        const graph = await run.walk(request);
+        return (await leaveOut({ request, graph })) ? undefined : { request, graph };
       } catch (error) {
+        if (await leaveOut({ request, error })) return undefined;
         throw run.failed(request, error);
       }
     }),
   );
+  return all.filter((each) => each !== undefined);
 }
 
 /** Copies into a sink that is told all nodes and names first, and then says in which order they have to come. */

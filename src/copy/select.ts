@@ -15,6 +15,14 @@ export interface ReferrerFilter {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What a lock says of an image: exactly this is copied, and its source is not asked what else there may be. */
+export interface Pinned {
+  /** Of every index these entries. */
+  readonly entries: ReadonlySet<Digest>;
+  readonly referrers: readonly Descriptor[];
+  readonly digestTags: readonly { readonly tag: string; readonly root: Descriptor }[];
+}
+
 /** What of an image is copied. All platforms and no referrers, when nothing is said. */
 export interface Select {
   readonly platforms?: readonly Platform[] | undefined;
@@ -30,6 +38,10 @@ export interface Select {
   readonly force?: boolean | undefined;
   /** An equal digest ends it: referrers and digest tags are not looked for. */
   readonly fast?: boolean | undefined;
+  /** Decides instead of platforms, referrers and digest tags. */
+  readonly pinned?: Pinned | undefined;
+  /** Parts of an index and referrers that may be missing at the source: they are left out, and a warning says so. */
+  readonly allowMissing?: ReadonlySet<string> | undefined;
 }
 
 export function wantsReferrers({ referrers }: Select): boolean {
@@ -75,6 +87,13 @@ export function selectEntries(index: Index, platforms: readonly Platform[], what
   return index.manifests.filter(
     (entry) => digests.has(entry.digest) || digests.has(entry.annotations?.['vnd.docker.reference.digest'] as Digest),
   );
+}
+
+/** The entries of an index that a lock names. @throws OCL_NOT_FOUND when it names none of them */
+export function pinnedEntries(index: Index, { entries }: Pinned, what: string): readonly Descriptor[] {
+  const wanted = index.manifests.filter(({ digest }) => entries.has(digest));
+  if (wanted.length > 0 || index.manifests.length === 0) return wanted;
+  throw new OclError('OCL_NOT_FOUND', `Cannot copy ${what}: the lock names none of the parts of its index`);
 }
 
 /** The index with only these entries: all other members stay as they are, the digest becomes another. */

@@ -13,7 +13,7 @@ import { type DigestTags } from './digestTags.ts';
 import { type Documents } from './documents.ts';
 import { allSettled } from './flight.ts';
 import { otherPlatform } from './otherPlatform.ts';
-import { matchesFilter, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
+import { matchesFilter, pinnedEntries, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
 
 /** A piece of a graph, and what has to be in the sink before it. */
 export interface Node {
@@ -61,10 +61,10 @@ class Walk {
   }
 
   async graph(root: Descriptor): Promise<Graph> {
-    const { platforms } = this.#context.select;
+    const { platforms = [], pinned } = this.#context.select;
     this.#askAhead(root);
     const node =
-      platforms === undefined || platforms.length === 0 ? await this.#node(root, 0) : await this.#selectedRoot(root);
+      platforms.length === 0 && pinned === undefined ? await this.#node(root, 0) : await this.#selectedRoot(root);
     const referrers = await this.#referrers();
     return { root: node, referrers, digestTags: await this.#digestTags() };
   }
@@ -72,6 +72,7 @@ class Walk {
   /** What will be asked in any case is asked while the documents come: over a slow line each question costs as much as a small blob. */
   #askAhead(root: Descriptor): void {
     const { select, digestTags } = this.#context;
+    if (select.pinned !== undefined) return;
     // An index that is written anew has other referrers than the one that it was made of: none.
     if (wantsReferrers(select) && isDocumentType(root.mediaType) && select.sparse !== 'rewrite')
       this.#referrersOnce(root).catch(() => {});
@@ -132,8 +133,13 @@ class Walk {
    * Where all are missing, that is damage. A registry is asked for all.
    */
   async #held(entries: readonly Child[]): Promise<readonly Child[]> {
-    const { from, emit } = this.#context;
-    if (!('roots' in from)) return entries;
+    const { from, emit, select } = this.#context;
+    const { pinned } = select;
+    if (pinned !== undefined) return entries.filter(({ descriptor }) => pinned.entries.has(descriptor.digest));
+    if (!('roots' in from)) {
+      const allowed = new Set(await this.#allowed(entries.map(({ descriptor }) => descriptor)));
+      return entries.filter(({ descriptor }) => allowed.has(descriptor));
+    }
     const isHeld = await allSettled(entries.map(async ({ descriptor }) => await this.#holds(descriptor)));
     const held = entries.filter((_, i) => isHeld[i]);
     if (held.length === 0 || held.length === entries.length) return entries;
@@ -143,6 +149,22 @@ class Walk {
       emit({ type: 'notice', level: 'warning', message });
     }
     return held;
+  }
+
+  /** What somebody waived is tried, and left out when it is not there. */
+  async #allowed(entries: readonly Descriptor[]): Promise<readonly Descriptor[]> {
+    const { allowMissing } = this.#context.select;
+    if (allowMissing === undefined) return entries;
+    const isHeld = await allSettled(
+      entries.map(async (entry) => !allowMissing.has(entry.digest) || (await this.#holds(entry))),
+    );
+    for (const missing of entries.filter((_, i) => isHeld[i] !== true)) this.#warnOfMissing(missing);
+    return entries.filter((_, i) => isHeld[i]);
+  }
+
+  #warnOfMissing({ digest }: Descriptor): void {
+    const { emit, from } = this.#context;
+    emit({ type: 'notice', level: 'warning', message: `${from.name} does not have ${digest}: left out, as allowed` });
   }
 
   async #holds(descriptor: Descriptor): Promise<boolean> {
@@ -158,16 +180,20 @@ class Walk {
 
   /** An index of which some platforms are wanted. Below it nothing is left out. */
   async #selectedRoot(root: Descriptor): Promise<Node> {
-    const { platforms = [], sparse } = this.#context.select;
+    const { platforms = [], sparse, pinned } = this.#context.select;
     const { from, documents, to } = this.#context;
     if (!isDocumentType(root.mediaType)) return await this.#node(root, 0);
     const loaded = await documents.load(root, from, readSink(to));
     if (loaded.document.kind !== 'index') {
-      await this.#warnOfPlatform(root, loaded.document, platforms);
+      if (pinned === undefined) await this.#warnOfPlatform(root, loaded.document, platforms);
       return await this.#node(root, 0);
     }
     this.#subjects.set(root.digest, root);
-    const entries = selectEntries(loaded.document, platforms, `${root.digest} of ${from.name}`);
+    const what = `${root.digest} of ${from.name}`;
+    const entries =
+      pinned === undefined
+        ? await this.#allowed(selectEntries(loaded.document, platforms, what))
+        : pinnedEntries(loaded.document, pinned, what);
     const nodes = await allSettled(entries.map(async (entry) => await this.#node(entry, 1)));
     if (sparse !== 'rewrite' || entries.length === loaded.document.manifests.length)
       return { descriptor: root, children: nodes, present: false };
@@ -199,6 +225,9 @@ class Walk {
 
   /** Referrers of every document met, then the referrers of those, until there are no new ones. */
   async #referrers(): Promise<readonly Node[]> {
+    const { pinned } = this.#context.select;
+    if (pinned !== undefined)
+      return await allSettled(pinned.referrers.map(async (referrer) => await this.#node(referrer, 0)));
     if (!wantsReferrers(this.#context.select)) return [];
     const found: Node[] = [];
     const asked = new Set<Digest>();
@@ -235,6 +264,10 @@ class Walk {
     try {
       for await (const descriptor of from.referrers(subject)) {
         if (!matchesFilter(descriptor, select.referrers)) continue;
+        if (select.allowMissing?.has(descriptor.digest) === true && !(await this.#holds(descriptor))) {
+          this.#warnOfMissing(descriptor);
+          continue;
+        }
         const { document } = await documents.load(descriptor, from, readSink(to));
         if (document.subject?.digest === subject.digest) wanted.push(descriptor);
         else
@@ -252,6 +285,10 @@ class Walk {
 
   async #digestTags(): Promise<Graph['digestTags']> {
     const { from, select, digestTags } = this.#context;
+    if (select.pinned !== undefined) {
+      const pinned = select.pinned.digestTags;
+      return await allSettled(pinned.map(async ({ tag, root }) => ({ tag, node: await this.#node(root, 0) })));
+    }
     if (select.digestTags !== true) return [];
     const all = await digestTags();
     const found: { tag: string; node: Node }[] = [];

@@ -158,6 +158,17 @@ export function inWaves(steps: readonly SyncStep[]): readonly (readonly SyncStep
   return waves;
 }
 
+/** Whether a step reads what one of these writes: a repository that is a target of theirs, or lies below one. */
+export function readsTargetOf(step: SyncStep, others: readonly SyncStep[]): boolean {
+  const sources = withAncestors(looseKey(step, step.source));
+  return others.some((other) =>
+    sources.some(
+      (source, i) =>
+        (i === 0 || other.type === 'registry') && other.targets.some((text) => looseKey(other, text) === source),
+    ),
+  );
+}
+
 /** Whether a step may write to a repository, given as a key. A step of type registry writes to all below its targets. */
 export function covers(step: SyncStep, key: string): boolean {
   return step.targets.some((text) => {

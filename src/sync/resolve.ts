@@ -124,7 +124,8 @@ function wantsReferrers(step: SyncStep): boolean {
   return step.referrers && step.referrerSource === '' && step.referrerTarget === '';
 }
 
-function selectOf(step: SyncStep): Select {
+/** What of an image a step copies. */
+export function selectOf(step: SyncStep): Select {
   return {
     ...(step.platforms.length === 0 ? {} : { platforms: step.platforms.map(sparsePlatform), sparse: step.sparse }),
     referrers: wantsReferrers(step) && (step.referrerFilters.length === 0 || step.referrerFilters),

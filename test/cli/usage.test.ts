@@ -8,7 +8,7 @@ describe('a wrong command line is answered in plain words', () => {
     ['ls', 'Cannot run ocl ls: it needs <place>', 'ocl ls --help'],
     ['copy a', 'Cannot run ocl copy: it needs <target>', 'ocl copy --help'],
     ['tag', 'Cannot run ocl tag: it needs <action> and <reference>', ''],
-    ['export', 'Cannot run ocl export: it needs <references>', ''],
+    ['export', 'Cannot run ocl export: it needs --output FILE', ''],
     ['export ./x', 'Cannot run ocl export: it needs --output FILE', ''],
     ['sync', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --help'],
     ['sync s1.yaml', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --config s1.yaml'],

@@ -1,30 +1,145 @@
 import { type Argv } from 'yargs';
+import { type LockFile } from '../../bundle/lock.ts';
+import { parseLock } from '../../bundle/lockSchema.ts';
 import { BundleSources } from '../../bundle/sources.ts';
-import { type Env } from '../env.ts';
+import { Waivers } from '../../bundle/waivers.ts';
+import { OclError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { listMirrored } from '../../sync/mirrored.ts';
+import { type SyncConfig } from '../../sync/settings.ts';
+import { type Env, type EnvOptions } from '../env.ts';
 import { parsePlace } from '../place.ts';
 import { selectOptions, toSelect } from '../select.ts';
+import { readSmallFile } from '../../io/smallFile.ts';
+import { openConfig } from '../sync/file.ts';
+import { envOptions } from '../sync/hosts.ts';
 
 /** What goes into a bundle: the same arguments wherever one is written or planned. */
 export function sourceOptions(cli: Argv) {
-  return selectOptions(cli).positional('references', {
-    type: 'string',
-    array: true,
-    demandOption: true,
-    describe: 'Images, layouts or whole libraries',
-  });
+  return selectOptions(cli)
+    .positional('references', {
+      type: 'string',
+      array: true,
+      default: [] as string[],
+      describe: 'Images, layouts, whole libraries or other bundles',
+    })
+    .option('from', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'All that this sync file mirrors, from its sources',
+    })
+    .option('locked', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Exactly what this lock says, from the places that are named or the registries of its images',
+    })
+    .option('lock', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Write to this file what was taken: name, digest, platforms, referrers',
+    })
+    .option('allow-missing', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [] as string[],
+      describe: 'An image, or the digest of a referrer, that may be missing (repeatable); anything else that is fails',
+    })
+    .option('docker-platform', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Which image of an index docker load gets  [default: linux/amd64, or what the lock says]',
+    });
 }
 
-type SourceArguments = Parameters<typeof toSelect>[0] & { readonly references: readonly string[] };
+type SourceArguments = Parameters<typeof toSelect>[0] & {
+  readonly references: readonly string[];
+  readonly from?: string | undefined;
+  readonly locked?: string | undefined;
+  readonly allowMissing: readonly string[];
+  readonly dockerPlatform?: string | undefined;
+};
+
+/** The files that say what is wanted, read before there is anything to ask. */
+export interface SourceFiles {
+  readonly config: SyncConfig | undefined;
+  readonly lock: LockFile | undefined;
+  readonly dockerPlatform: string;
+  /** How the sync file wants its registries reached. */
+  readonly envOptions: EnvOptions;
+}
+
+/** @throws OCL_USAGE, OCL_CONFIG_INVALID, OCL_NOT_FOUND */
+export async function readSourceFiles(args: SourceArguments): Promise<SourceFiles> {
+  const { references, from, locked } = args;
+  if (from !== undefined && locked !== undefined)
+    throw new OclError('OCL_USAGE', 'Cannot take both a sync file and a lock', {
+      hint: 'leave --from or --locked away',
+    });
+  if (references.length === 0 && from === undefined && locked === undefined)
+    throw new OclError('OCL_USAGE', 'Cannot export: nothing is named', {
+      hint: 'name images or a place, or --from sync.yaml',
+    });
+  const config = from === undefined ? undefined : await openConfig(from);
+  const lock =
+    locked === undefined
+      ? undefined
+      : parseLock(await readSmallFile(locked, LIMITS.indexBytes, `the lock ${locked}`), locked);
+  return {
+    config,
+    lock,
+    dockerPlatform: args.dockerPlatform ?? lock?.dockerPlatform ?? 'linux/amd64',
+    envOptions: config === undefined ? {} : envOptions(config),
+  };
+}
 
 /** What the command line asks for, found in its sources. */
-export async function openSources(args: SourceArguments, { stores }: Env): Promise<BundleSources> {
+export async function openSources(args: SourceArguments, files: SourceFiles, env: Env): Promise<BundleSources> {
   const references = args.references.map(parsePlace);
-  const sources = new BundleSources(stores);
+  const select = toSelect(args);
+  const sources = new BundleSources(env.stores, new Waivers(args.allowMissing, env.emit));
   try {
-    for (const reference of references) await sources.add({ reference, select: toSelect(args) });
+    if (files.lock !== undefined) {
+      await sources.addLocked(files.lock, references);
+      return sources;
+    }
+    if (files.config !== undefined) await addMirrored(files.config, sources, { args, env });
+    for (const reference of references) await sources.add({ reference, select });
     return sources;
   } catch (error) {
     await sources.close();
     throw error;
+  }
+}
+
+/** The file decides which platforms; what belongs to an image travels unless the command line leaves it. */
+async function addMirrored(
+  config: SyncConfig,
+  sources: BundleSources,
+  { args, env }: { readonly args: SourceArguments; readonly env: Env },
+): Promise<void> {
+  const { clock, emit, signal, stores, registries } = env;
+  const { platforms, sparse, referrers, digestTags } = toSelect(args);
+  const mirrored = await listMirrored(config, stores, {
+    clock,
+    emit,
+    signal,
+    catalog: (registry) => registries.catalog(registry),
+  });
+  let failure: OclError | undefined;
+  for (const { image, error } of mirrored.failed) {
+    if (sources.waivers.spare(image, error)) continue;
+    emit({ type: 'image.failed', image, error });
+    failure ??= error;
+  }
+  if (failure !== undefined) throw failure;
+  for (const { from, root, select } of mirrored.images) {
+    const own = select.platforms === undefined ? { platforms, sparse } : {};
+    const filter = select.referrers === undefined || select.referrers === false ? true : select.referrers;
+    await sources.add({
+      reference: from,
+      root,
+      select: { ...select, ...own, referrers: referrers === false ? false : filter, digestTags },
+    });
   }
 }

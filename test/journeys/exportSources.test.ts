@@ -1,0 +1,51 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { stockedLibrary } from '../bundle/support.ts';
+import { jsonLines, ocl, oclDone } from '../support/cli.ts';
+import { startEmbedded } from '../support/embedded.ts';
+import { temporaryDirectories } from '../support/layouts.ts';
+import { makeShop } from '../support/shop.ts';
+
+const temporary = temporaryDirectories();
+const shop = makeShop();
+
+it('carries what a sync file mirrors straight into a bundle, and the same bytes again by its lock', async () => {
+  const registry = await startEmbedded(await stockedLibrary(shop));
+  const directory = await temporary();
+  const path = (name: string): string => join(directory, name);
+  try {
+    const config = [
+      'sync:',
+      `  - { source: ${registry.host}/team/web, target: nowhere.invalid/web, type: repository, tags: { allow: ['\\d.*'] } }`,
+      `  - { source: ${registry.host}/tool, target: 'ocidir://${path('mirror')}:1', type: image }`,
+    ];
+    await writeFile(path('sync.yaml'), config.join('\n'));
+    await oclDone(['export', '--from', path('sync.yaml'), '-o', path('a.tar'), '--lock', path('a.lock')]);
+    expect((await readdir(directory)).toSorted()).toEqual(['a.lock', 'a.tar', 'sync.yaml']);
+    const listed = jsonLines<{ reference: string }[]>((await oclDone(['ls', path('a.tar'), '--all', '--json'])).stdout);
+    const names = listed[0]?.map(({ reference }) => reference) ?? [];
+    expect(names).toEqual(expect.arrayContaining(['team/web:1.0', 'team/web:2.0', 'tool:latest']));
+    expect(names).toContain(`team/web:${shop.digestTag}`);
+    const { images } = JSON.parse(await readFile(path('a.lock'), 'utf8')) as {
+      images: Record<string, { digest: string; platforms: Record<string, string> }>;
+    };
+    expect(Object.keys(images)).toEqual(
+      ['team/web:1.0', 'team/web:2.0', 'tool:latest'].map((name) => `${registry.host}/${name}`),
+    );
+    expect(images[`${registry.host}/team/web:2.0`]?.digest).toBe(shop.web.digest);
+    await oclDone(['export', '--locked', path('a.lock'), '-o', path('b.tar'), '--lock', path('b.lock')]);
+    expect(await readFile(path('b.tar'))).toEqual(await readFile(path('a.tar')));
+    expect(await readFile(path('b.lock'))).toEqual(await readFile(path('a.lock')));
+  } finally {
+    await registry.close();
+  }
+});
+
+it.each([
+  [['export', '-o', 'x.tar'], 'nothing is named'],
+  [['export', '--from', 'a.yaml', '--locked', 'b', '-o', 'x.tar'], 'both a sync file and a lock'],
+])('refuses %j', async (args, why) => {
+  const { status, stderr } = await ocl(args);
+  expect([status, stderr]).toEqual([64, expect.stringContaining(why)]);
+});
