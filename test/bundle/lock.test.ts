@@ -57,7 +57,7 @@ describe('a lock', () => {
           [more, {}],
         ]);
         const again = async (places: readonly string[]): Promise<Buffer> => {
-          const from = places.map((text) => (/^127/.test(text) ? parseReference(text) : parsePathReference(text)));
+          const from = places.map((text) => (text.startsWith('127') ? parseReference(text) : parsePathReference(text)));
           return (await exported(await temporary(), { lock: first.lock, places: from })).bytes;
         };
         const directory = await temporary();

@@ -21,7 +21,7 @@ import { newCopier } from '../support/worlds.ts';
 export const EVERYTHING: Select = { referrers: true, digestTags: true };
 
 /** Stores as the command has them. */
-export function openStores(tmpDir: string): { readonly stores: AllStores; close(): Promise<void> } {
+function openStores(tmpDir: string): { readonly stores: AllStores; close(): Promise<void> } {
   const http = createHttp({ userAgent: 'ocl-test' });
   const registries = createRegistries({ http, clock: systemClock, credentials: anonymous, emit: silent });
   const stores = createStores({ clock: systemClock, emit: silent, registries, tmpDir, overwrite: true });
@@ -54,7 +54,8 @@ export async function exported(
   what: readonly Wanted[] | { readonly lock: LockFile; readonly places: readonly Reference[] },
   allowMissing: readonly string[] = [],
 ): Promise<Exported> {
-  const { stores, close } = openStores(directory);
+  const opened = openStores(directory);
+  const { stores } = opened;
   const notices: string[] = [];
   const emit = (event: OclEvent): void => void (event.type === 'notice' && notices.push(event.message));
   const sources = new BundleSources(stores, new Waivers(allowMissing, emit));
@@ -73,7 +74,7 @@ export async function exported(
     });
   } finally {
     await sources.close();
-    await close();
+    await opened.close();
   }
   if (lock === undefined) throw new Error('an export surveys before it writes');
   return { bytes: await readFile(path), lock: reread(lock), missing: sources.waivers.missing, notices };
