@@ -10,6 +10,7 @@ import { formatPlatform } from '../core/platform.ts';
 import { type Source } from '../core/store.ts';
 import { loadDocument } from '../copy/documents.ts';
 import { readVerified } from '../io/verify.ts';
+import { deprecationOf, type Deprecation } from './deprecation.ts';
 import { kindOf } from './kind.ts';
 
 export interface Listed {
@@ -21,6 +22,8 @@ export interface Listed {
   /** Bytes of all that it is made of, each content counted once; what is not there counts as its descriptor says. */
   readonly size: number;
   readonly created: string | undefined;
+  /** What was said of it last, of an entity of Meshery of which anything was said. */
+  readonly deprecation?: Deprecation | undefined;
   /** Why it could not be read, when it could not. */
   readonly problem?: string | undefined;
 }
@@ -31,7 +34,15 @@ export async function describeImage(source: Source, reference: string, root: Des
   try {
     const facts = await gather(source, root, new Set(), 0);
     const created = root.annotations?.[ANNOTATION.created] ?? facts.created;
-    return { ...base, kind: facts.kind, platforms: [...new Set(facts.platforms)], size: facts.size, created };
+    const deprecation = facts.document === undefined ? undefined : await deprecationOf(source, root, facts.document);
+    return {
+      ...base,
+      kind: facts.kind,
+      platforms: [...new Set(facts.platforms)],
+      size: facts.size,
+      created,
+      ...(deprecation === undefined ? {} : { deprecation }),
+    };
   } catch (error) {
     if (isCode(error, 'OCL_CANCELLED') || isCode(error, 'OCL_UNREACHABLE')) throw error;
     return {
@@ -50,6 +61,7 @@ interface Facts {
   readonly platforms: readonly string[];
   readonly size: number;
   readonly created: string | undefined;
+  readonly document?: ManifestDocument | undefined;
 }
 
 async function gather(source: Source, descriptor: Descriptor, seen: Set<Digest>, depth: number): Promise<Facts> {
@@ -61,7 +73,8 @@ async function gather(source: Source, descriptor: Descriptor, seen: Set<Digest>,
   const { document } = await loadDocument(descriptor, source);
   const kind = kindOf(descriptor, document);
   const created = document.annotations?.[ANNOTATION.created];
-  if (document.kind === 'manifest') return await gatherManifest(source, descriptor, document, seen, { kind, created });
+  if (document.kind === 'manifest')
+    return await gatherManifest(source, descriptor, document, seen, { kind, created, document });
   let size = descriptor.size;
   const platforms: string[] = [];
   let newest = created;
@@ -78,7 +91,7 @@ async function gather(source: Source, descriptor: Descriptor, seen: Set<Digest>,
     for (const platform of entry.platform === undefined ? below.platforms : [formatPlatform(entry.platform)])
       platforms.push(platform);
   }
-  return { kind, platforms, size, created: newest };
+  return { kind, platforms, size, created: newest, document };
 }
 
 async function gatherManifest(
@@ -86,7 +99,7 @@ async function gatherManifest(
   descriptor: Descriptor,
   document: Extract<ManifestDocument, { kind: 'manifest' }>,
   seen: Set<Digest>,
-  known: { readonly kind: string; readonly created: string | undefined },
+  known: Pick<Facts, 'kind' | 'created' | 'document'>,
 ): Promise<Facts> {
   let size = descriptor.size;
   for (const child of [...(document.config === undefined ? [] : [document.config]), ...document.layers]) {
@@ -101,5 +114,5 @@ async function gatherManifest(
   );
   const { os, architecture, variant } = config;
   const platforms = os && architecture ? [formatPlatform({ os, architecture, ...(variant ? { variant } : {}) })] : [];
-  return { kind: known.kind, created: known.created ?? config.created ?? undefined, platforms, size };
+  return { ...known, created: known.created ?? config.created ?? undefined, platforms, size };
 }

@@ -6,6 +6,7 @@ import { LIMITS } from '../core/limits.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
 import { type Source } from '../core/store.ts';
 import { loadDocument } from '../copy/documents.ts';
+import { deprecationOf, type Deprecation } from './deprecation.ts';
 import { kindOf, shortMediaType } from './kind.ts';
 
 export interface TreeNode {
@@ -15,6 +16,8 @@ export interface TreeNode {
   readonly kind: string;
   /** False: its document is not in this store. */
   readonly present: boolean;
+  /** What was said last of an entity of Meshery. */
+  readonly deprecation?: Deprecation | undefined;
   readonly children: readonly TreeNode[];
 }
 
@@ -54,5 +57,13 @@ async function grow(
   }
   for await (const referrer of source.referrers(descriptor))
     below.push(await grow(source, referrer, 'referrer', options, seen, depth + 1));
-  return { role, descriptor, kind: kindOf(descriptor, loaded.document), present: true, children: below };
+  const deprecation = await deprecationOf(source, descriptor, loaded.document);
+  return {
+    role,
+    descriptor,
+    kind: kindOf(descriptor, loaded.document),
+    present: true,
+    ...(deprecation === undefined ? {} : { deprecation }),
+    children: below,
+  };
 }

@@ -31,6 +31,8 @@ export const MESH_ANNOTATION = {
   schemaVersion: 'io.meshery.entity.schemaVersion',
   version: 'io.meshery.entity.version',
   modelVersion: 'io.meshery.model.version',
+  previousVersion: 'io.meshery.previous.version',
+  previousDigest: 'io.meshery.previous.digest',
   /** The path of the file that says what it is. */
   main: 'io.meshery.entity.file',
 } as const;

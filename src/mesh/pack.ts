@@ -7,12 +7,15 @@ import { type Copier } from '../copy/copier.ts';
 import { type Entity, type EntityKind } from './entity.ts';
 import { artifactTypeOfKind, MESH, MESH_ANNOTATION } from './mediaTypes.ts';
 
-/** An entity as one OCI artifact, in memory. The same files always give the same digest. */
-export function packEntity(entity: Entity): BuiltArtifact {
+/**
+ * An entity as one OCI artifact, in memory. The same files always give the same digest.
+ * @param more annotations beside those that the entity gives
+ */
+export function packEntity(entity: Entity, more: Readonly<Record<string, string>> = {}): BuiltArtifact {
   return buildArtifact({
     artifactType: artifactTypeOfKind(entity.kind),
     layers: entity.files.map(({ path, bytes }) => ({ mediaType: MESH.fileLayer, title: path, bytes })),
-    annotations: annotationsOf(entity),
+    annotations: { ...annotationsOf(entity), ...more },
   });
 }
 

@@ -100,9 +100,9 @@ async function rootsOf(source: LocalSource, wanted: string | undefined): Promise
 }
 
 function table(listed: readonly Listed[]): string {
-  const rows = listed.map(({ reference, kind, platforms, size, created, digest, problem }) => [
+  const rows = listed.map(({ reference, kind, platforms, size, created, digest, problem, deprecation }) => [
     printable(reference),
-    problem === undefined ? printable(kind) : 'DAMAGED',
+    problem === undefined ? `${printable(kind)}${deprecation?.deprecated === true ? ' (deprecated)' : ''}` : 'DAMAGED',
     shortDigest(digest),
     formatBytes(size),
     created?.slice(0, 10) ?? '-',

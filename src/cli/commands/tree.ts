@@ -34,7 +34,7 @@ function below(node: TreeNode, indent: string): readonly string[] {
   });
 }
 
-function label({ role, kind, descriptor, present }: TreeNode): string {
+function label({ role, kind, descriptor, present, deprecation }: TreeNode): string {
   const platform =
     descriptor.platform === undefined || descriptor.platform.os === 'unknown'
       ? ''
@@ -43,7 +43,7 @@ function label({ role, kind, descriptor, present }: TreeNode): string {
   const what =
     role === 'referrer' ? `referrer ${kind}` : role === 'config' || role === 'layer' ? `${role} ${kind}` : kind;
   return printable(
-    `${what}${platform}  ${shortDigest(descriptor.digest)}  ${formatBytes(descriptor.size)}${title === undefined ? '' : `  ${title}`}${present ? '' : '  (not here)'}`,
+    `${what}${platform}  ${shortDigest(descriptor.digest)}  ${formatBytes(descriptor.size)}${title === undefined ? '' : `  ${title}`}${present ? '' : '  (not here)'}${deprecation?.deprecated === true ? `  deprecated${deprecation.reason === undefined ? '' : `: ${deprecation.reason}`}` : ''}`,
   );
 }
 
@@ -59,6 +59,7 @@ function plain(node: TreeNode): object {
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
     present: node.present,
+    ...(node.deprecation === undefined ? {} : { deprecation: node.deprecation }),
     children: node.children.map(plain),
   };
 }

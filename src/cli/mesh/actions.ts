@@ -7,4 +7,19 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     describe: 'Make OCI artifacts of designs, models and all else of Meshery',
     load: async () => (await import('./pack.ts')).pack,
   },
+  {
+    usage: 'push <paths..>',
+    describe: 'Publish entities as versions that stay, with aliases that move',
+    load: async () => (await import('./push.ts')).push,
+  },
+  {
+    usage: 'deprecate <reference>',
+    describe: 'Say of a version that nobody should use it any more',
+    load: async () => (await import('./deprecate.ts')).deprecate,
+  },
+  {
+    usage: 'undeprecate <reference>',
+    describe: 'Take a deprecation back',
+    load: async () => (await import('./deprecate.ts')).undeprecate,
+  },
 ];

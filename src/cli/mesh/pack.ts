@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { parseReference, type Reference } from '../../core/reference.ts';
+import { parseReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { packInto } from '../../mesh/pack.ts';
 import { readEntities } from '../../mesh/read.ts';
 import { defineCommand } from '../command.ts';
-import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { inputReference } from './input.ts';
 
 export const pack = defineCommand(
   (cli) =>
@@ -39,8 +38,3 @@ export const pack = defineCommand(
     });
   },
 );
-
-/** A file may have a colon in its name. */
-function inputReference(text: string): Reference {
-  return existsSync(text) ? { kind: 'path', path: text } : parsePlace(text);
-}
