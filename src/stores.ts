@@ -94,9 +94,11 @@ export function createStores(options: StoresOptions): AllStores {
     destination: ArchiveDestination,
     { delta }: { readonly delta?: DeltaOptions | undefined } = {},
   ): Promise<ArchiveSink> {
-    if ('path' in destination && options.overwrite !== true) await refuseExisting(destination.path);
-    const { dockerPlatform, tool } = options;
-    return keep(createArchive(destination, { emit, dockerPlatform, delta, tool }));
+    const { dockerPlatform, tool, overwrite } = options;
+    // What stands for a set has names of its own, which are known when its volumes are.
+    if ('path' in destination && !('volumeSizes' in destination) && overwrite !== true)
+      await refuseExisting(destination.path);
+    return keep(createArchive(destination, { emit, dockerPlatform, delta, tool, overwrite }));
   }
 
   async function sink(reference: Reference): Promise<Sink> {

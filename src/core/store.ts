@@ -70,6 +70,8 @@ export interface Source {
 export interface LocalSource extends Source {
   /** What a bundle says of itself; undefined for all that is no more than a layout. */
   readonly record?: BundleRecord | undefined;
+  /** Of a set of volumes: which of them are here. `roots` are those that are complete with these. */
+  readonly volumes?: GivenVolumes | undefined;
   /** The entries of `index.json` with their annotations, in order. */
   roots(): Promise<readonly Descriptor[]>;
   /** Bytes that are kept under a digest; undefined when nothing is. */
@@ -78,6 +80,18 @@ export interface LocalSource extends Source {
   blobs(): AsyncIterable<StoredBlob>;
   /** What transfers that broke off have left for the next one: the digest that was promised, and the bytes that came. */
   unfinished?(): Promise<readonly StoredBlob[]>;
+}
+
+/** A set of volumes of which some are given. */
+export interface GivenVolumes {
+  readonly id: Digest;
+  readonly count: number;
+  /** Numbers of those that are not given, ascending; they count from 1. */
+  readonly absent: readonly number[];
+  /** Of the whole set. */
+  readonly roots: readonly Descriptor[];
+  /** The absent volumes that have a content, or a part of it; undefined for what is in no volume at all. */
+  lacking(digest: Digest): readonly number[] | undefined;
 }
 
 export interface StoredBlob {

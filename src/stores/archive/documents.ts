@@ -38,10 +38,17 @@ export class Documents {
     return known;
   }
 
+  /** What a document in the archive says. */
+  document(descriptor: Descriptor): Promise<ManifestDocument> {
+    const known = this.#documents.get(descriptor.digest) ?? this.#readDocument(descriptor);
+    this.#documents.set(descriptor.digest, known);
+    return known;
+  }
+
   /** The manifest itself, or of an index the first that is for the platform and in the archive. */
   async image(descriptor: Descriptor, platform: Platform, depth = 0): Promise<FoundImage | undefined> {
     if (!this.has(descriptor) || !isDocumentType(descriptor.mediaType) || depth > LIMITS.indexDepth) return undefined;
-    const document = await this.#document(descriptor);
+    const document = await this.document(descriptor);
     if (document.kind === 'manifest') return { descriptor, manifest: document };
     // Indexes may name the same one again and again, on every level: each is searched once.
     const key = `${descriptor.digest} ${formatPlatform(platform)}`;
@@ -60,12 +67,6 @@ export class Documents {
       if (matchesPlatform(platform, offered)) return found;
     }
     return undefined;
-  }
-
-  #document(descriptor: Descriptor): Promise<ManifestDocument> {
-    const known = this.#documents.get(descriptor.digest) ?? this.#readDocument(descriptor);
-    this.#documents.set(descriptor.digest, known);
-    return known;
   }
 
   async #readDocument(descriptor: Descriptor): Promise<ManifestDocument> {

@@ -1,171 +1,179 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { open as openFile, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { type Digest } from '../../core/digest.ts';
+import { createHash, type Hash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { syncDirectory } from '../../io/atomicFile.ts';
-import { isRunning } from '../../io/lock.ts';
-import { givePiece } from '../../io/slabPool.ts';
+import { givePiece, holdPiece } from '../../io/slabPool.ts';
 import { verifyInto } from '../../io/verify.ts';
-import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
-import { needsSum } from './sums.ts';
+import { PartialFile, removeAbandoned } from './partialFile.ts';
+import { type ArchivePlan, type Slot } from './plan.ts';
 import { type ArchiveTarget } from './target.ts';
+import { VolumeFiles } from './volumeFiles.ts';
+import { type Place, type VolumeLayout } from './volumeLayout.ts';
 
 /** Bytes that are gathered before they are written. */
 const PIECE = 1 << 20;
 /** Pieces of one blob that may be on their way to the disk while the next are read and hashed. */
 const BEHIND = 3;
-/** Milliseconds after which nobody is believed to go on. */
-const ABANDONED = 3_600_000;
-/** Bytes after which the disk is set to work, so that little is left to wait for at the end. */
-const FLUSH_EVERY = 64 << 20;
 
-/** A file that every blob is written into at its own place, many at a time. It gets its name when it is whole. */
+/**
+ * A file that every blob is written into at its own place, many at a time; or several, where the bundle is cut into volumes. They get
+ * their names when all is whole.
+ */
 export class FileTarget implements ArchiveTarget {
   readonly name: string;
   readonly #path: string;
-  readonly #partial: string;
-  readonly #sums = new Map<Digest, string>();
+  readonly #volumes: VolumeFiles | undefined;
+  readonly #hashes = new Map<Place, string>();
   #plan: ArchivePlan | undefined;
-  #handle: FileHandle | undefined;
-  #unflushed = 0;
-  #flushing: Promise<void> | undefined;
+  #files: readonly PartialFile[] = [];
 
-  constructor(path: string) {
+  /** @param volumes names the volumes after the path; undefined: the path is the one file */
+  constructor(path: string, volumes?: VolumeFiles) {
     this.name = path;
     this.#path = path;
-    this.#partial = `${path}.${process.pid}-${randomBytes(6).toString('hex')}.partial`;
+    this.#volumes = volumes;
+  }
+
+  get paths(): readonly string[] {
+    return this.#files.map(({ path }) => path);
   }
 
   async start(plan: ArchivePlan): Promise<void> {
     this.#plan = plan;
-    const existing = await stat(this.#path).catch(() => undefined);
+    const paths = (await this.#volumes?.begin(plan)) ?? [this.#path];
+    const existing = this.#volumes === undefined ? await stat(this.#path).catch(() => undefined) : undefined;
     if (existing?.isDirectory())
       throw new OclError('OCL_EXISTS', `Cannot write the archive ${this.#path}: it is a directory`, {
         hint: `for a layout directory use ocidir://${this.#path}`,
       });
-    await this.#removeAbandoned();
-    this.#handle = await openFile(this.#partial, 'wx', 0o666);
-    // What is never written, the filling after each body and the end, reads as the zeros it has to be.
-    await this.#handle.truncate(plan.size);
-    await this.#write([plan.head], 0);
+    const isOurs = (name: string): boolean => this.#volumes?.isVolume(name) ?? name === basename(this.#path);
+    await removeAbandoned(dirname(this.#path), isOurs);
+    const files: PartialFile[] = [];
+    this.#files = files;
+    for (const [i, { size }] of plan.volumes.entries())
+      files.push(await PartialFile.create(paths[i] ?? this.#path, size));
   }
 
   async put(slot: Slot, open: Open): Promise<void> {
-    const header = blobHeader(slot.descriptor);
-    const writes = new Set<Promise<void>>();
-    let failure: { readonly error: unknown } | undefined;
-    let gathered: Uint8Array[] = [header];
-    let bytes = header.length;
-    let position = slot.offset;
-    const flush = async (): Promise<void> => {
-      if (failure !== undefined) throw failure.error;
-      const parts = gathered;
-      const write = this.#write(parts, position)
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => {
-          writes.delete(write);
-          for (const part of parts) givePiece(part);
-        });
-      writes.add(write);
-      position += bytes;
-      gathered = [];
-      bytes = 0;
-      if (writes.size >= BEHIND) await Promise.race(writes);
-    };
-    const sum = needsSum(slot.descriptor.digest) ? createHash('sha256') : undefined;
+    const writers = slot.places.map((place) => this.#writer(place));
+    let position = 0;
     try {
       await verifyInto(await open(), slot.descriptor, async (chunk) => {
-        sum?.update(chunk);
-        gathered.push(chunk);
-        bytes += chunk.length;
-        if (bytes >= PIECE) await flush();
+        const start = position;
+        position += chunk.length;
+        await scatter(writers, chunk, start);
       });
-      if (bytes > 0) await flush();
+      for (const writer of writers) await writer.end();
     } finally {
       // A further try must not meet writes of this one.
-      await Promise.all(writes);
+      for (const writer of writers) await writer.settle();
     }
-    if (failure !== undefined) throw failure.error;
-    if (sum !== undefined) this.#sums.set(slot.descriptor.digest, sum.digest('hex'));
+    for (const { place, hash } of writers) if (hash !== undefined) this.#hashes.set(place, hash.digest('hex'));
   }
 
   async finish(): Promise<void> {
-    const sums = this.#plan?.sums;
-    if (sums !== undefined) await this.#write([sums.list.entry(this.#sums)], sums.offset);
-    await this.#flushing;
-    await this.#handle?.sync();
-    await this.#close();
-    await rename(this.#partial, this.#path);
+    for (const [i, volume] of (this.#plan?.volumes ?? []).entries()) {
+      const file = this.#fileAt(i);
+      await file.write([volume.head(this.#hashes)], 0);
+      for (const { place, bytes } of volume.lateHeaders(this.#hashes)) await file.write([bytes], place.offset);
+      const sums = volume.sums(this.#hashes);
+      if (sums !== undefined) await file.write([sums.bytes], sums.offset);
+    }
+    // All are on the disk before the first has a name: from here on little can go wrong.
+    await Promise.all(this.#files.map(async (file) => await file.sync()));
+    for (const file of this.#files) await file.reveal();
     await syncDirectory(dirname(this.#path));
+    await this.#volumes?.finish();
   }
 
   async abandon(): Promise<void> {
-    await this.#flushing;
-    await this.#close();
-    await rm(this.#partial, { force: true });
+    for (const file of this.#files) await file.discard();
   }
 
-  /** What killed processes left of this file: a whole archive's bytes, which nobody would look for. */
-  async #removeAbandoned(): Promise<void> {
-    const prefix = `${basename(this.#path)}.`;
-    for (const name of await readdir(dirname(this.#path))) {
-      const pid = name.startsWith(prefix)
-        ? /^(\d+)-[0-9a-f]{12}\.partial$/.exec(name.slice(prefix.length))?.[1]
-        : undefined;
-      if (pid === undefined || isRunning(Number(pid))) continue;
-      // A process of another host may write on the same disk: what it works on is young.
-      const path = join(dirname(this.#path), name);
-      if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { force: true });
-    }
+  #writer(place: Place): PlaceWriter {
+    const volume = this.#plan?.volumes[place.volume] as VolumeLayout;
+    return new PlaceWriter(this.#fileAt(place.volume), place, volume);
   }
 
-  async #close(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close();
-  }
-
-  async #write(parts: readonly Uint8Array[], position: number): Promise<void> {
-    const handle = this.#handle;
-    if (handle === undefined)
-      throw new OclError('OCL_CANCELLED', `Cannot write the archive ${this.#path}: it was closed`);
-    let rest = parts;
-    let at = position;
-    while (rest.length > 0) {
-      const { bytesWritten } = await handle.writev(rest, at);
-      at += bytesWritten;
-      rest = without(rest, bytesWritten);
-      this.#written(handle, bytesWritten);
-    }
-  }
-
-  #written(handle: FileHandle, bytes: number): void {
-    this.#unflushed += bytes;
-    if (this.#unflushed < FLUSH_EVERY || this.#flushing !== undefined) return;
-    this.#unflushed = 0;
-    this.#flushing = handle
-      .datasync()
-      .catch(() => {}) // the sync at the end reports it
-      .finally(() => {
-        this.#flushing = undefined;
-      });
+  #fileAt(volume: number): PartialFile {
+    const file = this.#files[volume];
+    if (file === undefined) throw new OclError('OCL_INTERNAL', `Cannot write ${this.#path}: it was not begun`);
+    return file;
   }
 }
 
-/** What is left of some parts after their first bytes. */
-function without(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
-  let left = bytes;
-  const rest: Uint8Array[] = [];
-  for (const part of parts) {
-    if (left >= part.length) left -= part.length;
-    else {
-      rest.push(left === 0 ? part : part.subarray(left));
-      left = 0;
+/** Gives each writer what of a piece is its own. */
+async function scatter(writers: readonly PlaceWriter[], chunk: Uint8Array, start: number): Promise<void> {
+  const shares = writers.flatMap((writer) => {
+    const from = Math.max(writer.place.start, start);
+    const to = Math.min(writer.place.start + writer.place.length, start + chunk.length);
+    return from < to ? [{ writer, bytes: chunk.subarray(from - start, to - start) }] : [];
+  });
+  // Who is the last to write gives the memory back.
+  for (let i = 1; i < shares.length; i++) holdPiece(chunk);
+  for (const { writer, bytes } of shares) await writer.write(bytes);
+}
+
+/** The bytes of one place on their way into the file. */
+class PlaceWriter {
+  readonly place: Place;
+  readonly hash: Hash | undefined;
+  readonly #file: PartialFile;
+  readonly #writes = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
+  #gathered: Uint8Array[] = [];
+  #bytes = 0;
+  #position: number;
+
+  constructor(file: PartialFile, place: Place, volume: VolumeLayout) {
+    this.place = place;
+    this.hash = volume.isHashed(place) ? createHash('sha256') : undefined;
+    this.#file = file;
+    const header = volume.header(place);
+    this.#position = place.offset + (header === undefined ? volume.headerLength(place) : 0);
+    if (header !== undefined) {
+      this.#gathered.push(header);
+      this.#bytes = header.length;
     }
   }
-  return rest;
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.hash?.update(chunk);
+    this.#gathered.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= PIECE) await this.#flush();
+  }
+
+  /** Writes what is left; afterwards all is written. */
+  async end(): Promise<void> {
+    if (this.#bytes > 0) await this.#flush();
+    await this.settle();
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Waits for all writes that were begun, whether they work or not. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#writes);
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const parts = this.#gathered;
+    const write = this.#file
+      .write(parts, this.#position)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#writes.delete(write);
+        for (const part of parts) givePiece(part);
+      });
+    this.#writes.add(write);
+    this.#position += this.#bytes;
+    this.#gathered = [];
+    this.#bytes = 0;
+    if (this.#writes.size >= BEHIND) await Promise.race(this.#writes);
+  }
 }

@@ -5,7 +5,14 @@ import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { documentLimit } from '../../core/mediaTypes.ts';
-import { type ByteRange, type Gate, type LocalSource, type Place, type StoredBlob } from '../../core/store.ts';
+import {
+  type ByteRange,
+  type Gate,
+  type GivenVolumes,
+  type LocalSource,
+  type Place,
+  type StoredBlob,
+} from '../../core/store.ts';
 import { embeddedData, readBounded, readVerified } from '../../io/verify.ts';
 import { ReferrerTable } from './referrers.ts';
 
@@ -15,6 +22,7 @@ export type ArchiveKind = 'oci' | 'docker';
 /** What the two kinds of archive know in their own ways. */
 export interface Contents {
   readonly record?: BundleRecord | undefined;
+  readonly volumes?: GivenVolumes | undefined;
   /** The entries of `index.json`, or what they would be. */
   roots(): Promise<readonly Descriptor[]>;
   /** @throws OCL_NOT_FOUND, OCL_AMBIGUOUS */
@@ -47,6 +55,10 @@ export class ArchiveSource implements LocalSource {
 
   get record(): BundleRecord | undefined {
     return this.#contents.record;
+  }
+
+  get volumes(): GivenVolumes | undefined {
+    return this.#contents.volumes;
   }
 
   resolve(tagOrDigest: string): Promise<Descriptor> {

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import { type Writable } from 'node:stream';
-import { type Digest } from '../../core/digest.ts';
 import { type Open } from '../../core/store.ts';
 import { OclError, toOclError } from '../../core/errors.ts';
 import { TAR_END, tarPadding } from '../../io/tarball.ts';
 import { verifyInto } from '../../io/verify.ts';
-import { blobHeader, type ArchivePlan, type Slot } from './plan.ts';
-import { needsSum } from './sums.ts';
+import { type ArchivePlan, type Slot } from './plan.ts';
+import { NO_HASHES, type Place, type VolumeLayout } from './volumeLayout.ts';
 
 /** Where the bytes of an archive go. */
 export interface ArchiveTarget {
   readonly name: string;
+  /** Of its files, from `start` on. */
+  readonly paths: readonly string[];
   start(plan: ArchivePlan): Promise<void>;
   /** Writes one blob with its header; nothing of it counts before this returns. */
   put(slot: Slot, open: Open): Promise<void>;
@@ -26,10 +27,11 @@ export interface ArchiveTarget {
  */
 export class StreamTarget implements ArchiveTarget {
   readonly name: string;
+  readonly paths: readonly string[] = [];
   readonly #stream: Writable;
   readonly #waiting = new Map<number, { readonly go: () => void; readonly stop: (error: OclError) => void }>();
-  readonly #sums = new Map<Digest, string>();
-  #plan: ArchivePlan | undefined;
+  readonly #hashes = new Map<Place, string>();
+  #volume: VolumeLayout | undefined;
   #turn = 0;
   #broken: OclError | undefined;
   readonly #onError = (error: Error): void => this.#break(error);
@@ -40,21 +42,28 @@ export class StreamTarget implements ArchiveTarget {
   }
 
   async start(plan: ArchivePlan): Promise<void> {
-    this.#plan = plan;
+    const [volume, ...more] = plan.volumes;
+    if (volume === undefined || more.length > 0)
+      throw new OclError('OCL_INTERNAL', `Cannot write ${this.name}: a stream is one archive`);
+    this.#volume = volume;
     this.#stream.on('error', this.#onError);
-    await this.#write(plan.head);
+    await this.#write(volume.head(NO_HASHES));
   }
 
   async put(slot: Slot, open: Open): Promise<void> {
     await this.#turnOf(slot);
     try {
-      await this.#write(blobHeader(slot.descriptor));
-      const sum = needsSum(slot.descriptor.digest) ? createHash('sha256') : undefined;
+      const [place] = slot.places;
+      const header = place === undefined ? undefined : this.#volume?.header(place);
+      if (place === undefined || header === undefined)
+        throw new OclError('OCL_INTERNAL', `Cannot write ${slot.descriptor.digest}: it has no place in a stream`);
+      await this.#write(header);
+      const sum = this.#volume?.isHashed(place) === true ? createHash('sha256') : undefined;
       await verifyInto(await open(), slot.descriptor, async (chunk) => {
         sum?.update(chunk);
         await this.#write(chunk);
       });
-      if (sum !== undefined) this.#sums.set(slot.descriptor.digest, sum.digest('hex'));
+      if (sum !== undefined) this.#hashes.set(place, sum.digest('hex'));
       await this.#write(new Uint8Array(tarPadding(slot.descriptor.size)));
     } catch (error) {
       this.#break(error);
@@ -67,7 +76,8 @@ export class StreamTarget implements ArchiveTarget {
   }
 
   async finish(): Promise<void> {
-    if (this.#plan?.sums !== undefined) await this.#write(this.#plan.sums.list.entry(this.#sums));
+    const sums = this.#volume?.sums(this.#hashes);
+    if (sums !== undefined) await this.#write(sums.bytes);
     await this.#write(TAR_END);
     this.#stream.off('error', this.#onError);
   }

@@ -9,16 +9,23 @@ import { printable } from '../../core/redact.ts';
 import { type Gate, type NamedRoot, type Open, type RootName, type Shortcut, type Sink } from '../../core/store.ts';
 import { FileTarget } from './fileTarget.ts';
 import { nameKey, planArchive, type ArchivePlan, type DeltaOptions, type Slot } from './plan.ts';
+import { VolumeFiles } from './volumeFiles.ts';
 import { StreamTarget, type ArchiveTarget } from './target.ts';
 
 /** Where an archive is written to; the stream is left open for its owner to end. */
-export type ArchiveDestination = { readonly path: string } | { readonly stream: Writable; readonly name: string };
+export type ArchiveDestination =
+  | { readonly path: string }
+  | { readonly stream: Writable; readonly name: string }
+  /** Volumes that are named after the path; bytes of each, the last for all after it. */
+  | { readonly path: string; readonly volumeSizes: readonly number[] };
 
 export interface CreateArchiveOptions {
   /** Which image of a multi-platform index `docker load` gets. */
   readonly dockerPlatform?: Platform | undefined;
   /** What the far side has is left out, and named in the record. */
   readonly delta?: DeltaOptions | undefined;
+  /** Volumes that exist may be replaced. */
+  readonly overwrite?: boolean | undefined;
   /** Who writes, for the record. */
   readonly tool?: BundleRecord['tool'];
   readonly emit: Emit;
@@ -29,7 +36,19 @@ export type ArchiveSink = Sink &
   Required<Pick<Sink, 'reserve'>> & {
     /** What the archive says of itself, from `reserve` on. Plain archives say nothing. */
     readonly record: BundleRecord | undefined;
+    /** The files that it becomes, from `reserve` on; none for a stream. */
+    readonly files: readonly ArchiveFile[];
   };
+
+export interface ArchiveFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes that it might have had; undefined where nobody asked for volumes. */
+  readonly capacity: number | undefined;
+  /** Entries of its own `index.json`: what is complete in it. */
+  readonly images: number;
+}
 
 const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
 
@@ -38,9 +57,11 @@ const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
  * A file gets its name at `commit`; before that nothing is seen of it.
  */
 export function createArchive(destination: ArchiveDestination, options: CreateArchiveOptions): ArchiveSink {
-  const target =
-    'path' in destination ? new FileTarget(destination.path) : new StreamTarget(destination.stream, destination.name);
-  return new TarSink(target, options);
+  if ('stream' in destination) return new TarSink(new StreamTarget(destination.stream, destination.name), options);
+  if (!('volumeSizes' in destination)) return new TarSink(new FileTarget(destination.path), options);
+  const { path, volumeSizes } = destination;
+  const files = new VolumeFiles(path, options.overwrite === true);
+  return new TarSink(new FileTarget(path, files), { ...options, volumeSizes });
 }
 
 class TarSink implements ArchiveSink {
@@ -48,13 +69,13 @@ class TarSink implements ArchiveSink {
   readonly gates: readonly Gate[] = [];
   readonly presence = 'node';
   readonly #target: ArchiveTarget;
-  readonly #options: CreateArchiveOptions;
+  readonly #options: CreateArchiveOptions & { readonly volumeSizes?: readonly number[] };
   readonly #written = new Set<Digest>();
   readonly #running = new Map<Digest, Promise<void>>();
   #plan: ArchivePlan | undefined;
   #state: 'open' | 'committed' | 'closed' = 'open';
 
-  constructor(target: ArchiveTarget, options: CreateArchiveOptions) {
+  constructor(target: ArchiveTarget, options: CreateArchiveOptions & { readonly volumeSizes?: readonly number[] }) {
     this.name = `oci-archive:${target.name}`;
     this.#target = target;
     this.#options = options;
@@ -62,6 +83,15 @@ class TarSink implements ArchiveSink {
 
   get record(): BundleRecord | undefined {
     return this.#plan?.record;
+  }
+
+  get files(): readonly ArchiveFile[] {
+    const { volumeSizes: sizes } = this.#options;
+    return this.#target.paths.flatMap((path, i) => {
+      const volume = this.#plan?.volumes[i];
+      const capacity = sizes?.[Math.min(i, sizes.length - 1)];
+      return volume === undefined ? [] : [{ path, size: volume.size, capacity, images: volume.images }];
+    });
   }
 
   async reserve(
@@ -72,8 +102,8 @@ class TarSink implements ArchiveSink {
     this.#mustBeOpen();
     if (this.#plan !== undefined)
       throw new OclError('OCL_INTERNAL', `Cannot add to ${this.name}: its contents are settled already`);
-    const { dockerPlatform = LINUX, delta, tool } = this.#options;
-    const plan = await planArchive(nodes, names, { read, dockerPlatform, delta, tool });
+    const { dockerPlatform = LINUX, delta, tool, volumeSizes } = this.#options;
+    const plan = await planArchive(nodes, names, { read, dockerPlatform, delta, tool, volumeSizes });
     const [left] = plan.notForDocker;
     if (left !== undefined) {
       const count = plan.notForDocker.length === 1 ? '' : ` and ${plan.notForDocker.length - 1} more`;

@@ -1,0 +1,135 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OclError } from '../../core/errors.ts';
+import { isAlive, thisOwner, type Owner } from '../../io/lock.ts';
+
+/** Milliseconds after which nobody of another host is believed to go on. */
+const ABANDONED = 3_600_000;
+/** Bytes after which the disk is set to work, so that little is left to wait for at the end. */
+const FLUSH_EVERY = 64 << 20;
+
+/** A file that is written at many places, and gets its name when it is whole. */
+export class PartialFile {
+  readonly path: string;
+  readonly #temporary: string;
+  readonly #handle: FileHandle;
+  #closed = false;
+  #unflushed = 0;
+  #flushing: Promise<void> | undefined;
+
+  private constructor(path: string, temporary: string, handle: FileHandle) {
+    this.path = path;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  /** @param size bytes; what is never written reads as zeros */
+  static async create(path: string, size: number): Promise<PartialFile> {
+    const temporary = temporaryName(path);
+    const file = new PartialFile(path, temporary, await open(temporary, 'wx', 0o666));
+    try {
+      await file.#handle.truncate(size);
+      return file;
+    } catch (error) {
+      await file.discard();
+      throw error;
+    }
+  }
+
+  async write(parts: readonly Uint8Array[], position: number): Promise<void> {
+    if (this.#closed) throw new OclError('OCL_CANCELLED', `Cannot write the archive ${this.path}: it was closed`);
+    let rest = parts;
+    let at = position;
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#handle.writev(rest, at);
+      at += bytesWritten;
+      rest = without(rest, bytesWritten);
+      this.#written(bytesWritten);
+    }
+  }
+
+  /** Brings all that was written to the disk. */
+  async sync(): Promise<void> {
+    await this.#flushing;
+    await this.#handle.sync();
+    await this.#close();
+  }
+
+  /** Gives it its name, after `sync`. The name is durable after `syncDirectory`. */
+  async reveal(): Promise<void> {
+    await rename(this.#temporary, this.path);
+  }
+
+  /** Removes what was written. Does nothing after `reveal`. */
+  async discard(): Promise<void> {
+    await this.#flushing;
+    await this.#close();
+    await rm(this.#temporary, { force: true });
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#handle.close();
+  }
+
+  #written(bytes: number): void {
+    this.#unflushed += bytes;
+    if (this.#unflushed < FLUSH_EVERY || this.#flushing !== undefined) return;
+    this.#unflushed = 0;
+    this.#flushing = this.#handle
+      .datasync()
+      .catch(() => {}) // the sync at the end reports it
+      .finally(() => {
+        this.#flushing = undefined;
+      });
+  }
+}
+
+/** What is left of some parts after their first bytes. */
+function without(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let left = bytes;
+  const rest: Uint8Array[] = [];
+  for (const part of parts) {
+    if (left >= part.length) left -= part.length;
+    else {
+      rest.push(left === 0 ? part : part.subarray(left));
+      left = 0;
+    }
+  }
+  return rest;
+}
+
+/** Who writes stands in the name: process, where its number counts, and since when. */
+function temporaryName(path: string): string {
+  const owner = thisOwner();
+  return `${path}.${owner.pid}-${machineOf(owner)}-${owner.started || '0'}-${randomBytes(4).toString('hex')}.partial`;
+}
+
+function machineOf({ host, space }: Owner): string {
+  return createHash('sha256').update(`${host} ${space}`).digest('hex').slice(0, 8);
+}
+
+const TEMPORARY = /^(.+)\.(\d+)-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.partial$/;
+
+/**
+ * Removes what killed processes left of a file: a whole archive's bytes, which nobody would look for. What a process of another host
+ * writes on the same disk is young.
+ * @param isOurs tells by the name that the file was to get
+ */
+export async function removeAbandoned(directory: string, isOurs: (name: string) => boolean): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const [, final = '', pid, machine, started = ''] = TEMPORARY.exec(name) ?? [];
+    if (pid === undefined || !isOurs(final)) continue;
+    const self = thisOwner();
+    const path = join(directory, name);
+    if (machine === machineOf(self)) {
+      const alive = isAlive({ ...self, pid: Number(pid), started: started === '0' ? '' : started });
+      if (alive === false) await rm(path, { force: true });
+      continue;
+    }
+    const changed = await stat(path).catch(() => undefined);
+    if (changed !== undefined && Date.now() - changed.mtimeMs > ABANDONED) await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,168 @@
+import { type Descriptor } from '../../core/descriptor.ts';
+import { OclError } from '../../core/errors.ts';
+import { TAR_END, tarFileHeader, tarPadding } from '../../io/tarball.ts';
+import { blobPath } from '../../io/verify.ts';
+import { compare } from './entries.ts';
+import { hexOf, lineLength, sha256Hex, sumsEntry, sumsSize } from './sums.ts';
+
+/** Where some bytes of a content lie: all of them, or a slice. */
+export interface Place {
+  readonly descriptor: Descriptor;
+  /** From 0. */
+  readonly volume: number;
+  /** Bytes from the start of the volume to the header. */
+  readonly offset: number;
+  /** Bytes of the content before it. */
+  readonly start: number;
+  readonly length: number;
+  readonly isSlice: boolean;
+}
+
+/** sha256 in hex of what lies at the places that `isHashed`: known when it has flowed. */
+export type Hashes = ReadonlyMap<Place, string>;
+export const NO_HASHES: Hashes = new Map();
+
+type Files = readonly (readonly [name: string, bytes: Uint8Array])[];
+
+export interface VolumeContents {
+  readonly volume: number;
+  /** Images that are complete in it. */
+  readonly images: number;
+  /** What stands before the contents. It has the same length whatever the hashes are. */
+  readonly files: (hashes: Hashes) => Files;
+  readonly blobs: readonly Descriptor[];
+  readonly slices: readonly { readonly descriptor: Descriptor; readonly start: number; readonly length: number }[];
+  /** Whether the sums of all entries stand at the end. */
+  readonly sums: boolean;
+}
+
+const DOCUMENT_MODE = 0o644;
+const BLOB_MODE = 0o444;
+/** The length of the name of every slice. */
+export const SLICE_NAME = `blobs/sha256/${'0'.repeat(64)}`;
+
+/** One file of a bundle, known to the last byte but for the bodies of its contents, and what depends on them. */
+export class VolumeLayout {
+  /** In the order in which they lie in the file. */
+  readonly places: readonly Place[];
+  /** Bytes of the whole file. */
+  readonly size: number;
+  readonly #contents: VolumeContents;
+  /** Bytes before the sums. */
+  readonly #end: number;
+
+  constructor(contents: VolumeContents) {
+    const { volume } = contents;
+    this.#contents = contents;
+    const files = contents.files(NO_HASHES);
+    let offset = files.reduce((sum, [name, bytes]) => sum + fileSize(name, bytes.length), 0);
+    const places: Place[] = [];
+    const add = (descriptor: Descriptor, start: number, length: number, isSlice: boolean): void => {
+      places.push({ descriptor, volume, offset, start, length, isSlice });
+      offset += blobSize(isSlice ? SLICE_NAME : blobPath(descriptor.digest), length);
+    };
+    const blobs = contents.blobs.toSorted((a, b) => compare(blobPath(a.digest), blobPath(b.digest)));
+    for (const descriptor of blobs) add(descriptor, 0, descriptor.size, false);
+    for (const { descriptor, start, length } of contents.slices) add(descriptor, start, length, true);
+    this.places = places;
+    this.#end = offset;
+    const names = [...files.map(([name]) => name), ...places.map((place) => nameOf(place) ?? SLICE_NAME)];
+    this.size = offset + (contents.sums ? sumsSize(names) : 0) + TAR_END.length;
+    if (!Number.isSafeInteger(this.size))
+      throw new OclError('OCL_LIMIT', 'Cannot lay out the archive: its contents are larger than any disk');
+  }
+
+  /** Images that are complete in it. */
+  get images(): number {
+    return this.#contents.images;
+  }
+
+  /** Whether the sha256 of what lies there has to be told. */
+  isHashed(place: Place): boolean {
+    return place.isSlice || (this.#contents.sums && hexOf(place.descriptor.digest) === undefined);
+  }
+
+  /** Everything before the first content. */
+  head(hashes: Hashes): Uint8Array {
+    const parts = this.#contents
+      .files(hashes)
+      .flatMap(([name, bytes]) => [
+        tarFileHeader(name, bytes.length, DOCUMENT_MODE),
+        bytes,
+        new Uint8Array(tarPadding(bytes.length)),
+      ]);
+    return Buffer.concat(parts);
+  }
+
+  /** The header of a content whose name is known before it has flowed. */
+  header(place: Place): Uint8Array | undefined {
+    const name = nameOf(place);
+    return name === undefined ? undefined : tarFileHeader(name, place.length, BLOB_MODE);
+  }
+
+  /** Bytes of the header of a place. */
+  headerLength(place: Place): number {
+    return tarFileHeader(nameOf(place) ?? SLICE_NAME, place.length, BLOB_MODE).length;
+  }
+
+  /** The headers of the others. */
+  *lateHeaders(hashes: Hashes): Generator<{ readonly place: Place; readonly bytes: Uint8Array }> {
+    for (const [place, name] of this.#names(hashes))
+      if (place.isSlice) yield { place, bytes: tarFileHeader(name, place.length, BLOB_MODE) };
+  }
+
+  /** The sums, which stand after the last content. */
+  sums(hashes: Hashes): { readonly offset: number; readonly bytes: Uint8Array } | undefined {
+    if (!this.#contents.sums) return undefined;
+    const lines: (readonly [string, string])[] = this.#contents
+      .files(hashes)
+      .map(([name, bytes]) => [name, sha256Hex(bytes)]);
+    for (const [place, name] of this.#names(hashes)) lines.push([name, sha256Of(place, hashes)]);
+    return { offset: this.#end, bytes: sumsEntry(lines) };
+  }
+
+  /** A slice is named by its own bytes. Where two in one file are equal, the further ones have names that nobody looks for. */
+  #names(hashes: Hashes): ReadonlyMap<Place, string> {
+    const names = new Map<Place, string>();
+    const taken = new Set<string>();
+    for (const place of this.places) {
+      const name = nameOf(place) ?? freeName(sha256Of(place, hashes), taken);
+      taken.add(name);
+      names.set(place, name);
+    }
+    return names;
+  }
+}
+
+function freeName(hex: string, taken: ReadonlySet<string>): string {
+  let name = `blobs/sha256/${hex}`;
+  for (let again = 1; taken.has(name); again++) name = `ocl/again-${String(again).padStart(2, '0')}/${hex}`;
+  if (name.length === SLICE_NAME.length) return name;
+  throw new OclError('OCL_LIMIT', 'Cannot write the volume: it would hold more than 99 equal slices');
+}
+
+function sha256Of(place: Place, hashes: Hashes): string {
+  const hex = place.isSlice ? hashes.get(place) : (hexOf(place.descriptor.digest) ?? hashes.get(place));
+  if (hex !== undefined) return hex;
+  throw new OclError('OCL_INTERNAL', `Cannot sum up the archive: ${place.descriptor.digest} was not hashed`);
+}
+
+/** Undefined for a slice, whose digest is known when it has flowed. */
+function nameOf({ descriptor, isSlice }: Place): string | undefined {
+  return isSlice ? undefined : blobPath(descriptor.digest);
+}
+
+/** Bytes of an entry before the contents, with header and filling. */
+export function fileSize(name: string, length: number): number {
+  return tarFileHeader(name, length, DOCUMENT_MODE).length + length + tarPadding(length);
+}
+
+/** Bytes of the entry of a content, with header and filling. */
+function blobSize(name: string, length: number): number {
+  return tarFileHeader(name, length, BLOB_MODE).length + length + tarPadding(length);
+}
+
+/** Bytes that a content takes of a volume: its entry, and its line in the sums. */
+export function costOf(name: string, length: number): number {
+  return blobSize(name, length) + lineLength(name);
+}

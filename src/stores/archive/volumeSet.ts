@@ -1,0 +1,247 @@
+import { Readable } from 'node:stream';
+import { type BundleRecord, type Slice } from '../../core/bundleRecord.ts';
+import { type Descriptor } from '../../core/descriptor.ts';
+import { isDigest, type Digest } from '../../core/digest.ts';
+import { isCode, OclError, toOclError } from '../../core/errors.ts';
+import { children } from '../../core/graph.ts';
+import { parseManifest } from '../../core/manifest.ts';
+import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
+import { findEntry, listNames } from '../../core/names.ts';
+import { type ByteRange, type GivenVolumes, type StoredBlob } from '../../core/store.ts';
+import { type Tarball } from '../../io/tarball.ts';
+import { type TarEntry } from '../../io/tarScan.ts';
+import { blobPath, readVerified, verifying } from '../../io/verify.ts';
+import { blobDigest, describeDocument } from './ociFiles.ts';
+import { type Contents } from './source.ts';
+
+export interface OpenVolume {
+  readonly path: string;
+  readonly tarball: Tarball;
+  readonly record: SetRecord;
+}
+
+/** What a volume says of itself. */
+export type SetRecord = BundleRecord & {
+  readonly [K in 'set' | 'roots' | 'placement']-?: NonNullable<BundleRecord[K]>;
+};
+
+/** Where a slice lies. */
+interface Piece {
+  readonly slice: Slice;
+  readonly volume: OpenVolume;
+  readonly entry: TarEntry;
+}
+
+/** Some or all volumes of one set, read as one layout: contents that were cut are whole again. */
+export class VolumeSet implements Contents {
+  readonly record: SetRecord;
+  readonly volumes: GivenVolumes;
+  /** By number, ascending. */
+  readonly #volumes: ReadonlyMap<number, OpenVolume>;
+  readonly #everywhere: ReadonlySet<Digest>;
+  readonly #placed: ReadonlyMap<Digest, number>;
+  readonly #cut: ReadonlyMap<Digest, readonly Slice[]>;
+  #roots: Promise<readonly Descriptor[]> | undefined;
+  #joinedSlices: ReadonlySet<Digest> | undefined;
+
+  /** @param volumes one or more of one set, each once */
+  constructor(volumes: readonly OpenVolume[]) {
+    const { record } = volumes[0] as OpenVolume;
+    const { everywhere, blobs, cut } = record.placement;
+    this.record = record;
+    this.#volumes = new Map(
+      volumes
+        .toSorted((a, b) => a.record.set.volume - b.record.set.volume)
+        .map((volume) => [volume.record.set.volume, volume]),
+    );
+    this.#everywhere = new Set(everywhere.map(({ digest }) => digest));
+    this.#placed = new Map(blobs.map(({ digest, volume }) => [digest, volume]));
+    this.#cut = new Map(cut.map(({ digest, slices }) => [digest, slices]));
+    const numbers = Array.from({ length: record.set.volumes }, (_, i) => i + 1);
+    this.volumes = {
+      id: record.set.id,
+      count: record.set.volumes,
+      absent: numbers.filter((number) => !this.#volumes.has(number)),
+      roots: record.roots,
+      lacking: (digest) => this.#lacking(digest),
+    };
+  }
+
+  /** Those that are complete with the volumes that are given. */
+  async roots(): Promise<readonly Descriptor[]> {
+    this.#roots ??= this.#completeRoots();
+    return await this.#roots;
+  }
+
+  async names(): Promise<readonly string[]> {
+    return listNames(await this.roots());
+  }
+
+  async resolve(wanted: string): Promise<Descriptor> {
+    const roots = await this.roots();
+    if (isDigest(wanted) && !roots.some(({ digest }) => digest === wanted)) {
+      const document = await describeDocument(this, wanted, `the set ${this.volumes.id}`);
+      if (document !== undefined) return document;
+    }
+    try {
+      return findEntry(roots, wanted);
+    } catch (error) {
+      if (!isCode(error, 'OCL_NOT_FOUND') || this.volumes.absent.length === 0) throw error;
+      const entry = findEntry(this.record.roots, wanted);
+      const needed = [...(await this.#neededFor(entry))].toSorted((a, b) => a - b);
+      throw new OclError('OCL_INCOMPLETE', `Cannot read ${entry.digest}: parts of it are in ${listVolumes(needed)}`, {
+        hint: 'name those volumes as well',
+        cause: error,
+      });
+    }
+  }
+
+  size(digest: Digest): Promise<number | undefined> {
+    const cut = this.#cut.get(digest);
+    if (cut !== undefined) return Promise.resolve(this.#pieces(digest) === undefined ? undefined : sumOf(cut));
+    return Promise.resolve(this.#find(digest)?.entry.size);
+  }
+
+  /** In the order of the files, so that discs are read from front to back. Slices count where the whole is not there. */
+  async *blobs(): AsyncGenerator<StoredBlob> {
+    const told = new Set<Digest>();
+    for (const [, { tarball }] of this.#volumes) {
+      for (const name of tarball.names()) {
+        const digest = blobDigest(name);
+        const entry = digest === undefined ? undefined : tarball.find(name);
+        if (digest === undefined || entry === undefined || told.has(digest)) continue;
+        told.add(digest);
+        if (!this.#isSliceOfWhole(digest)) yield { digest, size: entry.size };
+      }
+    }
+    for (const [digest, slices] of this.#cut)
+      if (!told.has(digest) && this.#pieces(digest) !== undefined) yield { digest, size: sumOf(slices) };
+  }
+
+  async stream(digest: Digest, range: ByteRange | undefined): Promise<Readable | undefined> {
+    const pieces = this.#cut.has(digest) ? this.#pieces(digest) : undefined;
+    if (pieces !== undefined) return joined(digest, pieces, range);
+    const found = this.#find(digest);
+    return found?.volume.tarball.stream(found.entry, range);
+  }
+
+  async #completeRoots(): Promise<readonly Descriptor[]> {
+    if (this.volumes.absent.length === 0) return this.record.roots;
+    const complete: Descriptor[] = [];
+    for (const root of this.record.roots) if ((await this.#neededFor(root)).size === 0) complete.push(root);
+    return complete;
+  }
+
+  /** Numbers of the absent volumes without which an image is not complete, as far as its documents are here. */
+  async #neededFor(root: Descriptor): Promise<ReadonlySet<number>> {
+    const needed = new Set<number>();
+    const seen = new Set<Digest>();
+    const waiting = [root];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (seen.has(next.digest)) continue;
+      seen.add(next.digest);
+      for (const volume of this.#lacking(next.digest) ?? []) needed.add(volume);
+      // One by one: a document may have more children than a call takes arguments.
+      for (const child of await this.#childrenOf(next)) waiting.push(child);
+    }
+    return needed;
+  }
+
+  async #childrenOf(descriptor: Descriptor): Promise<readonly Descriptor[]> {
+    if (!isDocumentType(descriptor.mediaType)) return [];
+    const stream = await this.stream(descriptor.digest, undefined);
+    if (stream === undefined) return [];
+    try {
+      const bytes = await readVerified(stream, descriptor, documentLimit(descriptor.mediaType));
+      const document = parseManifest(bytes, descriptor.mediaType, descriptor.digest);
+      return children(document).map((child) => child.descriptor);
+    } catch (error) {
+      // A broken one is listed, so that who reads or checks it is told.
+      if (error instanceof OclError) return [];
+      throw error;
+    }
+  }
+
+  #lacking(digest: Digest): readonly number[] | undefined {
+    const volumes = this.#volumesOf(digest);
+    return volumes?.filter((volume) => !this.#volumes.has(volume));
+  }
+
+  /** The volumes in which a content lies, each of which is needed; undefined for what the set does not bring. */
+  #volumesOf(digest: Digest): readonly number[] | undefined {
+    if (this.#everywhere.has(digest)) return [];
+    const slices = this.#cut.get(digest);
+    if (slices !== undefined) return [...new Set(slices.map(({ volume }) => volume))];
+    const volume = this.#placed.get(digest);
+    return volume === undefined ? undefined : [volume];
+  }
+
+  #find(digest: Digest): { readonly volume: OpenVolume; readonly entry: TarEntry } | undefined {
+    const path = blobPath(digest);
+    for (const volume of this.#volumes.values()) {
+      const entry = volume.tarball.find(path);
+      if (entry !== undefined) return { volume, entry };
+    }
+    return undefined;
+  }
+
+  /** The slices of a content, when all are here. */
+  #pieces(digest: Digest): readonly Piece[] | undefined {
+    const pieces: Piece[] = [];
+    for (const slice of this.#cut.get(digest) ?? []) {
+      const volume = this.#volumes.get(slice.volume);
+      const entry = volume?.tarball.find(blobPath(slice.digest));
+      if (volume === undefined || entry === undefined) return undefined;
+      pieces.push({ slice, volume, entry });
+    }
+    return pieces;
+  }
+
+  /** Slices are no contents of their own where the whole is here. */
+  #isSliceOfWhole(digest: Digest): boolean {
+    this.#joinedSlices ??= new Set(
+      [...this.#cut].flatMap(([whole, slices]) =>
+        this.#pieces(whole) === undefined ? [] : slices.map((slice) => slice.digest),
+      ),
+    );
+    return this.#joinedSlices.has(digest) && this.#volumesOf(digest) === undefined;
+  }
+}
+
+/** `volume 3`, `volumes 1, 4`, for messages. */
+export function listVolumes(volumes: readonly number[]): string {
+  return `${volumes.length === 1 ? 'volume' : 'volumes'} ${volumes.join(', ')}`;
+}
+
+/** One slice after the other. Those that are read whole are verified, so that the volume is known which is damaged. */
+function joined(digest: Digest, pieces: readonly Piece[], range: ByteRange = { start: 0 }): Readable {
+  async function* read(): AsyncGenerator<Uint8Array> {
+    let position = 0;
+    for (const { slice, volume, entry } of pieces) {
+      const start = Math.max(0, range.start - position);
+      const end = Math.min(slice.size, (range.end ?? Number.MAX_SAFE_INTEGER) + 1 - position);
+      position += slice.size;
+      if (start >= end) continue;
+      const isWhole = start === 0 && end === slice.size;
+      const stream = volume.tarball.stream(entry, { start, end: end - 1 });
+      try {
+        yield* isWhole ? verifying(stream, { mediaType: '', digest: slice.digest, size: slice.size }) : stream;
+      } catch (error) {
+        const { code } = toOclError(error);
+        if (code !== 'OCL_DIGEST_MISMATCH' && code !== 'OCL_SIZE_MISMATCH') throw error;
+        const where = `its part in volume ${slice.volume} (${volume.path})`;
+        throw new OclError(code, `Cannot read ${digest}: ${where} is not what it was`, {
+          hint: 'bring that volume anew; the others are not concerned',
+          cause: error,
+        });
+      } finally {
+        stream.destroy();
+      }
+    }
+  }
+  return Readable.from(read(), { objectMode: true, highWaterMark: 1 });
+}
+
+function sumOf(slices: readonly Slice[]): number {
+  return slices.reduce((sum, { size }) => sum + size, 0);
+}
