@@ -7,7 +7,7 @@ import { type Emit } from './core/events.ts';
 import { formatReference, isRepository, type FileReference, type Reference } from './core/reference.ts';
 import { type Editor, type Library, type LocalSource, type Sink, type Source, type Stores } from './core/store.ts';
 import { Linker } from './io/link.ts';
-import { openArchive } from './stores/archive/reader.ts';
+import { openArchive, openVolumes } from './stores/archive/reader.ts';
 import { type DeltaOptions } from './stores/archive/plan.ts';
 import { createArchive, type ArchiveDestination, type ArchiveSink } from './stores/archive/writer.ts';
 import { collectGarbage, type GcReport } from './stores/layout/gc.ts';
@@ -69,6 +69,8 @@ export function createStores(options: StoresOptions): AllStores {
   }
 
   async function openFile(reference: FileReference): Promise<LocalSource> {
+    if (reference.volumes !== undefined && reference.volumes.length > 0)
+      return await openVolumes([reference.path, ...reference.volumes], { tmpDir });
     if (reference.kind === 'layout') return await openLayout(reference.path, layouts);
     if (reference.kind === 'docker-archive') return await openArchive(reference.path, { tmpDir, as: 'docker' });
     if (reference.kind === 'archive') return await openArchive(reference.path, { tmpDir });
@@ -141,8 +143,11 @@ export function createStores(options: StoresOptions): AllStores {
         throw new OclError('OCL_USAGE', `Cannot use ${formatReference(reference)} as a library: it is a registry`, {
           hint: 'name a directory or an archive; a bare name is taken as an image, so write ./name',
         });
+      const isSet = reference.volumes !== undefined;
       const kind =
-        reference.kind === 'path' || reference.kind === 'layout' ? await kindOfPath(reference.path) : 'archive';
+        (reference.kind === 'path' && !isSet) || reference.kind === 'layout'
+          ? await kindOfPath(reference.path)
+          : 'archive';
       if (kind === 'library' || (create && kind === 'nothing' && reference.kind === 'path'))
         return keep(new LayoutTree(reference.path, layouts));
       const store = await openFile(reference);
@@ -219,6 +224,7 @@ async function isArchivePath(path: string): Promise<boolean> {
 export function ownRepository(path: string): string {
   const stem = basename(path)
     .replace(/\.(?:tar|oci|tgz|tar\.gz|tar\.zst)$/i, '')
+    .replace(/\.vol\d+of\d+$/, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-+|-+$/g, '');

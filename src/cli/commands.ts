@@ -39,12 +39,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/mesh.ts')).mesh,
   },
   {
-    usage: 'serve <place>',
+    usage: 'serve <place> [volumes..]',
     describe: 'Serve a layout, library or bundle as a registry',
     load: async () => (await import('./commands/serve.ts')).serve,
   },
   {
-    usage: 'check <place>',
+    usage: 'check <place> [volumes..]',
     describe: 'Hash everything and report what is missing or altered',
     load: async () => (await import('./commands/check.ts')).check,
   },
@@ -54,12 +54,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/gc.ts')).gc,
   },
   {
-    usage: 'ls <place>',
+    usage: 'ls <place> [volumes..]',
     describe: 'List images, or the repositories of a registry',
     load: async () => (await import('./commands/ls.ts')).ls,
   },
   {
-    usage: 'inspect <reference>',
+    usage: 'inspect <reference> [volumes..]',
     describe: 'Show what an image is and how it runs',
     load: async () => (await import('./commands/inspect.ts')).inspectCommand,
   },

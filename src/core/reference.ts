@@ -14,6 +14,8 @@ export interface RegistryReference {
 export interface FileReference {
   readonly kind: 'layout' | 'archive' | 'docker-archive' | 'path';
   readonly path: string;
+  /** Paths of further volumes of the set that the archive belongs to. */
+  readonly volumes?: readonly string[] | undefined;
   /** A tag, or a full image name where the store has several repositories. */
   readonly tag?: string | undefined;
   readonly digest?: Digest | undefined;

@@ -8,15 +8,17 @@ import { EXIT } from '../exit.ts';
 import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { printable } from '../../core/redact.ts';
 import { runCommand } from '../run.ts';
+import { volumesOption, withVolumes } from '../volumes.ts';
 
 export const check = defineCommand(
   (cli) =>
-    cli
-      .positional('place', {
+    volumesOption(
+      cli.positional('place', {
         type: 'string',
         demandOption: true,
         describe: 'A layout, a library of layouts, or an archive',
-      })
+      }),
+    )
       .option('strict', {
         type: 'boolean',
         default: false,
@@ -26,7 +28,7 @@ export const check = defineCommand(
       .example('$0 check images.tar --json', 'A file that crossed the gap'),
   async (args) => {
     await runCommand(args, {}, async (env) => {
-      const stores = await openAll(args.place, env);
+      const stores = await openAll(args.place, args.volumes, env);
       let damaged = false;
       for (const { name, store } of stores) {
         const report = await checkStore(store, { emit: env.emit, signal: env.signal });
@@ -41,13 +43,17 @@ export const check = defineCommand(
 );
 
 /** One store for a layout or archive; for a library one for each layout, since content is kept apart there. */
-async function openAll(place: string, env: Env): Promise<readonly { name: string; store: LocalSource }[]> {
+async function openAll(
+  place: string,
+  volumes: readonly string[] | undefined,
+  env: Env,
+): Promise<readonly { name: string; store: LocalSource }[]> {
   const reference = parsePathReference(place);
   if (reference.kind === 'registry')
     throw new OclError('OCL_USAGE', `Cannot check ${formatReference(reference)}: a registry checks its own disk`, {
       hint: 'copy it into a layout, and check that',
     });
-  const library = await env.stores.library(reference);
+  const library = await env.stores.library(withVolumes(reference, volumes));
   const repositories = await library.repositories();
   if (library.whole !== undefined) return [{ name: place, store: library.whole }];
   if (repositories.length === 0)

@@ -1,14 +1,15 @@
 import { exportImages } from '../../bundle/export.ts';
 import { formatLock, makeLock, type LockFile } from '../../bundle/lock.ts';
+import { OclError } from '../../core/errors.ts';
 import { Copier, type CopyResult } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { openSources, readSourceFiles, sourceOptions } from '../bundle/sources.ts';
+import { destinationOf, reportWritten } from '../bundle/written.ts';
 import { defineCommand } from '../command.ts';
 import { endWithStdout } from '../content.ts';
-import { type Env } from '../env.ts';
-import { formatBytes, plural } from '../render/format.ts';
 import { warnOfCompressedName } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { VOLUME_SIZE } from '../volumes.ts';
 
 export const exportCommand = defineCommand(
   (cli) =>
@@ -17,16 +18,22 @@ export const exportCommand = defineCommand(
         alias: 'o',
         type: 'string',
         demandOption: true,
-        describe: 'The file to write, or - for standard output',
+        describe: 'The file to write, or - for standard output; with --volume-size the name before .volNNofNN.tar',
       })
+      .option('volume-size', VOLUME_SIZE)
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace an archive that exists' })
       .example('$0 export alpine:3.20 nginx:1.27 -o images.tar', 'Two images of Docker Hub')
       .example('$0 export ./mirror -o mirror.tar', 'All that a library holds')
+      .example('$0 export ./mirror -o mirror.tar --volume-size dvd', 'On as many DVDs as it takes')
       .example('$0 export --from sync.yaml -o mirror.tar --lock mirror.lock', 'What a sync file mirrors')
       .example('$0 export --locked mirror.lock ./mirror -o again.tar', 'The same bytes once more')
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
     const toStdout = args.output === '-';
+    if (toStdout && args.volumeSize !== undefined)
+      throw new OclError('OCL_USAGE', 'Cannot write volumes to standard output', {
+        hint: 'name a file: -o images.tar',
+      });
     if (toStdout) endWithStdout('an archive', 'name a file: -o images.tar');
     const files = await readSourceFiles(args);
     const { dockerPlatform } = files;
@@ -36,7 +43,7 @@ export const exportCommand = defineCommand(
       async (env) => {
         const { stores, clock, emit, signal } = env;
         warnOfCompressedName(args.output, emit);
-        const sink = await stores.archive(toStdout ? { stream: process.stdout, name: '-' } : { path: args.output });
+        const sink = await stores.archive(destinationOf(args.output, args.volumeSize));
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         const sources = await openSources(args, files, env);
         let lock: LockFile | undefined;
@@ -54,21 +61,8 @@ export const exportCommand = defineCommand(
         }
         if (args.lock !== undefined && lock !== undefined)
           await writeFileAtomic(args.lock, Buffer.from(formatLock(lock)));
-        report(results, sources.waivers.missing, { file: toStdout ? undefined : args.output, env });
+        reportWritten({ sink, output: args.output, results, missing: sources.waivers.missing }, env);
       },
     );
   },
 );
-
-function report(
-  results: readonly CopyResult[],
-  missing: readonly string[],
-  { file, env }: { readonly file: string | undefined; readonly env: Env },
-): void {
-  if (env.json) return env.print(JSON.stringify({ type: 'summary', file: file ?? '-', images: results, missing }));
-  const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
-  const without = missing.length === 0 ? '' : `, without ${plural(missing.length, 'image')} that could not be had`;
-  env.say(
-    `${file ?? 'standard output'}: ${plural(results.length, 'image')}, ${formatBytes(bytes)}${without}\nnext: carry the file over, then  ocl import ${file ?? 'FILE'} DIRECTORY`,
-  );
-}

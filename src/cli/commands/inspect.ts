@@ -6,17 +6,17 @@ import { defineCommand } from '../command.ts';
 import { formatBytes } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { volumesOption, withVolumes } from '../volumes.ts';
 import { onlyRoot } from '../../artifact/onlyRoot.ts';
 
 export const inspectCommand = defineCommand(
   (cli) =>
-    cli
-      .positional('reference', { type: 'string', demandOption: true, describe: 'An image or artifact' })
+    volumesOption(cli.positional('reference', { type: 'string', demandOption: true, describe: 'An image or artifact' }))
       .option('platform', { type: 'string', describe: 'Which image of an index, such as linux/arm64' })
       .example('$0 inspect alpine:3.20', 'An image of Docker Hub')
       .example('$0 inspect ocidir://mirror/alpine:3.20 --platform linux/arm64', 'One platform of a layout'),
   async (args) => {
-    const reference = parsePlace(args.reference);
+    const reference = withVolumes(parsePlace(args.reference), args.volumes);
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform);
     await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);

@@ -11,18 +11,20 @@ import { type Env } from '../env.ts';
 import { formatBytes, formatTable } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { tellOfAbsent, volumesOption, withVolumes } from '../volumes.ts';
 
 /** What a directory lists in which there is no layout at all. */
 const NONE: readonly Listed[] = [];
 
 export const ls = defineCommand(
   (cli) =>
-    cli
-      .positional('place', {
+    volumesOption(
+      cli.positional('place', {
         type: 'string',
         demandOption: true,
         describe: 'A layout, library, archive, HOST/REPOSITORY, or a registry HOST',
-      })
+      }),
+    )
       .option('all', {
         alias: 'a',
         type: 'boolean',
@@ -43,7 +45,7 @@ export const ls = defineCommand(
         if (!env.json && names.length === 0) env.say(`no repositories in ${printable(args.place)}`);
         return;
       }
-      const reference = parsePlace(args.place);
+      const reference = withVolumes(parsePlace(args.place), args.volumes);
       const listed =
         reference.kind === 'registry' ? await listRegistry(reference, env) : await listLocal(reference, env, args.all);
       if (env.json) env.print(JSON.stringify(listed));
@@ -75,6 +77,7 @@ async function listRegistry(reference: RegistryReference, env: Env): Promise<rea
 
 async function listLocal(reference: FileReference, env: Env, all: boolean): Promise<readonly Listed[]> {
   const library = await env.stores.library(reference);
+  await tellOfAbsent(library.whole, env.emit);
   const listed: Listed[] = [];
   const wanted = reference.digest ?? reference.tag;
   const repositories = new Set(await library.repositories());

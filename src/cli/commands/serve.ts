@@ -9,15 +9,17 @@ import { aborted, parseListen } from '../listen.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { makeUploads } from '../uploads.ts';
+import { tellOfAbsent, volumesOption, withVolumes } from '../volumes.ts';
 
 export const serve = defineCommand(
   (cli) =>
-    cli
-      .positional('place', {
+    volumesOption(
+      cli.positional('place', {
         type: 'string',
         demandOption: true,
         describe: 'A layout, a library of layouts, or an archive',
-      })
+      }),
+    )
       .option('listen', {
         type: 'string',
         default: '127.0.0.1:5000',
@@ -32,13 +34,15 @@ export const serve = defineCommand(
         describe: 'A name by which clients may call this server (repeatable)',
       })
       .example('$0 serve ./mirror', 'docker pull localhost:5000/library/alpine:3.20')
-      .example('$0 serve images.tar --read-only --listen 0.0.0.0:5000', 'A bundle as it lies, for a whole network'),
+      .example('$0 serve images.tar --read-only --listen 0.0.0.0:5000', 'A bundle as it lies, for a whole network')
+      .example('$0 serve images.vol*.tar', 'Straight from the volumes of a set'),
   async (args) => {
     const { host, port } = parseListen(args.listen, '127.0.0.1:5000');
     await runCommand(args, {}, async (env) => {
       const { emit } = env;
-      const reference = parsePathReference(args.place);
+      const reference = withVolumes(parsePathReference(args.place), args.volumes);
       const library = await env.stores.library(reference, { create: !args.readOnly });
+      await tellOfAbsent(library.whole, emit);
       const tree = reference.kind === 'path' && library.whole === undefined ? reference.path : undefined;
       const beside = tree === undefined || args.readOnly ? undefined : tree;
       if (beside !== undefined && !existsSync(beside))

@@ -9,7 +9,7 @@ import { verifyInto } from '../../io/verify.ts';
 import { PartialFile, removeAbandoned } from './partialFile.ts';
 import { type ArchivePlan, type Slot } from './plan.ts';
 import { type ArchiveTarget } from './target.ts';
-import { VolumeFiles } from './volumeFiles.ts';
+import { type VolumeFiles } from './volumeFiles.ts';
 import { type Place, type VolumeLayout } from './volumeLayout.ts';
 
 /** Bytes that are gathered before they are written. */

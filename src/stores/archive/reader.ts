@@ -58,8 +58,9 @@ export async function openVolumes(
   try {
     const volumes: OpenVolume[] = [];
     for (const path of paths) {
-      const { tarball, close: closeFile } = await openTar(path, options.tmpDir);
-      open.push({ tarball, close: closeFile });
+      const opened = await openTar(path, options.tmpDir);
+      open.push(opened);
+      const { tarball } = opened;
       volumes.push(await openVolume(tarball, path, await volumeRecord(tarball, path)));
     }
     const contents = new VolumeSet(distinctVolumes(volumes));

@@ -90,12 +90,12 @@ class VolumePlanner {
     this.#sizes = sizes;
     this.#options = options;
     this.#reached = reached;
-    const sorted = [...known.values()].toSorted((a, b) => compare(a.digest, b.digest));
-    const documents = sorted.filter(({ mediaType }) => isDocumentType(mediaType));
+    const nodes = [...known.values()].toSorted((a, b) => compare(a.digest, b.digest));
+    const documents = nodes.filter(({ mediaType }) => isDocumentType(mediaType));
     const cost = documents.reduce((sum, { digest, size }) => sum + costOf(blobPath(digest), size), 0);
     this.#everywhere = cost <= Math.min(...sizes) * DOCUMENTS_SHARE ? documents : [];
     const placed = new Set(this.#everywhere);
-    this.#parcels = sorted
+    this.#parcels = nodes
       .filter((descriptor) => !placed.has(descriptor))
       .map(({ digest, size }) => ({ digest, size, cost: costOf(blobPath(digest), size) }));
   }

@@ -209,7 +209,7 @@ export class VolumeSet implements Contents {
 }
 
 /** `volume 3`, `volumes 1, 4`, for messages. */
-export function listVolumes(volumes: readonly number[]): string {
+function listVolumes(volumes: readonly number[]): string {
   return `${volumes.length === 1 ? 'volume' : 'volumes'} ${volumes.join(', ')}`;
 }
 

@@ -1,0 +1,41 @@
+import { shortDigest } from '../../core/digest.ts';
+import { type CopyResult } from '../../copy/copier.ts';
+import { type ArchiveDestination, type ArchiveSink } from '../../stores/archive/writer.ts';
+import { type Env } from '../env.ts';
+import { formatBytes, plural } from '../render/format.ts';
+import { describeVolumes } from '../volumes.ts';
+
+/** `-` is standard output. */
+export function destinationOf(output: string, volumeSizes: readonly number[] | undefined): ArchiveDestination {
+  if (output === '-') return { stream: process.stdout, name: '-' };
+  return volumeSizes === undefined ? { path: output } : { path: output, volumeSizes };
+}
+
+export interface Written {
+  readonly sink: ArchiveSink;
+  readonly output: string;
+  readonly results: readonly CopyResult[];
+  /** Names of images that could not be had, and were waived. */
+  readonly missing: readonly string[];
+}
+
+/** Tells what was written, and what to do next. */
+export function reportWritten({ sink, output, results, missing }: Written, env: Env): void {
+  const { files } = sink;
+  const set = sink.record?.set;
+  if (env.json) {
+    const volumes = set === undefined ? {} : { set: set.id, volumes: files };
+    return env.print(JSON.stringify({ type: 'summary', file: output, images: results, missing, ...volumes }));
+  }
+  const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
+  const without = missing.length === 0 ? '' : `, without ${plural(missing.length, 'image')} that could not be had`;
+  const what = `${plural(results.length, 'image')}, ${formatBytes(bytes)}${without}`;
+  if (set !== undefined)
+    return env.say(
+      `${describeVolumes(files)}\n${output}: ${what}, set ${shortDigest(set.id)}\nnext: carry the volumes over, then in any order  ocl import VOLUME... DIRECTORY`,
+    );
+  const name = output === '-' ? 'standard output' : output;
+  env.say(
+    `${name}: ${what}\nnext: carry the file over, then  ocl import ${output === '-' ? 'FILE' : output} DIRECTORY`,
+  );
+}
