@@ -61,6 +61,7 @@ const CASES: Record<string, Case> = {
     yes: ['tar', '../core/x.ts'],
   },
   'src/io/yaml.ts': { no: ['tar', 'yargs', ...room('../', ['copy', 'stores/memory'])], yes: ['yaml', '../core/x.ts'] },
+  'src/io/yamlEdit.ts': { no: ['tar', 'yargs', ...room('../', ['copy'])], yes: ['yaml', '../core/x.ts'] },
   'src/stores/layout/a.ts': {
     no: [
       ...HOMELESS,

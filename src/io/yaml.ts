@@ -27,6 +27,8 @@ export interface YamlWarning extends YamlPosition {
   readonly message: string;
   /** What readers differ in, and some refuse. */
   readonly about?: 'duplicate-key' | 'several-documents' | undefined;
+  /** Of a duplicate. */
+  readonly key?: string | undefined;
 }
 
 export type YamlPath = readonly (string | number)[];
@@ -97,7 +99,7 @@ export function parseYaml(text: string, file: string, options: YamlOptions = {})
   const reader = new Reader(document, lines, file, options.scalars === 'source');
   for (const error of document.errors) {
     if (error.code !== 'MULTIPLE_DOCS') throw reader.invalid(error.pos[0], error.message);
-    reader.warn(error.pos[0], 'only the first document of the file is read', 'several-documents');
+    reader.warn(error.pos[0], 'only the first document of the file is read', { about: 'several-documents' });
   }
   for (const warning of document.warnings) reader.warn(warning.pos[0], warning.message);
   const value = document.contents === null ? undefined : reader.read(document.contents, 0).value;
@@ -169,8 +171,8 @@ class Reader {
     return this.#position(offset);
   }
 
-  warn(offset: number, message: string, about?: YamlWarning['about']): void {
-    this.warnings.push({ ...this.#position(offset), message, ...(about === undefined ? {} : { about }) });
+  warn(offset: number, message: string, more: Pick<YamlWarning, 'about' | 'key'> = {}): void {
+    this.warnings.push({ ...this.#position(offset), message, ...more });
   }
 
   invalid(offset: number, why: string): YamlError {
@@ -224,11 +226,10 @@ class Reader {
         continue;
       }
       if (own.has(name))
-        this.warn(
-          startOf(key),
-          `the key ${JSON.stringify(name)} stands twice in one map; the last one counts`,
-          'duplicate-key',
-        );
+        this.warn(startOf(key), `the key ${JSON.stringify(name)} stands twice in one map; the last one counts`, {
+          about: 'duplicate-key',
+          key: name,
+        });
       own.add(name);
       entries[name] = read.value;
       places.set(name, startOf(key));

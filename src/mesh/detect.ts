@@ -39,7 +39,7 @@ function kindByShape(value: JsonObject): EntityKind | undefined {
 }
 
 /** v1alpha2: a map of services, each with a type; a Compose file has images there. */
-function isOldDesign(value: JsonObject): boolean {
+export function isOldDesign(value: JsonObject): boolean {
   const { services } = value;
   if (!isObject(services)) return false;
   const all = Object.values(services);
@@ -81,7 +81,7 @@ function nameOf(kind: EntityKind, value: JsonObject): string | undefined {
 }
 
 /** A text that is not empty. YAML may have taken a version for a number. */
-function textOf(value: unknown): string | undefined {
+export function textOf(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -1,4 +1,4 @@
-import { type YamlPath } from '../io/yaml.ts';
+import { type YamlEdit } from '../io/yamlEdit.ts';
 import { type FindingLevel, type RuleId } from './rules.ts';
 
 /** One thing that can be said of a file, and what to do about it. */
@@ -14,10 +14,5 @@ export interface MeshFinding {
   /** What a person does about it. */
   readonly fix: string;
   /** How `validate --fix` does it by itself; undefined where that would be a guess. */
-  readonly edit?: FindingEdit | undefined;
+  readonly edits?: readonly YamlEdit[] | undefined;
 }
-
-export type FindingEdit =
-  | { readonly kind: 'set'; readonly path: YamlPath; readonly value: string | null }
-  /** The entries of the map at the path go one level up, and the map away. */
-  | { readonly kind: 'lift'; readonly path: YamlPath };

@@ -16,6 +16,7 @@ export const RULES = {
   'merge-markers': { level: 'error', about: 'a merge of git was not finished' },
   'duplicate-key': { level: 'error', about: 'one key twice in a YAML map: the decoder refuses the file' },
   'duplicate-name': { level: 'warning', about: 'one name twice in a JSON object: the last one counts' },
+  'byte-order-mark': { level: 'error', about: 'a byte order mark before JSON that is imported by itself' },
   'several-documents': { level: 'warning', about: 'only the first YAML document of a file is read' },
   'short-yaml': {
     level: 'error',
@@ -56,7 +57,6 @@ export const RULES = {
   'stray-file': { level: 'warning', about: 'a file in a model that is no entity: Meshery reports an error for each' },
   'policy-document': { level: 'warning', about: 'a policy as a document, which the import refuses' },
   'policy-skipped': { level: 'info', about: 'a policy beside a model, which Meshery passes over' },
-  'credentials-directory': { level: 'warning', about: 'credentials/ in a model, which is never packed' },
 
   'component-status': { level: 'error', about: 'a component without status: the import crashes' },
   'component-ignored': { level: 'warning', about: 'a component that is passed over' },
@@ -80,6 +80,10 @@ export const RULES = {
   'filter-wasm': { level: 'error', about: 'a filter whose content is no WebAssembly module' },
   'policy-package': { level: 'warning', about: 'a policy without a package' },
   'no-importer': { level: 'info', about: 'an entity that Meshery imports from no file' },
+  'part-alone': {
+    level: 'info',
+    about: 'a component, relationship or connection that Meshery imports in a model alone',
+  },
   'no-entity': { level: 'warning', about: 'a document that is no entity of Meshery' },
 
   'artifacthub-key': { level: 'error', about: 'a key that Artifact Hub does not know' },

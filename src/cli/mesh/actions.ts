@@ -22,4 +22,9 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     describe: 'Take a deprecation back',
     load: async () => (await import('./deprecate.ts')).undeprecate,
   },
+  {
+    usage: 'validate <inputs..>',
+    describe: 'Say what Meshery would refuse or lose, with line and remedy',
+    load: async () => (await import('./validate.ts')).validate,
+  },
 ];
