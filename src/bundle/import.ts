@@ -1,4 +1,6 @@
+import { type Digest } from '../core/digest.ts';
 import { toOclError, type OclError } from '../core/errors.ts';
+import { MEDIA } from '../core/mediaTypes.ts';
 import { type LocalSource, type Sink } from '../core/store.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
@@ -54,7 +56,9 @@ class Importer {
   async run(planned: readonly Planned[]): Promise<ImportReport> {
     try {
       try {
-        for (const image of planned.filter(({ name }) => name.tag !== undefined)) await this.#copy(image);
+        const named = planned.filter(({ name }) => name.tag !== undefined);
+        for (const image of named.filter(({ follows }) => follows === undefined)) await this.#copy(image);
+        for (const image of named) if (image.follows !== undefined) await this.#follow(image, image.follows);
         await this.#copyNameless(planned.filter(({ name }) => name.tag === undefined));
       } finally {
         // Also after Ctrl-C: what has arrived whole gets its name.
@@ -75,6 +79,17 @@ class Importer {
       const [only] = this.#sinks.keys();
       await this.#copy(this.#sinks.size === 1 && only !== undefined ? { ...image, repository: only } : image);
     }
+  }
+
+  /** A signature of a part of an image goes wherever that part has arrived. */
+  async #follow(signature: Planned, digest: Digest): Promise<void> {
+    const size = await this.#source.size(digest);
+    const homes: string[] = [];
+    if (size !== undefined && this.#target.kind === 'repositories')
+      for (const key of this.#received)
+        if (await (await this.#sinks.get(key))?.has({ mediaType: MEDIA.ociManifest, digest, size })) homes.push(key);
+    for (const repository of homes.length === 0 ? [signature.repository] : homes)
+      await this.#copy({ ...signature, repository });
   }
 
   async #copy(image: Planned): Promise<void> {

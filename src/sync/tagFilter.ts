@@ -1,5 +1,6 @@
-import { RE2JS } from 're2js';
+import { type RE2JS } from 're2js';
 import { OclError } from '../core/errors.ts';
+import { compilePattern } from '../io/pattern.ts';
 import { mapInOrder } from './limit.ts';
 import { compareVersions, parseRange, parseVersion, satisfies, type Comparison, type VersionRange } from './semver.ts';
 
@@ -52,8 +53,8 @@ export class TagFilter {
       newest: set.newest ?? 0,
       newestBy: set.newestBy ?? 'semver',
       since: set.since,
-      allow: set.allow.map(compilePattern),
-      deny: set.deny.map(compilePattern),
+      allow: set.allow.map((pattern) => compilePattern(pattern, { whole: true })),
+      deny: set.deny.map((pattern) => compilePattern(pattern, { whole: true })),
       ranges: (set.semverRange ?? []).filter((range) => range.trim() !== '').map(parseRange),
     }));
   }
@@ -153,24 +154,12 @@ function differing(ours: readonly string[], theirs: readonly string[]): readonly
  * with v2", and `*-rc` (where Go lets the star stand after `^`) is "ends with -rc".
  * @throws OCL_CONFIG_INVALID
  */
-function compilePattern(pattern: string): RE2JS {
-  try {
-    return RE2JS.compile(`^${pattern}$`);
-  } catch (error) {
-    const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error);
-    throw new OclError('OCL_CONFIG_INVALID', `Cannot use the pattern ${JSON.stringify(pattern)}: ${why}`, {
-      hint: 'patterns are RE2 regular expressions (https://github.com/google/re2/wiki/Syntax): no look-around, no back-references',
-      cause: error,
-    });
-  }
-}
-
 /** What the author of a pattern may not expect; undefined when there is nothing to say. */
 export function lintPattern(pattern: string): string | undefined {
   // Most patterns are plain tags, and files have tens of thousands of them.
   if (/^[A-Za-z0-9_.-]*$/.test(pattern)) return undefined;
   try {
-    compilePattern(pattern);
+    compilePattern(pattern, { whole: true });
   } catch (error) {
     return error instanceof OclError ? error.message : undefined;
   }

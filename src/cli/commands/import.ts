@@ -2,6 +2,7 @@ import { importBundle, type ImportReport } from '../../bundle/import.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
 import { Copier } from '../../copy/copier.ts';
 import { ownRepository } from '../../stores.ts';
+import { namingOptions, readNaming } from '../bundle/naming.ts';
 import { openBundle } from '../bundle/open.ts';
 import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
@@ -13,7 +14,7 @@ import { selectOptions, toSelect } from '../select.ts';
 
 export const importCommand = defineCommand(
   (cli) =>
-    selectOptions(cli)
+    namingOptions(selectOptions(cli))
       .positional('files', {
         type: 'string',
         array: true,
@@ -21,25 +22,13 @@ export const importCommand = defineCommand(
         describe:
           'Files (or - for standard input), then the target: a directory, ocidir://LAYOUT, or HOST[:PORT][/PREFIX]',
       })
-      .option('only', {
-        type: 'string',
-        array: true,
-        nargs: 1,
-        default: [] as string[],
-        describe: 'Only this name (repeatable)',
-      })
-      .option('scoped', {
-        type: 'boolean',
-        default: false,
-        describe: "Keep the registry's name as a part of the repository: docker.io/library/alpine",
-      })
-      .option('repository', {
-        type: 'string',
-        describe: 'The repository of images that carry no full name; the file name when it is not said',
-      })
       .example('$0 import images.tar /srv/images', 'Into a library, one directory a repository')
       .example('$0 import images.tar registry.local:5000/mirror', 'Into a registry, below mirror/')
-      .example('$0 import images.tar ocidir://layout', 'All into one layout'),
+      .example('$0 import images.tar ocidir://layout', 'All into one layout')
+      .example(
+        "$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'",
+        'Under other names',
+      ),
   async (args) => {
     const files = args.files.slice(0, -1);
     const target = args.files.at(-1);
@@ -47,6 +36,7 @@ export const importCommand = defineCommand(
       throw new OclError('OCL_USAGE', 'Cannot import: name the files and then the target', {
         hint: 'ocl import images.tar DIRECTORY',
       });
+    const naming = await readNaming(args);
     await runCommand(args, {}, async (env) => {
       const copier = new Copier({
         clock: env.clock,
@@ -64,9 +54,8 @@ export const importCommand = defineCommand(
               copier,
               select: toSelect(args),
               naming: {
-                scoped: args.scoped,
+                ...naming,
                 repository: args.repository ?? ownRepository(file === '-' ? 'images' : file),
-                only: args.only,
               },
             }),
           );
