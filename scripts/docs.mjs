@@ -62,12 +62,51 @@ async function makeDocs() {
   ].join('\n');
   const { syncJsonSchema } = await import(join(root, 'dist/sync/jsonSchema.js'));
   const { keyTable } = await import(join(root, 'dist/sync/schemaKeys.js'));
+  const { typesJsonSchema } = await import(join(root, 'dist/artifact/types/schema.js'));
   return {
+    'docs/artifact-types.md': between('docs/artifact-types.md', 'types', await typeTables()),
     'docs/errors.md': errors,
     'docs/cli.md': cli,
     'docs/regsync-compatibility.md': between('docs/regsync-compatibility.md', 'keys', keyTable()),
+    'schema/artifact-types.schema.json': `${JSON.stringify(typesJsonSchema(), undefined, 2)}\n`,
     'schema/sync.schema.json': `${JSON.stringify(syncJsonSchema(), undefined, 2)}\n`,
   };
+}
+
+/** The built-in artifact types, a table for each category. */
+async function typeTables() {
+  const { builtInTypes } = await import(join(root, 'dist/artifact/types/table.js'));
+  const { CATEGORIES } = await import(join(root, 'dist/artifact/types/icons.js'));
+  const code = (text) => `\`${text.replaceAll('|', '\\|')}\``;
+  const wanted = (value) =>
+    Array.isArray(value)
+      ? value.map(code).join(' or ')
+      : typeof value === 'object'
+        ? Object.entries(value)
+            .map(([key, pattern]) => code(pattern === '*' ? key : `${key}=${pattern}`))
+            .join(' and ')
+        : code(String(value));
+  const rule = (conditions) =>
+    Object.entries(conditions)
+      .filter(([name]) => name !== 'priority')
+      .map(([name, value]) => `${name} ${wanted(value)}`)
+      .join(' and ');
+  const types = builtInTypes();
+  return CATEGORIES.map((category) => {
+    const rows = types
+      .filter((type) => type.category === category)
+      .map(
+        ({ id, name, scan, note, match, actions }) =>
+          `| \`${id}\` | ${name} | ${match.map(rule).join('<br>') || 'what remains'} | ${scan} | ${actions.map(({ command }) => code(command)).join('<br>')} | ${note ?? ''} |`,
+      );
+    return [
+      `### ${category}`,
+      '',
+      '| id | name | told by one of | scan | use | note |',
+      '| --- | --- | --- | --- | --- | --- |',
+      ...rows,
+    ].join('\n');
+  }).join('\n\n');
 }
 
 /** A page of which the part between two marks is made. */

@@ -1,21 +1,29 @@
 import { type Descriptor, type Platform } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
-import { OclError } from '../core/errors.ts';
+import { OclError, toOclError } from '../core/errors.ts';
 import { isAttestationEntry, isImage } from '../core/graph.ts';
 import { parseImageConfig, type ImageConfig } from '../core/imageConfig.ts';
 import { LIMITS } from '../core/limits.ts';
-import { type Manifest } from '../core/manifest.ts';
+import { parseJson } from '../core/json.ts';
+import { type Manifest, type ManifestDocument } from '../core/manifest.ts';
 import { formatPlatform, matchesPlatform } from '../core/platform.ts';
 import { type Source } from '../core/store.ts';
-import { loadDocument } from '../copy/documents.ts';
-import { readVerified } from '../io/verify.ts';
 import { kindOf } from './kind.ts';
+import { Reads } from './reads.ts';
+import { configFault, type ArtifactType } from './types/schema.ts';
+import { usageOf, type TypeFacts, type UsageOptions, type Use } from './usage.ts';
 
 export interface Inspection {
   readonly reference: string;
   readonly digest: Digest;
   readonly mediaType: string;
   readonly kind: string;
+  /** What it is by the table of artifact types, where one was given. */
+  readonly artifact?: TypeFacts | undefined;
+  /** Commands that use it, as far as what they need is known. */
+  readonly actions?: readonly Use[] | undefined;
+  /** What is wrong with its config by the schema of its type. */
+  readonly configFault?: string | undefined;
   /** Of an index: what may be asked for with a platform. */
   readonly platforms: readonly string[];
   /** The one manifest that the rest describes. */
@@ -61,6 +69,8 @@ export interface InspectOptions {
   /** What is shown of an index. Without it the host's platform, else the first. */
   readonly platform?: Platform | undefined;
   readonly host: Platform;
+  /** Without it nothing is said of types. */
+  readonly usage?: UsageOptions | undefined;
 }
 
 /** An image or artifact as people want to see it. @throws OCL_NOT_FOUND when the platform is not there */
@@ -70,19 +80,21 @@ export async function inspect(
   root: Descriptor,
   options: InspectOptions,
 ): Promise<Inspection> {
-  const top = (await loadDocument(root, source)).document;
+  const reads = new Reads(source);
+  const top = await reads.document(root);
   const platforms =
     top.kind === 'index'
       ? top.manifests
           .filter((entry) => !isAttestationEntry(entry))
           .flatMap((entry) => (entry.platform === undefined ? [] : [formatPlatform(entry.platform)]))
       : [];
-  const { descriptor, manifest } = await chooseManifest(source, root, options);
+  const { descriptor, manifest } = await chooseManifest(reads, root, options);
   const base = {
     reference,
     digest: root.digest,
     mediaType: root.mediaType,
     kind: kindOf(root, top),
+    ...(options.usage === undefined ? {} : await about(reads, root, top, options.usage)),
     platforms,
     annotations: { ...top.annotations, ...manifest?.annotations },
     subject: top.subject?.digest,
@@ -95,7 +107,7 @@ export async function inspect(
       layers: [],
       image: undefined,
     };
-  const config = isImage(manifest) ? await readConfig(source, manifest) : undefined;
+  const config = isImage(manifest) ? await readConfig(reads, manifest) : undefined;
   const platform =
     descriptor.platform ??
     (config?.os && config.architecture
@@ -115,14 +127,38 @@ export async function inspect(
   };
 }
 
+/** What it is, what can be done with it, and whether its config is what its type says. */
+async function about(
+  reads: Reads,
+  root: Descriptor,
+  top: ManifestDocument,
+  options: UsageOptions,
+): Promise<Pick<Inspection, 'artifact' | 'actions' | 'configFault'>> {
+  const { type, artifact, actions } = await usageOf(reads, root, top, options);
+  return { artifact, actions, configFault: await faultOf(reads, type, top) };
+}
+
+async function faultOf(reads: Reads, type: ArtifactType, top: ManifestDocument): Promise<string | undefined> {
+  if (type.configSchema === undefined || top.kind === 'index' || top.config === undefined) return undefined;
+  const { config } = top;
+  try {
+    return configFault(type, parseJson(await reads.config(config), config.digest));
+  } catch (error) {
+    // An image config is read below, and there it fails.
+    const { code, message } = toOclError(error);
+    if (code === 'OCL_DOCUMENT_INVALID' || code === 'OCL_LIMIT') return message;
+    throw error;
+  }
+}
+
 /** The one manifest of an index that is meant: of the platform, without one of the host's, else the first. @throws OCL_NOT_FOUND */
 export async function chooseManifest(
-  source: Source,
+  reads: Reads,
   descriptor: Descriptor,
   options: InspectOptions,
   depth = 0,
 ): Promise<{ descriptor: Descriptor; manifest: Manifest | undefined }> {
-  const { document } = await loadDocument(descriptor, source);
+  const document = await reads.document(descriptor);
   if (document.kind === 'manifest') return { descriptor, manifest: document };
   const entries = document.manifests.filter((entry) => !isAttestationEntry(entry));
   const { platform, host } = options;
@@ -139,13 +175,13 @@ export async function chooseManifest(
     );
   }
   if (chosen === undefined || depth >= LIMITS.indexDepth) return { descriptor, manifest: undefined };
-  return await chooseManifest(source, chosen, options, depth + 1);
+  return await chooseManifest(reads, chosen, options, depth + 1);
 }
 
-async function readConfig(source: Source, manifest: Manifest): Promise<ImageConfig | undefined> {
+async function readConfig(reads: Reads, manifest: Manifest): Promise<ImageConfig | undefined> {
   const { config } = manifest;
   if (config === undefined) return undefined;
-  return parseImageConfig(await readVerified(await source.open(config), config, LIMITS.configBytes), config.digest);
+  return parseImageConfig(await reads.config(config), config.digest);
 }
 
 function factsOf(config: ImageConfig, manifest: Manifest): ImageFacts {

@@ -79,6 +79,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/rootfs.ts')).rootfs,
   },
   {
+    usage: 'types [id]',
+    describe: 'Show which artifact types are known, how each is told and used',
+    load: async () => (await import('./commands/types.ts')).types,
+  },
+  {
     usage: 'tag <action> <reference> [name]',
     describe: 'List tags, add one or take one away',
     load: async () => (await import('./commands/tag.ts')).tag,

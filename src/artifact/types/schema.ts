@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isObject } from '../../core/json.ts';
 import { CATEGORIES } from './icons.ts';
 import { isWellQuoted, unknownPlaceholder } from './commands.ts';
 
@@ -55,6 +56,36 @@ const ActionSchema = z.strictObject({
     .describe('A command of a POSIX shell with {{ref}}, {{digest}}, {{repo}}, {{tag}}, {{layout}} or {{blob}}.'),
 });
 
+/** Names elsewhere, and regular expressions, which a stranger's config could make run for ever. */
+const UNWANTED: ReadonlySet<string> = new Set(['$ref', '$dynamicRef', 'pattern', 'patternProperties']);
+
+/** Undefined for what is no JSON Schema, or one that cannot be used on what comes from outside. */
+function readSchema(schema: Readonly<Record<string, unknown>>): z.ZodType | undefined {
+  if (!isWanted(schema)) return undefined;
+  try {
+    return z.fromJSONSchema(schema);
+  } catch {
+    return undefined;
+  }
+}
+
+function isWanted(schema: unknown): boolean {
+  if (Array.isArray(schema)) return schema.every(isWanted);
+  if (!isObject(schema)) return true;
+  return Object.entries(schema).every(
+    ([name, value]) =>
+      !UNWANTED.has(name) &&
+      (name === 'properties' && isObject(value) ? Object.values(value) : [value]).every(isWanted),
+  );
+}
+
+/** What is wrong with the content of a config by the schema of its type; undefined when nothing is, or when there is no schema. */
+export function configFault(type: ArtifactType, config: unknown): string | undefined {
+  const result = type.configSchema === undefined ? undefined : readSchema(type.configSchema)?.safeParse(config);
+  const issue = result?.error?.issues[0];
+  return issue === undefined ? undefined : `${issue.path.join('.') || 'the config'}: ${issue.message}`;
+}
+
 const ID = /^[a-z0-9][a-z0-9.-]{0,63}$/;
 const DATA_IMAGE = /^data:image\/(?:svg\+xml|png|gif|jpeg|webp);base64,[A-Za-z0-9+/]{1,65536}={0,2}$/;
 
@@ -81,6 +112,7 @@ const TypeShape = {
   actions: z.array(ActionSchema).max(20).describe('How to use it.'),
   configSchema: z
     .record(z.string(), z.unknown())
+    .refine((schema) => readSchema(schema) !== undefined, 'must be a JSON Schema without $ref, pattern and conditions')
     .optional()
     .describe('A JSON Schema (draft 2020-12) of the content of its config.'),
 };
@@ -92,7 +124,7 @@ const ChangeSchema = z.strictObject(TypeShape).partial().required({ id: true });
 const MAX_TYPES = 2000;
 const $schema = z.string().optional().describe('Where the schema of the file is, for editors.');
 export const BuiltInSchema = z.strictObject({ $schema, types: z.array(TypeSchema).max(MAX_TYPES) });
-const TypesFileSchema = z.strictObject({
+export const TypesFileSchema = z.strictObject({
   $schema,
   types: z.array(ChangeSchema).max(MAX_TYPES).describe('New types, and changes of those that are known.'),
 });

@@ -6,12 +6,18 @@ import { defineCommand } from '../command.ts';
 import { formatBytes } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { loadTypes, typesOption } from '../types.ts';
+import { valuesOf } from '../values.ts';
 import { volumesOption, withVolumes } from '../volumes.ts';
 import { onlyRoot } from '../../artifact/onlyRoot.ts';
 
 export const inspectCommand = defineCommand(
   (cli) =>
-    volumesOption(cli.positional('reference', { type: 'string', demandOption: true, describe: 'An image or artifact' }))
+    typesOption(
+      volumesOption(
+        cli.positional('reference', { type: 'string', demandOption: true, describe: 'An image or artifact' }),
+      ),
+    )
       .option('platform', { type: 'string', describe: 'Which image of an index, such as linux/arm64' })
       .example('$0 inspect alpine:3.20', 'An image of Docker Hub')
       .example('$0 inspect ocidir://mirror/alpine:3.20 --platform linux/arm64', 'One platform of a layout'),
@@ -24,6 +30,7 @@ export const inspectCommand = defineCommand(
       const inspection = await inspect(source, formatReference(reference), root, {
         platform,
         host: hostPlatform(process.platform, process.arch),
+        usage: { types: await loadTypes(args.types), values: valuesOf(reference, source, root) },
       });
       env.print(env.json ? JSON.stringify(inspection) : text(inspection));
     });
@@ -31,22 +38,29 @@ export const inspectCommand = defineCommand(
 );
 
 function text(inspection: Inspection): string {
-  const { reference, digest, mediaType, kind, platforms, manifest, size, subject, layers, image } = inspection;
+  const { reference, digest, mediaType, kind, artifact, platforms, manifest, size, subject, layers, image } =
+    inspection;
   const facts: [string, string | undefined][] = [
     ['Reference', reference],
     ['Digest', digest],
-    ['Type', kind],
+    ['Type', artifact === undefined ? kind : `${artifact.name} (${artifact.id})`],
+    ['Told by', artifact?.why],
     ['Media type', mediaType],
     ['Platforms', platforms.join(', ')],
     ['Shown', platforms.length > 0 ? `${manifest.platform ?? '-'}  ${manifest.digest}` : manifest.platform],
     ['Size', formatBytes(size)],
     ['Subject', subject],
+    ['Config', inspection.configFault === undefined ? undefined : `not as its type says: ${inspection.configFault}`],
     ...(image === undefined ? [] : imageFacts(image)),
   ];
   const lines = facts
     .filter(([, value]) => value !== undefined && value !== '')
     .map(([name, value]) => `${`${name}:`.padEnd(13)}${printable(value ?? '')}`);
   const sections = [
+    section(
+      'Use',
+      (inspection.actions ?? []).map(({ label, command: line }) => `${line}   # ${label}`),
+    ),
     section('Environment', image?.env ?? []),
     section('Labels', pairs(image?.labels ?? {})),
     section('Annotations', pairs(inspection.annotations)),

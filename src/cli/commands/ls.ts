@@ -1,16 +1,22 @@
+import { join } from 'node:path';
 import { describeImage, type Listed } from '../../artifact/list.ts';
+import { type TypeTable } from '../../artifact/types/table.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { shortDigest } from '../../core/digest.ts';
+import { OclError } from '../../core/errors.ts';
 import { entryName } from '../../core/names.ts';
 import { printable } from '../../core/redact.ts';
 import { formatReference, isRegistryHost, type FileReference, type RegistryReference } from '../../core/reference.ts';
 import { type LocalSource } from '../../core/store.ts';
+import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { ownRepository } from '../../stores.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
-import { formatBytes, formatTable } from '../render/format.ts';
+import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { loadTypes, typesOption } from '../types.ts';
+import { localValues, registryValues } from '../values.ts';
 import { tellOfAbsent, volumesOption, withVolumes } from '../volumes.ts';
 
 /** What a directory lists in which there is no layout at all. */
@@ -18,12 +24,14 @@ const NONE: readonly Listed[] = [];
 
 export const ls = defineCommand(
   (cli) =>
-    volumesOption(
-      cli.positional('place', {
-        type: 'string',
-        demandOption: true,
-        describe: 'A layout, library, archive, HOST/REPOSITORY, or a registry HOST',
-      }),
+    typesOption(
+      volumesOption(
+        cli.positional('place', {
+          type: 'string',
+          demandOption: true,
+          describe: 'A layout, library, archive, HOST/REPOSITORY, or a registry HOST',
+        }),
+      ),
     )
       .option('all', {
         alias: 'a',
@@ -31,12 +39,22 @@ export const ls = defineCommand(
         default: false,
         describe: 'Also what has no name, such as signatures',
       })
+      .option('html', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Also write the listing to this file, as a page to look at',
+      })
       .example('$0 ls ./mirror', 'All images of a library')
+      .example('$0 ls ./mirror --html mirror.html', 'The same as a page for a browser, which needs no network')
       .example('$0 ls registry.local:5000', 'The repositories of a registry')
       .example('$0 ls registry.local:5000/app --json', 'The images of a repository'),
   async (args) => {
     await runCommand(args, { showsOnly: true }, async (env) => {
       if (isHostAlone(args.place)) {
+        if (args.html !== undefined)
+          throw new OclError('OCL_USAGE', `Cannot write a page of ${args.place}: a registry alone lists no images`, {
+            hint: `ocl ls ${args.place.replace(/\/$/, '')}/REPOSITORY --html ${args.html}`,
+          });
         const names: string[] = [];
         for await (const name of env.registries.catalog(args.place.replace(/^docker:\/\//, '').replace(/\/$/, '')))
           names.push(name);
@@ -46,8 +64,17 @@ export const ls = defineCommand(
         return;
       }
       const reference = withVolumes(parsePlace(args.place), args.volumes);
+      const types = await loadTypes(args.types);
       const listed =
-        reference.kind === 'registry' ? await listRegistry(reference, env) : await listLocal(reference, env, args.all);
+        reference.kind === 'registry'
+          ? await listRegistry(reference, env, types)
+          : await listLocal(reference, env, { types, all: args.all });
+      if (args.html !== undefined) {
+        const { catalogPage } = await import('../render/catalogPage.ts');
+        const page = catalogPage(listed, { place: args.place, types, now: env.clock.now() });
+        await writeFileAtomic(args.html, new TextEncoder().encode(page));
+        env.say(`${printable(args.html)}: ${plural(listed.length, 'image')}`);
+      }
       if (env.json) env.print(JSON.stringify(listed));
       else if (listed === NONE) env.say(`no image layouts in ${printable(args.place)}`);
       else env.print(table(listed));
@@ -64,18 +91,25 @@ function isHostAlone(text: string): boolean {
   );
 }
 
-async function listRegistry(reference: RegistryReference, env: Env): Promise<readonly Listed[]> {
+async function listRegistry(reference: RegistryReference, env: Env, types: TypeTable): Promise<readonly Listed[]> {
   const source = await env.stores.source(reference);
+  const describe = async (one: RegistryReference, name: string): Promise<Listed> =>
+    await describeImage(source, formatReference(one), await source.resolve(name), {
+      types,
+      values: registryValues(one),
+    });
   const one = reference.digest ?? reference.tag;
-  if (one !== undefined) return [await describeImage(source, formatReference(reference), await source.resolve(one))];
+  if (one !== undefined) return [await describe(reference, one)];
   const listed: Listed[] = [];
-  for await (const tag of source.tags()) {
-    listed.push(await describeImage(source, formatReference({ ...reference, tag }), await source.resolve(tag)));
-  }
+  for await (const tag of source.tags()) listed.push(await describe({ ...reference, tag }, tag));
   return listed;
 }
 
-async function listLocal(reference: FileReference, env: Env, all: boolean): Promise<readonly Listed[]> {
+async function listLocal(
+  reference: FileReference,
+  env: Env,
+  { types, all }: { readonly types: TypeTable; readonly all: boolean },
+): Promise<readonly Listed[]> {
   const library = await env.stores.library(reference);
   await tellOfAbsent(library.whole, env.emit);
   const listed: Listed[] = [];
@@ -90,9 +124,10 @@ async function listLocal(reference: FileReference, env: Env, all: boolean): Prom
     for (const root of await rootsOf(source, wanted)) {
       const { tag } = entryName(root);
       if (tag === undefined && !all && wanted === undefined) continue;
-      listed.push(
-        await describeImage(source, tag === undefined ? `${repository}@${root.digest}` : `${repository}:${tag}`, root),
-      );
+      const path = library.whole === undefined ? join(reference.path, repository) : reference.path;
+      const name = tag === undefined ? `${repository}@${root.digest}` : `${repository}:${tag}`;
+      const values = localValues(path, source, root);
+      listed.push(await describeImage(source, name, root, { types, values, repository }));
     }
   }
   return listed;
@@ -103,13 +138,19 @@ async function rootsOf(source: LocalSource, wanted: string | undefined): Promise
 }
 
 function table(listed: readonly Listed[]): string {
-  const rows = listed.map(({ reference, kind, platforms, size, created, digest, problem, deprecation }) => [
-    printable(reference),
-    problem === undefined ? `${printable(kind)}${deprecation?.deprecated === true ? ' (deprecated)' : ''}` : 'DAMAGED',
-    shortDigest(digest),
-    formatBytes(size),
-    created?.slice(0, 10) ?? '-',
-    platforms.length === 0 ? '-' : platforms.join(', '),
+  const rows = listed.map((each) => [
+    printable(each.reference),
+    typeName(each),
+    shortDigest(each.digest),
+    formatBytes(each.size),
+    printable(each.created?.slice(0, 10) ?? '-'),
+    each.platforms.length === 0 ? '-' : printable(each.platforms.join(', ')),
+    each.actions?.[0]?.command ?? '-',
   ]);
-  return formatTable(['REFERENCE', 'TYPE', 'DIGEST', 'SIZE', 'CREATED', 'PLATFORMS'], rows);
+  return formatTable(['REFERENCE', 'TYPE', 'DIGEST', 'SIZE', 'CREATED', 'PLATFORMS', 'USE'], rows);
+}
+
+function typeName({ kind, artifact, problem, deprecation }: Listed): string {
+  if (problem !== undefined) return 'DAMAGED';
+  return `${printable(artifact?.name ?? kind)}${deprecation?.deprecated === true ? ' (deprecated)' : ''}`;
 }

@@ -1,4 +1,5 @@
 import { chooseManifest } from '../../artifact/inspect.ts';
+import { Reads } from '../../artifact/reads.ts';
 import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { OclError } from '../../core/errors.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from '../../core/platform.ts';
@@ -49,7 +50,7 @@ export const rootfs = defineCommand(
       });
     await runCommand(args, { contentOnStdout: toStdout }, async (env) => {
       const source = await env.stores.source(reference);
-      const { descriptor } = await chooseManifest(source, await onlyRoot(source, wantedName(reference)), {
+      const { descriptor } = await chooseManifest(new Reads(source), await onlyRoot(source, wantedName(reference)), {
         platform,
         host: hostPlatform(process.platform, process.arch),
       });

@@ -8,10 +8,11 @@ import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { formatBytes } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { loadTypes, typesOption } from '../types.ts';
 
 export const tree = defineCommand(
   (cli) =>
-    cli
+    typesOption(cli)
       .positional('reference', { type: 'string', demandOption: true, describe: 'An image or artifact' })
       .option('layers', { type: 'boolean', default: false, describe: 'Configs and layers as well' })
       .example('$0 tree registry.local:5000/app:1.0', 'Platforms, signatures and SBOMs')
@@ -20,7 +21,10 @@ export const tree = defineCommand(
     const reference = parsePlace(args.reference);
     await runCommand(args, { showsOnly: true }, async (env) => {
       const source = await env.stores.source(reference);
-      const root = await buildTree(source, await onlyRoot(source, wantedName(reference)), { contents: args.layers });
+      const root = await buildTree(source, await onlyRoot(source, wantedName(reference)), {
+        contents: args.layers,
+        types: await loadTypes(args.types),
+      });
       if (env.json) env.print(JSON.stringify(plain(root)));
       else env.print([`${printable(formatReference(reference))}  ${label(root)}`, ...below(root, '')].join('\n'));
     });
@@ -34,14 +38,15 @@ function below(node: TreeNode, indent: string): readonly string[] {
   });
 }
 
-function label({ role, kind, descriptor, present, deprecation }: TreeNode): string {
+function label({ role, kind, artifact, descriptor, present, deprecation }: TreeNode): string {
   const platform =
     descriptor.platform === undefined || descriptor.platform.os === 'unknown'
       ? ''
       : `  ${formatPlatform(descriptor.platform)}`;
   const title = descriptor.annotations?.['org.opencontainers.image.title'];
+  const name = artifact === undefined || artifact.id === 'artifact' ? kind : artifact.name;
   const what =
-    role === 'referrer' ? `referrer ${kind}` : role === 'config' || role === 'layer' ? `${role} ${kind}` : kind;
+    role === 'referrer' ? `referrer ${name}` : role === 'config' || role === 'layer' ? `${role} ${name}` : name;
   return printable(
     `${what}${platform}  ${shortDigest(descriptor.digest)}  ${formatBytes(descriptor.size)}${title === undefined ? '' : `  ${title}`}${present ? '' : '  (not here)'}${deprecation?.deprecated === true ? `  deprecated${deprecation.reason === undefined ? '' : `: ${deprecation.reason}`}` : ''}`,
   );
@@ -52,6 +57,7 @@ function plain(node: TreeNode): object {
   return {
     role: node.role,
     kind: node.kind,
+    ...(node.artifact === undefined ? {} : { artifact: node.artifact }),
     digest,
     mediaType,
     size,

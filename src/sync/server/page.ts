@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { printable } from '../../core/redact.ts';
+import { htmlText as text } from '../../core/html.ts';
 import { type Status, type StepStatus } from './status.ts';
 
 /** Steps of one page; JSON has all. */
@@ -108,16 +108,4 @@ function number(value: number): string {
 
 function time(iso: string | null): string {
   return iso === null ? '' : `<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time>`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function text(value: string): string {
-  return printable(value).replaceAll(/[&<>"']/g, (char) => ENTITIES[char] ?? '');
 }
