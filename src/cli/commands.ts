@@ -39,6 +39,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/mesh.ts')).mesh,
   },
   {
+    usage: 'split <bundle> [volumes..]',
+    describe: 'Write a bundle in volumes of the sizes that media have',
+    load: async () => (await import('./commands/split.ts')).split,
+  },
+  {
     usage: 'serve <place> [volumes..]',
     describe: 'Serve a layout, library or bundle as a registry',
     load: async () => (await import('./commands/serve.ts')).serve,

@@ -32,8 +32,8 @@ export interface Select {
   readonly referrers?: boolean | readonly ReferrerFilter[] | undefined;
   /** Tags that name a digest of the image (`sha256-….sig`). */
   readonly digestTags?: boolean | undefined;
-  /** Layers that their makers forbid to redistribute. */
-  readonly foreign?: boolean | undefined;
+  /** Layers that their makers forbid to redistribute; `held`: those that a source on disk has. */
+  readonly foreign?: boolean | 'held' | undefined;
   /** Asks for every node although the target has the root. */
   readonly force?: boolean | undefined;
   /** An equal digest ends it: referrers and digest tags are not looked for. */

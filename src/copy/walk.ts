@@ -7,7 +7,7 @@ import { LIMITS } from '../core/limits.ts';
 import { type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
 import { formatPlatform } from '../core/platform.ts';
-import { type Sink, type Source } from '../core/store.ts';
+import { type LocalSource, type Sink, type Source } from '../core/store.ts';
 import { embeddedData } from '../io/verify.ts';
 import { type DigestTags } from './digestTags.ts';
 import { type Documents } from './documents.ts';
@@ -123,9 +123,16 @@ class Walk {
   }
 
   async #children(document: ManifestDocument, depth: number): Promise<readonly Node[]> {
-    const all = children(document).filter((child) => this.#context.select.foreign === true || !isForeign(child));
+    const all: Child[] = [];
+    for (const child of children(document)) if (!isForeign(child) || (await this.#takesForeign(child))) all.push(child);
     const wanted = document.kind === 'index' ? await this.#held(all) : all;
     return await allSettled(wanted.map(async (child) => await this.#node(child.descriptor, depth + 1)));
+  }
+
+  async #takesForeign({ descriptor }: Child): Promise<boolean> {
+    const { from, select } = this.#context;
+    if (select.foreign !== 'held') return select.foreign === true;
+    return 'roots' in from && (await (from as LocalSource).size(descriptor.digest)) !== undefined;
   }
 
   /**

@@ -34,6 +34,16 @@ function openStores(tmpDir: string): { readonly stores: AllStores; close(): Prom
   };
 }
 
+/** Does something with stores, and closes them. */
+export async function withStores<T>(tmpDir: string, action: (stores: AllStores) => Promise<T>): Promise<T> {
+  const opened = openStores(tmpDir);
+  try {
+    return await action(opened.stores);
+  } finally {
+    await opened.close();
+  }
+}
+
 /** The shop in memory, to be served. */
 export async function stockedLibrary({ content, repositories }: Shop): Promise<Library> {
   const library = createMemoryLibrary();

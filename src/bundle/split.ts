@@ -1,0 +1,40 @@
+import { type BundleRecord } from '../core/bundleRecord.ts';
+import { OclError } from '../core/errors.ts';
+import { entryName } from '../core/names.ts';
+import { type LocalSource, type Sink, type StoredBlob } from '../core/store.ts';
+import { type Copier, type CopyResult } from '../copy/copier.ts';
+import { type Select } from '../copy/select.ts';
+import { exportImages } from './export.ts';
+
+/** All that a bundle holds. */
+const EVERYTHING: Select = { referrers: true, digestTags: false, foreign: 'held' };
+
+/**
+ * Writes a bundle once more, as it would have been written into this sink in the first place. Every content is verified on its way.
+ * @param sink an archive, whose delta is `deltaOf` the bundle's record
+ * @throws OCL_INCOMPLETE for a set of which volumes are missing; OCL_NOT_FOUND for a bundle with nothing in it; what the ends throw
+ */
+export async function splitBundle(source: LocalSource, sink: Sink, copier: Copier): Promise<readonly CopyResult[]> {
+  const { volumes } = source;
+  if (volumes !== undefined && volumes.absent.length > 0)
+    throw new OclError(
+      'OCL_INCOMPLETE',
+      `Cannot split ${source.name}: of its ${volumes.count} volumes these are not given: ${volumes.absent.join(', ')}`,
+      { hint: 'name all volumes of the set' },
+    );
+  const images = (await source.roots()).map((root) => {
+    const name = entryName(root);
+    return { from: source, root, name, image: name.imageName ?? name.tag ?? root.digest, select: EVERYTHING };
+  });
+  return await exportImages(images, sink, { copier });
+}
+
+/** What a bundle that is a delta leaves to the far side, for writing it once more. */
+export function deltaOf(
+  record: BundleRecord | undefined,
+): { readonly basis: NonNullable<BundleRecord['basis']>; readonly has: (blob: StoredBlob) => boolean } | undefined {
+  const { basis, requires = [] } = record ?? {};
+  if (basis === undefined) return undefined;
+  const left = new Set(requires.map(({ digest }) => digest));
+  return { basis, has: ({ digest }) => left.has(digest) };
+}

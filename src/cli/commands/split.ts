@@ -1,0 +1,55 @@
+import { deltaOf, splitBundle } from '../../bundle/split.ts';
+import { OclError } from '../../core/errors.ts';
+import { parsePathReference } from '../../core/reference.ts';
+import { type LocalSource } from '../../core/store.ts';
+import { Copier } from '../../copy/copier.ts';
+import { destinationOf, reportWritten } from '../bundle/written.ts';
+import { defineCommand } from '../command.ts';
+import { runCommand } from '../run.ts';
+import { VOLUME_SIZE, volumesOption, withVolumes } from '../volumes.ts';
+
+export const split = defineCommand(
+  (cli) =>
+    volumesOption(
+      cli.positional('bundle', {
+        type: 'string',
+        demandOption: true,
+        describe: 'A bundle, or another archive or layout; it stays as it is',
+      }),
+    )
+      .option('volume-size', { ...VOLUME_SIZE, demandOption: true })
+      .option('output', {
+        alias: 'o',
+        type: 'string',
+        requiresArg: true,
+        describe: 'The name before .volNNofNN.tar; that of the bundle when it is not said',
+      })
+      .option('docker-platform', {
+        type: 'string',
+        requiresArg: true,
+        default: 'linux/amd64',
+        describe: 'Which image of an index docker load gets',
+      })
+      .option('overwrite', { type: 'boolean', default: false, describe: 'Replace volumes that exist' })
+      .example('$0 split images.tar --volume-size dvd', 'images.vol01of03.tar and so on, for as many DVDs as it takes')
+      .example('$0 split images.tar --volume-size usb:64G,usb:16G -o stick', 'One large stick, then small ones'),
+  async (args) => {
+    await runCommand(args, { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform }, async (env) => {
+      const { stores, clock, emit, signal } = env;
+      const reference = withVolumes(parsePathReference(args.bundle), args.volumes);
+      const source = await stores.source(reference);
+      if (!isLocal(source))
+        throw new OclError('OCL_USAGE', `Cannot split ${source.name}: it is no file or directory`, {
+          hint: 'to write images of a registry: ocl export IMAGE -o FILE --volume-size SIZE',
+        });
+      const output = args.output ?? args.bundle.replace(/(?:\.vol\d+of\d+)?\.tar$/i, '');
+      const sink = await stores.archive(destinationOf(output, args.volumeSize), { delta: deltaOf(source.record) });
+      const results = await splitBundle(source, sink, new Copier({ clock, emit, signal }));
+      reportWritten({ sink, output, results, missing: [] }, env);
+    });
+  },
+);
+
+function isLocal(source: object): source is LocalSource {
+  return 'roots' in source;
+}
