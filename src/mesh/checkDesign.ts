@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from '../core/json.ts';
 import { type YamlPath } from '../io/yaml.ts';
 import { checkAdditionalProperties, checkYearOne } from './additional.ts';
+import { checkGoYaml } from './checkGoYaml.ts';
 import { at } from './checkParts.ts';
 import { checkShape, derivedUuid, type Decoder } from './checkShape.ts';
 import { type Checked } from './checked.ts';
@@ -44,6 +45,7 @@ export function checkDesign(document: Checked, place: DesignPlace): void {
     return;
   }
   checkShape(document, DESIGN, decoderOf(file, place));
+  if (decoderOf(file, place) === 'yaml') checkGoYaml(document);
   if (document.byteOrderMark && decoderOf(file, place) === 'json')
     document.add(
       'byte-order-mark',

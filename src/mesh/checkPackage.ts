@@ -1,14 +1,11 @@
 import { type YamlPath, type YamlPosition } from '../io/yaml.ts';
-import { type YamlEdit } from '../io/yamlEdit.ts';
-import { type Examined } from './examine.ts';
-import { type MeshFinding } from './finding.ts';
+import { SNIFFED, type Examined } from './examine.ts';
+import { type FindingEdit, type MeshFinding } from './finding.ts';
 import { levelOf, type RuleId } from './rules.ts';
 
 /** Says something of a file that was examined before: where an entry of it stands has to be looked up. */
 export type Locate = (of: Examined, path: YamlPath) => Promise<YamlPosition>;
 
-/** Go's reader is given 512 bytes, zeros behind a shorter file, and zeros are no text. */
-const SNIFFED = 512;
 const PARTS: ReadonlySet<string> = new Set(['component', 'relationship', 'connection']);
 
 /**
@@ -23,7 +20,7 @@ export async function checkPackage(files: readonly Examined[], locate: Locate): 
     path: YamlPath,
     message: string,
     fix: string,
-    ...edits: readonly YamlEdit[]
+    ...edits: readonly FindingEdit[]
   ): Promise<void> => {
     const { line, column } = await locate(of, path);
     const base = { rule, level: levelOf(rule), file: of.file, line, column, message, fix };
@@ -64,7 +61,7 @@ type Add = (
   path: YamlPath,
   message: string,
   fix: string,
-  ...edits: readonly YamlEdit[]
+  ...edits: readonly FindingEdit[]
 ) => Promise<void>;
 
 async function checkModel(model: Examined, parts: readonly Examined[], add: Add): Promise<void> {

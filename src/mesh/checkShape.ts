@@ -48,7 +48,8 @@ class ShapeCheck {
         if (typeof value !== 'boolean' && !this.#isYamlFlag(value)) this.#wrongType(path, value, 'true or false');
         return;
       case 'count':
-        if (!Number.isInteger(value)) this.#wrongType(path, value, 'a whole number');
+        if (typeof value !== 'number' || (!Number.isInteger(value) && this.#decoder === 'json'))
+          this.#wrongType(path, value, 'a whole number');
         return;
       case 'id':
       case 'uuid':
@@ -100,7 +101,7 @@ class ShapeCheck {
 
   #time(value: unknown, shape: 'time' | 'time-or-null', path: YamlPath): void {
     const name = path.join('.');
-    if (this.#readsAsTime(value, shape)) return;
+    if (this.#readsAsTime(value, shape, path)) return;
     this.#document.add(
       'time',
       path,
@@ -109,12 +110,12 @@ class ShapeCheck {
     );
   }
 
-  #readsAsTime(value: unknown, shape: 'time' | 'time-or-null'): boolean {
+  #readsAsTime(value: unknown, shape: 'time' | 'time-or-null', path: YamlPath): boolean {
     // What some providers send: {"Time": …, "Valid": …}.
     if (typeof value === 'object') return shape === 'time-or-null' && this.#decoder !== 'yaml' && !Array.isArray(value);
     if (typeof value !== 'string') return false;
     if (value === '') return shape === 'time-or-null' && this.#decoder !== 'json';
-    return RFC3339.test(value) || (this.#decoder !== 'json' && YAML_TIME.test(value));
+    return RFC3339.test(value) || (YAML_TIME.test(value) && !this.#document.isQuoted(path));
   }
 }
 

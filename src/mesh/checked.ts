@@ -1,8 +1,7 @@
 import { OclError, toOclError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { parseYaml, YamlError, type YamlDocument, type YamlPath, type YamlPosition } from '../io/yaml.ts';
-import { type YamlEdit } from '../io/yamlEdit.ts';
-import { type MeshFinding } from './finding.ts';
+import { type FindingEdit, type MeshFinding } from './finding.ts';
 import { levelOf, type RuleId } from './rules.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -44,8 +43,22 @@ export class Checked {
     return this.#positions.at(path);
   }
 
-  add(rule: RuleId, path: YamlPath, message: string, fix: string, ...edits: readonly YamlEdit[]): void {
+  /** Whether the value of an entry stands between quotes, which tells a reader of YAML that it is a text. */
+  isQuoted(path: YamlPath): boolean {
+    if (this.syntax === 'json') return true;
+    const { line, column } = this.at(path);
+    return /^[^:]*:\s*["']/.test(this.text.split('\n')[line - 1]?.slice(column - 1) ?? '');
+  }
+
+  add(rule: RuleId, path: YamlPath, message: string, fix: string, ...edits: readonly FindingEdit[]): void {
     this.#push(rule, this.at(path), message, fix, ...edits);
+  }
+
+  /** @param offset in the text, in UTF-16 units */
+  addAt(rule: RuleId, offset: number, message: string, fix: string, ...edits: readonly FindingEdit[]): void {
+    const before = this.text.slice(0, offset);
+    const line = before.split('\n').length;
+    this.#push(rule, { line, column: offset - before.lastIndexOf('\n') }, message, fix, ...edits);
   }
 
   #push(
@@ -53,10 +66,17 @@ export class Checked {
     { line, column }: YamlPosition,
     message: string,
     fix: string,
-    ...edits: readonly YamlEdit[]
+    ...edits: readonly FindingEdit[]
   ): void {
     const base = { rule, level: levelOf(rule), file: this.file, line, column, message, fix };
     this.found.push(edits.length === 0 ? base : { ...base, edits });
+  }
+
+  /** A name twice in JSON is refused where Meshery reads it as YAML. */
+  refuseDuplicates(): void {
+    const rule = 'duplicate-key';
+    for (const [index, finding] of this.found.entries())
+      if (finding.rule === 'duplicate-name') this.found[index] = { ...finding, rule, level: levelOf(rule) };
   }
 
   #decode(bytes: Uint8Array): string {

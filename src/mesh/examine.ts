@@ -2,6 +2,7 @@ import { isObject } from '../core/json.ts';
 import { checkAdditionalProperties, checkYearOne } from './additional.ts';
 import { lintPackageFile, lintRepositoryFile } from './artifactHubLint.ts';
 import { checkDesign, type DesignPlace } from './checkDesign.ts';
+import { checkGoYaml } from './checkGoYaml.ts';
 import { checkOther, isOtherKind } from './checkOthers.ts';
 import { at, checkComponent, checkConnection, checkRelationship, checkSchemaVersion } from './checkParts.ts';
 import { checkShape } from './checkShape.ts';
@@ -91,7 +92,11 @@ function examineDocument(document: Checked, path: string, place: DesignPlace): E
   return { ...base, what: kind, ...factsOf(kind, value) };
 }
 
+/** Go's reader is given 512 bytes to tell what a file is, with zeros behind a shorter one, and zeros are no text to it. */
+export const SNIFFED = 512;
+
 function checkPart(document: Checked, kind: EntityKind): void {
+  if (document.size >= SNIFFED) checkGoYaml(document);
   checkSchemaVersion(document);
   const shape = SHAPES[kind];
   if (shape !== undefined) checkShape(document, shape, 'json-or-yaml');

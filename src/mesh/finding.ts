@@ -14,5 +14,10 @@ export interface MeshFinding {
   /** What a person does about it. */
   readonly fix: string;
   /** How `validate --fix` does it by itself; undefined where that would be a guess. */
-  readonly edits?: readonly YamlEdit[] | undefined;
+  readonly edits?: readonly FindingEdit[] | undefined;
 }
+
+export type FindingEdit =
+  | YamlEdit
+  /** Escapes of JSON that not every reader knows become the characters that they stand for, in the whole text. */
+  | { readonly kind: 'unescape' };

@@ -1,7 +1,8 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { writeFileAtomic } from '../io/atomicFile.ts';
 import { editYaml, type YamlEdit } from '../io/yamlEdit.ts';
-import { type MeshFinding } from './finding.ts';
+import { unescapeJson } from './checkGoYaml.ts';
+import { type FindingEdit, type MeshFinding } from './finding.ts';
 
 const MARK = '\uFEFF';
 
@@ -13,10 +14,16 @@ export function fixText(
 ): { readonly text: string; readonly fixed: readonly MeshFinding[] } {
   const mark = text.startsWith(MARK) ? MARK : '';
   const edits = findings.flatMap((finding) => finding.edits ?? []);
-  const { text: made, left } = editYaml(text.slice(mark.length), edits, file);
-  const refused = new Set<YamlEdit>(left);
+  const bare = text.slice(mark.length);
+  const start = edits.some(({ kind }) => kind === 'unescape') ? unescapeJson(bare) : bare;
+  const { text: made, left } = editYaml(start, edits.filter(isYamlEdit), file);
+  const refused = new Set<FindingEdit>(left);
   const fixed = findings.filter((finding) => finding.edits?.every((edit) => !refused.has(edit)) === true);
   return { text: mark + made, fixed };
+}
+
+function isYamlEdit(edit: FindingEdit): edit is YamlEdit {
+  return edit.kind !== 'unescape';
 }
 
 /**

@@ -17,6 +17,11 @@ export const RULES = {
   'duplicate-key': { level: 'error', about: 'one key twice in a YAML map: the decoder refuses the file' },
   'duplicate-name': { level: 'warning', about: 'one name twice in a JSON object: the last one counts' },
   'byte-order-mark': { level: 'error', about: 'a byte order mark before JSON that is imported by itself' },
+  'json-escape': {
+    level: 'error',
+    about: 'an escape in JSON that Meshery does not know, for it reads the text as YAML',
+  },
+  'control-character': { level: 'error', about: 'a character that the reader of YAML refuses' },
   'several-documents': { level: 'warning', about: 'only the first YAML document of a file is read' },
   'short-yaml': {
     level: 'error',

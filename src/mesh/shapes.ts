@@ -30,7 +30,6 @@ const REGISTRANT: Shape = {
     id: 'uuid',
     name: 'text',
     credentialId: 'uuid-or-null',
-    credential_id: 'uuid-or-null',
     type: 'text',
     subType: 'text',
     kind: 'text',
@@ -67,9 +66,8 @@ export const MODEL: Shape = {
     status: 'text',
     registrant: REGISTRANT,
     connection_id: 'uuid',
-    registrantId: 'uuid',
-    categoryId: 'uuid',
     category: { map: { id: 'uuid', name: 'text', metadata: 'map' } },
+    subCategory: 'text',
     metadata: {
       map: {
         isAnnotation: 'flag',
@@ -88,33 +86,35 @@ export const MODEL: Shape = {
   },
 };
 
-export const COMPONENT: Shape = {
-  map: {
-    ...VERSIONED,
-    id: 'id',
-    displayName: 'text',
-    format: 'text',
-    model: MODEL,
-    modelReference: MODEL_REFERENCE,
-    styles: 'map',
-    capabilities: { list: 'map' },
-    status: 'text',
-    metadata: {
-      map: {
-        genealogy: 'text',
-        isAnnotation: 'flag',
-        isNamespaced: 'flag',
-        published: 'flag',
-        instanceDetails: 'map',
-        configurationUISchema: 'text',
-      },
+const COMPONENT_MEMBERS = {
+  ...VERSIONED,
+  id: 'id',
+  displayName: 'text',
+  format: 'text',
+  model: MODEL,
+  modelReference: MODEL_REFERENCE,
+  styles: 'map',
+  capabilities: { list: 'map' },
+  status: 'text',
+  metadata: {
+    map: {
+      genealogy: 'text',
+      isAnnotation: 'flag',
+      isNamespaced: 'flag',
+      published: 'flag',
+      instanceDetails: 'map',
+      configurationUISchema: 'text',
     },
-    configuration: 'map',
-    component: { map: { kind: 'text', version: 'text', schema: 'text' } },
-    ...SNAKE_TIMES,
-    ...CAMEL_TIMES,
   },
-};
+  configuration: 'map',
+  component: { map: { kind: 'text', version: 'text', schema: 'text' } },
+} as const satisfies Readonly<Record<string, Shape>>;
+
+/** In a design (v1beta2 of the type). */
+const DESIGN_COMPONENT: Shape = { map: { ...COMPONENT_MEMBERS, created_at: 'time', updated_at: 'time' } };
+
+/** In a model (v1beta3 of the type). */
+export const COMPONENT: Shape = { map: { ...COMPONENT_MEMBERS, ...CAMEL_TIMES } };
 
 const MATCHED: Shape = { list: { map: { id: 'uuid-or-null', kind: 'text' } } };
 const SELECTORS: Shape = {
@@ -177,7 +177,7 @@ export const DESIGN: Shape = {
     version: 'text',
     metadata: 'map',
     preferences: { map: { layers: 'map' } },
-    components: { list: COMPONENT },
+    components: { list: DESIGN_COMPONENT },
     relationships: { list: RELATIONSHIP },
   },
 };

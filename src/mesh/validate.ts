@@ -62,7 +62,7 @@ function packagesOf(examined: readonly Examined[], form: ValidateInput['form']):
   if (form !== 'directory' || (models.length <= 1 && !others)) return [examined];
   const roots = outermost(models.map(({ path }) => directoryOf(path)));
   const inRoot = (root: string, { path }: Examined): boolean => root === '' || path.startsWith(`${root}/`);
-  const packages = roots.map((root) => examined.filter((file) => inRoot(root, file) && file.what !== 'design'));
+  const packages = roots.map((root) => examined.filter((file) => inRoot(root, file)));
   const orphans = parts.filter((part) => !roots.some((root) => inRoot(root, part)));
   return orphans.length === 0 ? packages : [...packages, orphans];
 }

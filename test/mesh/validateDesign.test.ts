@@ -74,7 +74,16 @@ describe('a design by itself', () => {
     ['a number for a text in JSON', { 'd.json': design(['name', 7]) }, ['d.json @name field-type']],
     ['a number for a text in YAML', { 'd.yml': asYaml(design(['name', 7])) }, []],
     ['a boolean of YAML 1.1', { 'd.yml': asYaml(design()).replace('isAnnotation: false', 'isAnnotation: no') }, []],
-    ['a time as YAML writes it', { 'd.yml': asYaml(design(['components.0.created_at', '2025-1-2 3:04:05'])) }, []],
+    [
+      'a time as YAML writes it',
+      {
+        'd.yml': asYaml(design(['components.0.created_at', '2025-1-2 3:04:05'])).replace(
+          '"2025-1-2 3:04:05"',
+          '2025-1-2 3:04:05',
+        ),
+      },
+      [],
+    ],
     [
       'a time as YAML writes it, in JSON',
       { 'd.json': design(['components.0.created_at', '2025-1-2 3:04:05']) },
@@ -141,6 +150,22 @@ describe('a design by itself', () => {
       'a key twice in JSON',
       { 'd.json': sample(DESIGN).replace('{', '{"name": "a",') },
       ['d.json @name duplicate-name'],
+    ],
+    [
+      'a key twice in JSON that is read as YAML',
+      { 'd.yml': sample(DESIGN).replace('{', '{"name": "a",') },
+      ['d.yml @name duplicate-key'],
+    ],
+    ['an escape in JSON', { 'd.json': sample(DESIGN).replace('"name": "', String.raw`"name": "\ud83d\ude00`) }, []],
+    [
+      'an escape in JSON that is read as YAML',
+      { 'd.yml': sample(DESIGN).replace('"name": "', String.raw`"name": "\ud83d\ude00`) },
+      [String.raw`d.yml @\ud83d\ude00one-widget json-escape`],
+    ],
+    [
+      'a time as YAML writes it, as a text',
+      { 'd.yml': asYaml(design(['components.0.created_at', '2025-1-2 3:04:05'])) },
+      ['d.yml @created_at time'],
     ],
     ['two documents', { 'd.yml': `${asYaml(design())}---\na: 1\n` }, ['d.yml @--- several-documents']],
     ['another encoding', { 'd.yml': new Uint8Array([0x61, 0x3a, 0x20, 0xe9]) }, ['d.yml @a text-unreadable']],

@@ -116,7 +116,7 @@ describe('a model', () => {
     ],
     ['an empty id', { [WIDGET]: altered(COMPONENT, ['id', '']) }, [`${WIDGET} @id uuid`]],
     ['an id that is none', { [WIDGET]: altered(COMPONENT, ['modelReference.id', 'x']) }, [`${WIDGET} @id uuid`]],
-    ['a time that is none', { [WIDGET]: altered(COMPONENT, ['created_at', 'today']) }, [`${WIDGET} @created_at time`]],
+    ['a time that is none', { [WIDGET]: altered(COMPONENT, ['createdAt', 'today']) }, [`${WIDGET} @createdAt time`]],
     ['an empty time', { [WIDGET]: altered(COMPONENT, ['updatedAt', '']) }, [`${WIDGET} @updatedAt time`]],
     [
       'a time in the year 1',
@@ -195,7 +195,43 @@ describe('a model', () => {
       { 'v1.0.0/x.bin': new Uint8Array([0, 1, 2]) },
       ['v1.0.0/x.bin @\0\u0001\u0002 stray-file'],
     ],
-    ['a design among its parts', { 'v1.0.0/d.json': sample('minimal/design.v1beta3.json') }, []],
+    [
+      'a design among its parts',
+      { 'v1.0.0/d.json': sample('minimal/design.v1beta3.json') },
+      ['v1.0.0/d.json @{ stray-file'],
+    ],
+    [
+      'an emoji that is escaped',
+      { [WIDGET]: sample(COMPONENT).replace('Widget', String.raw`\ud83d\ude00`) },
+      [`${WIDGET} @\\ud83d\\ude00 json-escape`],
+    ],
+    [
+      'half of an emoji',
+      { [WIDGET]: sample(COMPONENT).replace('Widget', String.raw`\ud83d`) },
+      [`${WIDGET} @\\ud83d json-escape`],
+    ],
+    [
+      'a slash that is escaped',
+      { [WIDGET]: sample(COMPONENT).replace('Widget', String.raw`a\/b`) },
+      [`${WIDGET} @\\/b json-escape`],
+    ],
+    [
+      'escapes that are known',
+      { [WIDGET]: sample(COMPONENT).replace('Widget', String.raw`\\ud83d \\/ \u00e9 \b\f\n\u007f`) },
+      [],
+    ],
+    [
+      'an escape in a file that is too short to be taken for YAML',
+      {
+        [EDGE]: String.raw`{"schemaVersion":"relationships.meshery.io/v1beta2","kind":"edge","type":"a","subType":"\ud83d\ude00"}`,
+      },
+      [],
+    ],
+    [
+      'a control character',
+      { [WIDGET]: sample(COMPONENT).replace('Widget', '\u007f') },
+      [`${WIDGET} @\u007f control-character`],
+    ],
     ['broken JSON beside it', { 'v1.0.0/components/B.json': '{"a": ' }, ['v1.0.0/components/B.json @ text-unreadable']],
     [
       'a broken merge',
@@ -222,7 +258,7 @@ describe('a model', () => {
       ['v1.0.0/artifacthub-pkg.yml @version stray-file', 'v1.0.0/artifacthub-pkg.yml @version artifacthub-design'],
     ],
     ['an archive', { 'v1.0.0/nested.tar.gz': new Uint8Array([0x1f, 0x8b, 8, 0]) }, []],
-    ['a key twice', { [EDGE]: sample(RELATIONSHIP).replace('{', '{"id": "x",') }, [`${EDGE} @id duplicate-name`]],
+    ['a key twice', { [EDGE]: sample(RELATIONSHIP).replace('{', '{"id": "x",') }, [`${EDGE} @id duplicate-key`]],
   ])('with %s', async (_what, files, expected) => {
     expect(await found(having(files))).toEqual(expected);
   });
