@@ -37,6 +37,8 @@ export interface StoresOptions {
   readonly tool?: { readonly name: string; readonly version: string } | undefined;
   /** Archives that exist may be replaced. */
   readonly overwrite?: boolean | undefined;
+  /** Whether disks are asked for room before archives are written; yes, unless it is said. */
+  readonly spaceCheck?: boolean | undefined;
   /** Milliseconds to wait for another process's lock. */
   readonly lockTimeout?: number | undefined;
 }
@@ -96,11 +98,11 @@ export function createStores(options: StoresOptions): AllStores {
     destination: ArchiveDestination,
     { delta }: { readonly delta?: DeltaOptions | undefined } = {},
   ): Promise<ArchiveSink> {
-    const { dockerPlatform, tool, overwrite } = options;
+    const { dockerPlatform, tool, overwrite, spaceCheck } = options;
     // What stands for a set has names of its own, which are known when its volumes are.
     if ('path' in destination && !('volumeSizes' in destination) && overwrite !== true)
       await refuseExisting(destination.path);
-    return keep(createArchive(destination, { emit, dockerPlatform, delta, tool, overwrite }));
+    return keep(createArchive(destination, { emit, dockerPlatform, delta, tool, overwrite, spaceCheck }));
   }
 
   async function sink(reference: Reference): Promise<Sink> {

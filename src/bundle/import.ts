@@ -1,7 +1,8 @@
 import { type Digest } from '../core/digest.ts';
-import { toOclError, type OclError } from '../core/errors.ts';
+import { isCode, toOclError, type OclError } from '../core/errors.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
 import { type LocalSource, type Sink } from '../core/store.ts';
+import { requireSpace } from '../io/space.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
 import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
@@ -9,14 +10,21 @@ import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
 /** Where a bundle's repositories go. */
 export type ImportTarget =
   /** One layout takes all; names stay as they are. */
-  | { readonly kind: 'layout'; readonly sink: Sink }
-  /** Each repository becomes one of the target's: a library's directory, a registry's path. */
-  | { readonly kind: 'repositories'; readonly name: string; readonly open: (repository: string) => Promise<Sink> };
+  | { readonly kind: 'layout'; readonly sink: Sink; readonly directory?: string | undefined }
+  /** Each repository becomes one of the target's: a library's directory, a registry's path. `directory`: where it lies on this machine's disks. */
+  | {
+      readonly kind: 'repositories';
+      readonly name: string;
+      readonly open: (repository: string) => Promise<Sink>;
+      readonly directory?: string | undefined;
+    };
 
 export interface ImportOptions {
   readonly copier: Copier;
   readonly select: Select;
   readonly naming: Omit<NamingOptions, 'into'>;
+  /** Looks beforehand, without a word, how much the target lacks, and whether its disk has room for that. Without it nobody asks. */
+  readonly measure?: Copier | undefined;
 }
 
 export interface ImportReport {
@@ -27,6 +35,8 @@ export interface ImportReport {
 /**
  * Takes what is in a bundle into a layout, a library or a registry. No host but the target is ever asked for anything.
  * One image that cannot be taken does not stop the others; it is in the report.
+ *
+ * @throws OCL_NO_SPACE before anything is written; OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID for the names
  */
 export async function importBundle(
   source: LocalSource,
@@ -36,6 +46,9 @@ export async function importBundle(
   const plan = chooseRoots(await source.roots(), { ...options.naming, into: target.kind });
   return await new Importer(source, target, options).run(plan);
 }
+
+/** Bytes that a file takes on a disk beyond its own, at most as a rule. */
+const FILE_SLACK = 4096;
 
 class Importer {
   readonly #source: LocalSource;
@@ -55,6 +68,7 @@ class Importer {
 
   async run(planned: readonly Planned[]): Promise<ImportReport> {
     try {
+      await this.#requireSpace(planned);
       try {
         const named = planned.filter(({ name }) => name.tag !== undefined);
         for (const image of named.filter(({ follows }) => follows === undefined)) await this.#copy(image);
@@ -68,6 +82,27 @@ class Importer {
       for (const sink of this.#sinks.values()) await (await sink).close();
     }
     return { results: this.#results, failed: this.#failed };
+  }
+
+  async #requireSpace(planned: readonly Planned[]): Promise<void> {
+    const { directory } = this.#target;
+    const { measure, select } = this.#options;
+    if (directory === undefined || measure === undefined) return;
+    const missing = new Map<string, number>();
+    for (const { root, repository, name, image } of planned) {
+      // What lies in files of its own is linked.
+      if (this.#source.place(root).kind === 'file') return;
+      try {
+        const to = await this.#sink(repository);
+        const { nodes } = await measure.plan({ from: this.#source, to, root, name, image, select });
+        for (const { descriptor, present } of nodes)
+          if (!present) missing.set(`${this.#keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
+      } catch (error) {
+        // What is wrong with an image is told when it is copied.
+        if (isCode(error, 'OCL_CANCELLED')) throw error;
+      }
+    }
+    await requireSpace([{ path: directory, bytes: [...missing.values()].reduce((sum, size) => sum + size, 0) }]);
   }
 
   /** Nameless roots are mostly referrers, which came with their subjects; what is left goes where its repository is clear. */

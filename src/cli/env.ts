@@ -52,6 +52,8 @@ export interface EnvOptions {
   readonly reverify?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
   readonly dockerPlatform?: string | undefined;
+  /** False: nobody asks the disk for room beforehand. */
+  readonly spaceCheck?: boolean | undefined;
   /** Shared with other environments; otherwise what `--limit-rate` says. */
   readonly throttle?: Throttle | undefined;
   /** Standard output carries content: events and results go to standard error. */
@@ -138,6 +140,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     signal,
     reverify: options.reverify,
     overwrite: options.overwrite,
+    spaceCheck: options.spaceCheck,
     tool: { name: 'ocl', version },
     dockerPlatform: options.dockerPlatform === undefined ? undefined : parsePlatform(options.dockerPlatform),
   });

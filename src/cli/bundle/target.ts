@@ -10,7 +10,8 @@ export async function openTarget(text: string, env: Env): Promise<ImportTarget> 
   const { stores } = env;
   const reference = parsePathReference(text);
   if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env);
-  if (reference.kind === 'layout') return { kind: 'layout', sink: await stores.sink(reference) };
+  if (reference.kind === 'layout')
+    return { kind: 'layout', sink: await stores.sink(reference), directory: reference.path };
   if (reference.kind !== 'path')
     throw new OclError('OCL_USAGE', `Cannot import into ${text}: it is an archive`, {
       hint: 'name a directory, or HOST:PORT[/PREFIX]',
@@ -25,7 +26,12 @@ export async function openTarget(text: string, env: Env): Promise<ImportTarget> 
     );
   }
   const library = await stores.library(reference, { create: true });
-  return { kind: 'repositories', name: text, open: async (repository) => await library.sink(repository) };
+  return {
+    kind: 'repositories',
+    name: text,
+    directory: text,
+    open: async (repository) => await library.sink(repository),
+  };
 }
 
 function registryTarget(text: string, env: Env): ImportTarget {

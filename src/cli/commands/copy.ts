@@ -4,6 +4,7 @@ import { formatReference, parseReference, wantedName, type Reference } from '../
 import { type RootName } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Select } from '../../copy/select.ts';
+import { spaceOption } from '../bundle/space.ts';
 import { defineCommand } from '../command.ts';
 import { warnOfBareName, warnOfCompressedName } from '../place.ts';
 import { formatBytes } from '../render/format.ts';
@@ -12,7 +13,7 @@ import { selectOptions, toSelect } from '../select.ts';
 
 export const copy = defineCommand(
   (cli) =>
-    selectOptions(cli)
+    spaceOption(selectOptions(cli))
       .positional('source', { type: 'string', demandOption: true, describe: 'What is copied' })
       .positional('target', {
         type: 'string',
@@ -39,7 +40,12 @@ export const copy = defineCommand(
     const target = parseReference(args.target);
     await runCommand(
       args,
-      { overwrite: args.overwrite, reverify: args.reverify, dockerPlatform: args.platform[0] },
+      {
+        overwrite: args.overwrite,
+        reverify: args.reverify,
+        spaceCheck: args.spaceCheck,
+        dockerPlatform: args.platform[0],
+      },
       async (env) => {
         const { stores, clock, emit, signal } = env;
         for (const text of [args.source, args.target]) warnOfBareName(text, emit);

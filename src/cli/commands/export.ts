@@ -4,6 +4,7 @@ import { OclError } from '../../core/errors.ts';
 import { Copier, type CopyResult } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { openSources, readSourceFiles, sourceOptions } from '../bundle/sources.ts';
+import { spaceOption } from '../bundle/space.ts';
 import { destinationOf, reportWritten } from '../bundle/written.ts';
 import { defineCommand } from '../command.ts';
 import { endWithStdout } from '../content.ts';
@@ -13,7 +14,7 @@ import { VOLUME_SIZE } from '../volumes.ts';
 
 export const exportCommand = defineCommand(
   (cli) =>
-    sourceOptions(cli)
+    spaceOption(sourceOptions(cli))
       .option('output', {
         alias: 'o',
         type: 'string',
@@ -39,7 +40,13 @@ export const exportCommand = defineCommand(
     const { dockerPlatform } = files;
     await runCommand(
       args,
-      { ...files.envOptions, overwrite: args.overwrite, dockerPlatform, contentOnStdout: toStdout },
+      {
+        ...files.envOptions,
+        overwrite: args.overwrite,
+        spaceCheck: args.spaceCheck,
+        dockerPlatform,
+        contentOnStdout: toStdout,
+      },
       async (env) => {
         const { stores, clock, emit, signal } = env;
         warnOfCompressedName(args.output, emit);

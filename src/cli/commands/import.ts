@@ -1,9 +1,11 @@
 import { importBundle, type ImportReport } from '../../bundle/import.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
+import { silent } from '../../core/events.ts';
 import { Copier } from '../../copy/copier.ts';
 import { ownRepository } from '../../stores.ts';
 import { namingOptions, readNaming } from '../bundle/naming.ts';
 import { openBundle } from '../bundle/open.ts';
+import { spaceOption } from '../bundle/space.ts';
 import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
@@ -14,7 +16,7 @@ import { selectOptions, toSelect } from '../select.ts';
 
 export const importCommand = defineCommand(
   (cli) =>
-    namingOptions(selectOptions(cli))
+    spaceOption(namingOptions(selectOptions(cli)))
       .positional('files', {
         type: 'string',
         array: true,
@@ -44,6 +46,7 @@ export const importCommand = defineCommand(
         signal: env.signal,
         concurrency: args.concurrency,
       });
+      const measure = args.spaceCheck ? new Copier({ clock: env.clock, emit: silent, signal: env.signal }) : undefined;
       const where = await openTarget(target, env);
       const reports: ImportReport[] = [];
       for (const file of files) {
@@ -52,6 +55,7 @@ export const importCommand = defineCommand(
           reports.push(
             await importBundle(bundle.source, where, {
               copier,
+              measure,
               select: toSelect(args),
               naming: {
                 ...naming,

@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { type Open } from '../../core/store.ts';
 import { syncDirectory } from '../../io/atomicFile.ts';
+import { requireSpace } from '../../io/space.ts';
 import { givePiece, holdPiece } from '../../io/slabPool.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { PartialFile, removeAbandoned } from './partialFile.ts';
@@ -17,6 +18,13 @@ const PIECE = 1 << 20;
 /** Pieces of one blob that may be on their way to the disk while the next are read and hashed. */
 const BEHIND = 3;
 
+export interface FileTargetOptions {
+  /** Names the volumes after the path; undefined: the path is the one file. */
+  readonly volumes?: VolumeFiles | undefined;
+  /** Whether the disk is asked for room before anything is written. */
+  readonly spaceCheck?: boolean | undefined;
+}
+
 /**
  * A file that every blob is written into at its own place, many at a time; or several, where the bundle is cut into volumes. They get
  * their names when all is whole.
@@ -25,15 +33,16 @@ export class FileTarget implements ArchiveTarget {
   readonly name: string;
   readonly #path: string;
   readonly #volumes: VolumeFiles | undefined;
+  readonly #spaceCheck: boolean;
   readonly #hashes = new Map<Place, string>();
   #plan: ArchivePlan | undefined;
   #files: readonly PartialFile[] = [];
 
-  /** @param volumes names the volumes after the path; undefined: the path is the one file */
-  constructor(path: string, volumes?: VolumeFiles) {
+  constructor(path: string, { volumes, spaceCheck = true }: FileTargetOptions = {}) {
     this.name = path;
     this.#path = path;
     this.#volumes = volumes;
+    this.#spaceCheck = spaceCheck;
   }
 
   get paths(): readonly string[] {
@@ -50,6 +59,8 @@ export class FileTarget implements ArchiveTarget {
       });
     const isOurs = (name: string): boolean => this.#volumes?.isVolume(name) ?? name === basename(this.#path);
     await removeAbandoned(dirname(this.#path), isOurs);
+    if (this.#spaceCheck)
+      await requireSpace(plan.volumes.map(({ size }, i) => ({ path: paths[i] ?? this.#path, bytes: size })));
     const files: PartialFile[] = [];
     this.#files = files;
     for (const [i, { size }] of plan.volumes.entries())

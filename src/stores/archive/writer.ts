@@ -24,6 +24,8 @@ export interface CreateArchiveOptions {
   readonly dockerPlatform?: Platform | undefined;
   /** What the far side has is left out, and named in the record. */
   readonly delta?: DeltaOptions | undefined;
+  /** Whether the disk is asked for room before anything is written; yes, unless it is said. */
+  readonly spaceCheck?: boolean | undefined;
   /** Volumes that exist may be replaced. */
   readonly overwrite?: boolean | undefined;
   /** Who writes, for the record. */
@@ -58,10 +60,11 @@ const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
  */
 export function createArchive(destination: ArchiveDestination, options: CreateArchiveOptions): ArchiveSink {
   if ('stream' in destination) return new TarSink(new StreamTarget(destination.stream, destination.name), options);
-  if (!('volumeSizes' in destination)) return new TarSink(new FileTarget(destination.path), options);
+  const { spaceCheck } = options;
+  if (!('volumeSizes' in destination)) return new TarSink(new FileTarget(destination.path, { spaceCheck }), options);
   const { path, volumeSizes } = destination;
-  const files = new VolumeFiles(path, options.overwrite === true);
-  return new TarSink(new FileTarget(path, files), { ...options, volumeSizes });
+  const volumes = new VolumeFiles(path, options.overwrite === true);
+  return new TarSink(new FileTarget(path, { volumes, spaceCheck }), { ...options, volumeSizes });
 }
 
 class TarSink implements ArchiveSink {
