@@ -32,6 +32,9 @@ export { validateFiles, type ValidateInput, type ValidateReport } from './mesh/v
 export { ENTITY_KINDS, type Entity, type EntityKind, type MeshFile } from './mesh/entity.ts';
 export { entityRepository, entityTag, packEntity } from './mesh/pack.ts';
 export { readEntities, type ReadOptions } from './mesh/read.ts';
+export { type NamedImage } from './scan/inputs/found.ts';
+export { prepareInputs, type PrepareOptions, type ScanInputs } from './scan/inputs/prepare.ts';
+export { type ScannerName } from './scan/inputs/scanners.ts';
 export { flatten, type Flattened, type FlattenOptions, type FlattenTarget } from './scan/rootfs/flatten.ts';
 export { createRegistryHandler, type RegistryHandler } from './serve/handler.ts';
 export { listen, type Listening } from './serve/listen.ts';

@@ -129,6 +129,10 @@ const CASES: Record<string, Case> = {
     ],
     yes: ['./b.ts', '../run.ts', '../schedule/x.ts', ...room('../../', ['core', 'io'])],
   },
+  'src/scan/inputs/a.ts': {
+    no: [...HOMELESS, '../../stores.ts', ...room('../../', ['stores/memory', 'bundle', 'sync', 'serve', 'cli'])],
+    yes: ['./b.ts', '../x.ts', '../rootfs/x.ts', ...room('../../', ['core', 'io', 'artifact', 'copy'])],
+  },
   'src/stores.ts': {
     no: [...HOMELESS, './index.ts', './cli/x.ts', '../test/x.ts'],
     yes: room('./', without(ROOMS, 'cli')),

@@ -79,6 +79,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/referrers.ts')).referrers,
   },
   {
+    usage: 'scan-input <places..>',
+    describe: 'Give each scanner the form of an image that it reads',
+    load: async () => (await import('./commands/scanInput.ts')).scanInput,
+  },
+  {
     usage: 'rootfs <reference>',
     describe: 'Write the file system of an image into a directory or a tar file',
     load: async () => (await import('./commands/rootfs.ts')).rootfs,

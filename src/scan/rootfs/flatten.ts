@@ -64,9 +64,33 @@ export async function flatten(
   options: FlattenOptions = {},
 ): Promise<Flattened> {
   if (target.kind === 'directory') await refuseOccupied(target.path);
-  const reading = new Reading(source, await imageLayers(source, image), options);
+  return await make(new Reading(source, await imageLayers(source, image), options), image.digest, target, options);
+}
+
+/**
+ * The files in tar layers that are no layers of an image, such as a chart's: as `flatten` makes them of layers, without a config that
+ * promises their digests.
+ * @throws as `flatten`
+ */
+export async function unpack(
+  source: Source,
+  layers: readonly Descriptor[],
+  path: string,
+  options: FlattenOptions = {},
+): Promise<Flattened> {
+  await refuseOccupied(path);
+  const numbered = layers.map((descriptor, number): Layer => ({ number, descriptor, diffId: undefined }));
+  return await make(new Reading(source, numbered, options), source.name, { kind: 'directory', path }, options);
+}
+
+async function make(
+  reading: Reading,
+  image: string,
+  target: FlattenTarget,
+  options: FlattenOptions,
+): Promise<Flattened> {
   const sizes = reading.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-  options.emit?.({ type: 'image.plan', image: image.digest, nodes: reading.layers.length, bytes: 2 * sizes });
+  options.emit?.({ type: 'image.plan', image, nodes: reading.layers.length, bytes: 2 * sizes });
   const tree = await reading.tree();
   const keep = new Set(options.keep);
   const plan = planOf(tree.root, keep);

@@ -1,0 +1,53 @@
+import { shellQuote } from '../../artifact/types/commands.ts';
+import { CLAIR_URL, commandLine, OFFLINE, type ScanCommand } from './scanners.ts';
+
+const HEAD = `#!/bin/sh
+# Scans all inputs of this directory without a network, one after the other, and goes on when one fails.
+#   sh run.sh            all scanners that are installed
+#   sh run.sh trivy      one scanner
+# Results are in results/, what scanners say in results/logs/. It ends with 1 when a scan failed.
+cd "$(dirname "$0")" || exit 1
+mkdir -p results/logs
+wanted=$1
+done=0 failed=0 missing=''
+: "\${CLAIR_URL:=${CLAIR_URL}}"
+`;
+
+const FUNCTION = `
+# scan NAME RESULT PROGRAM COMMAND
+scan() {
+  case "$wanted" in '' | "$1") ;; *) return ;; esac
+  if ! command -v "$3" >/dev/null 2>&1; then
+    case " $missing " in *" $3 "*) ;; *) missing="$missing $3" ;; esac
+    return
+  fi
+  log="results/logs/\${2#results/}.log"
+  if (eval "$4") >"$log" 2>&1; then
+    done=$((done + 1))
+  else
+    status=$?
+    # Several scanners end so when they have found something.
+    if [ -s "$2" ]; then done=$((done + 1)); else
+      failed=$((failed + 1))
+      echo "failed: $1 with status $status, see $log" >&2
+    fi
+  fi
+}
+`;
+
+const FOOT = `
+for program in $missing; do echo "not installed: $program" >&2; done
+echo "$done scanned, $failed failed" >&2
+[ "$failed" -eq 0 ]
+`;
+
+/** A shell script that runs the commands. Nothing of what images are called is ever read as a part of the script. */
+export function composeScript(commands: readonly ScanCommand[]): string {
+  const variables = Object.entries(OFFLINE).map(([name, value]) => `export ${name}=${value}`);
+  const lines = commands.map((command) => {
+    const [program = ''] = command.argv;
+    const line = commandLine(command).replace(CLAIR_URL, '"$CLAIR_URL"');
+    return `scan ${[command.scanner, command.result, program, line].map(shellQuote).join(' ')}`;
+  });
+  return [HEAD, ...variables, FUNCTION, ...lines, FOOT].join('\n');
+}
