@@ -36,6 +36,8 @@ export interface Select {
   readonly foreign?: boolean | 'held' | undefined;
   /** Asks for every node although the target has the root. */
   readonly force?: boolean | undefined;
+  /** The document alone: what it names comes by other requests of the run, which have to be done before. */
+  readonly shallow?: boolean | undefined;
   /** An equal digest ends it: referrers and digest tags are not looked for. */
   readonly fast?: boolean | undefined;
   /** Decides instead of platforms, referrers and digest tags. */

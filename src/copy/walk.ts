@@ -112,7 +112,7 @@ class Walk {
     const { to, select } = this.#context;
     const present =
       select.force !== true && to.presence === 'graph' && (await this.#context.limit(() => to.has(descriptor)));
-    if (present && !this.#looksBeside()) return { descriptor, children: [], present };
+    if (select.shallow === true || (present && !this.#looksBeside())) return { descriptor, children: [], present };
     const document = await this.#load(descriptor);
     if (present) {
       // Its contents are there; its children matter as subjects only.

@@ -36,3 +36,13 @@ export const MESH_ANNOTATION = {
   /** The path of the file that says what it is. */
   main: 'io.meshery.entity.file',
 } as const;
+
+/** An index of a design with what it needs. */
+export const MESH_BUNDLE = {
+  artifactType: 'application/vnd.meshery.bundle.v1',
+  /** Annotations of its entries: what a part is, and its full name. */
+  role: 'io.meshery.bundle.role',
+  name: 'io.meshery.bundle.name',
+  /** Annotation of the index: a JSON list of what was not found when it was made, and allowed to be missing. */
+  missing: 'io.meshery.bundle.missing',
+} as const;

@@ -1,19 +1,17 @@
-import { artifactTypeOf } from '../core/graph.ts';
-import { isCode, OclError, type ErrorCode } from '../core/errors.ts';
-import { type Descriptor } from '../core/descriptor.ts';
-import { wantedName, type Reference } from '../core/reference.ts';
-import { type LocalSource, type Source, type Stores } from '../core/store.ts';
+import { OclError } from '../core/errors.ts';
+import { type Reference } from '../core/reference.ts';
+import { type Stores } from '../core/store.ts';
 import { type Copier } from '../copy/copier.ts';
-import { loadDocument } from '../copy/documents.ts';
 import { factsOf } from './detect.ts';
 import { parseDocument } from './document.ts';
 import { type Entity, type EntityKind } from './entity.ts';
-import { kindOfArtifactType, MESH_ANNOTATION } from './mediaTypes.ts';
+import { MESH_ANNOTATION } from './mediaTypes.ts';
 import { entityRepository, packEntity } from './pack.ts';
+import { packedRoots } from './packed.ts';
 import { publish, type Chain, type Publishable, type Published } from './publish.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 import { parseLooseVersion } from './version.ts';
-import { type Shelves } from './shelves.ts';
+import { flatRepository, type Shelves } from './shelves.ts';
 
 export interface PushOptions extends Pick<ReadOptions, 'onNote'> {
   readonly stores: Stores;
@@ -39,7 +37,7 @@ export async function* pushEntities(
 ): AsyncGenerator<Published> {
   for await (const item of itemsOf(input, options)) {
     try {
-      const shelf = await shelves.open(shelves.shallow ? flat(item.repository) : item.repository);
+      const shelf = await shelves.open(shelves.shallow ? flatRepository(item.repository) : item.repository);
       yield await publish(item, shelf, options);
     } catch (error) {
       if (!(error instanceof OclError) || options.onFailed === undefined || error.code === 'OCL_CANCELLED') throw error;
@@ -48,17 +46,17 @@ export async function* pushEntities(
   }
 }
 
-/** Docker Hub has no repositories within a namespace's own: `ns/design-shop` for `ns/designs/shop`. */
-function flat(repository: string): string {
-  const [kinds = '', name = ''] = repository.split('/');
-  return `${kinds === 'policies' ? 'policy' : kinds.slice(0, -1)}-${name}`;
-}
-
 async function* itemsOf(input: Reference, options: PushOptions): AsyncGenerator<Item> {
   let packed = 0;
-  for await (const item of packedItems(input, options.stores)) {
+  for await (const { kind, name, version, modelVersion, from, root } of packedRoots(input, options.stores)) {
     packed++;
-    yield item;
+    yield {
+      name: `the ${kind} ${name}`,
+      repository: entityRepository({ kind, name }),
+      version,
+      modelVersion: pairedVersion(kind, modelVersion),
+      build: () => ({ from, root }),
+    };
   }
   if (packed > 0) return;
   const { stores, onNote, onFailed } = options;
@@ -97,71 +95,5 @@ function chainAnnotations(previous: Chain | undefined): Readonly<Record<string, 
   return {
     [MESH_ANNOTATION.previousVersion]: previous.version,
     [MESH_ANNOTATION.previousDigest]: previous.digest,
-  };
-}
-
-/** What lies in a store as an artifact already. */
-async function* packedItems(input: Reference, stores: Stores): AsyncGenerator<Item> {
-  if (input.kind === 'registry') {
-    const source = await stores.source(input);
-    const item = await packedItem(source, await source.resolve(wantedName(input) ?? 'latest'));
-    if (item !== undefined) yield item;
-    return;
-  }
-  const seen = new Set<string>();
-  for await (const source of localSources(input, stores))
-    for (const root of await rootsOf(source, wantedName(input))) {
-      if (seen.has(root.digest)) continue;
-      seen.add(root.digest);
-      const item = await packedItem(source, root);
-      if (item !== undefined) yield item;
-    }
-}
-
-const NO_STORE: ReadonlySet<ErrorCode> = new Set([
-  'OCL_NOT_FOUND',
-  'OCL_ARCHIVE_INVALID',
-  'OCL_LAYOUT_INVALID',
-  'OCL_UNSUPPORTED',
-  'OCL_UNSAFE',
-]);
-
-async function* localSources(
-  input: Exclude<Reference, { kind: 'registry' }>,
-  stores: Stores,
-): AsyncGenerator<LocalSource> {
-  try {
-    const library = await stores.library(input);
-    for (const repository of await library.repositories()) {
-      const source = await library.source(repository);
-      if (source !== undefined) yield source;
-    }
-  } catch (error) {
-    // A file that is no store may be an entity.
-    if (!(error instanceof OclError) || !NO_STORE.has(error.code) || input.kind !== 'path') throw error;
-  }
-}
-
-async function rootsOf(source: LocalSource, wanted: string | undefined): Promise<readonly Descriptor[]> {
-  if (wanted === undefined) return await source.roots();
-  try {
-    return [await source.resolve(wanted)];
-  } catch (error) {
-    if (isCode(error, 'OCL_NOT_FOUND')) return [];
-    throw error;
-  }
-}
-
-async function packedItem(from: Source, root: Descriptor): Promise<Item | undefined> {
-  const { document } = await loadDocument(root, from);
-  const kind = kindOfArtifactType(artifactTypeOf(document));
-  const name = document.annotations?.[MESH_ANNOTATION.name];
-  if (kind === undefined || name === undefined) return undefined;
-  return {
-    name: `the ${kind} ${name}`,
-    repository: entityRepository({ kind, name }),
-    version: document.annotations?.[MESH_ANNOTATION.version],
-    modelVersion: pairedVersion(kind, document.annotations?.[MESH_ANNOTATION.modelVersion]),
-    build: () => ({ from, root }),
   };
 }

@@ -139,8 +139,14 @@ function archiveShelves(reference: FileReference, stores: Stores, copier: Copier
   };
 }
 
+/** Docker Hub has no repositories within a namespace's own: `ns/design-shop` for `ns/designs/shop`. */
+export function flatRepository(repository: string): string {
+  const [kinds = '', name = ''] = repository.split('/');
+  return `${kinds === 'policies' ? 'policy' : kinds.slice(0, -1)}-${name}`;
+}
+
 /** The name of what has no registry, as other tools give it. */
-function localName(repository: string, tag: string): string {
+export function localName(repository: string, tag: string): string {
   return `localhost/${repository}:${tag}`;
 }
 

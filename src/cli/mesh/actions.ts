@@ -13,6 +13,11 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     load: async () => (await import('./push.ts')).push,
   },
   {
+    usage: 'bundle <paths..>',
+    describe: 'Put a design with its models and container images together, for the way across',
+    load: async () => (await import('./bundle.ts')).bundle,
+  },
+  {
     usage: 'deprecate <reference>',
     describe: 'Say of a version that nobody should use it any more',
     load: async () => (await import('./deprecate.ts')).deprecate,
