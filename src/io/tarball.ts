@@ -183,6 +183,7 @@ function fillNumbers(block: Buffer): void {
     block[at] = 0x30;
   }
   block.fill(0x20, CHECKSUM, CHECKSUM + 8);
-  const sum = block.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (let i = 0; i < TAR_BLOCK; i++) sum += block[i] ?? 0;
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, CHECKSUM, 'latin1');
 }

@@ -18,7 +18,7 @@ export function plainLayer(tar: Uint8Array): RawLayer {
   return { blob: tar, mediaType: MEDIA.ociLayer, diffId: digestOf(tar) };
 }
 
-function gzipLayer(tar: Uint8Array): RawLayer {
+export function gzipLayer(tar: Uint8Array): RawLayer {
   return { blob: gzipSync(tar, { level: 1 }), mediaType: MEDIA.ociLayerGzip, diffId: digestOf(tar) };
 }
 
@@ -47,7 +47,7 @@ export interface LayeredSpec {
 }
 
 /** An image of such layers, the lowest first. */
-function layeredImage(content: Content, spec: LayeredSpec): Descriptor {
+export function layeredImage(content: Content, spec: LayeredSpec): Descriptor {
   const { layers, platform = { os: 'linux', architecture: 'amd64' } } = spec;
   const config = content.json(
     {

@@ -124,7 +124,7 @@ function dockerWith(
   ]);
 }
 
-function base256(value: bigint, negative = false): Buffer {
+export function base256(value: bigint, negative = false): Buffer {
   const field = Buffer.alloc(12, negative ? 0xff : 0);
   let rest = BigInt.asUintN(88, value);
   for (let i = 11; i > 0; i--) {
@@ -140,7 +140,7 @@ export function zstdFrame(window: number, blocks: readonly Buffer[]): Buffer {
 }
 
 /** A block that says one byte many times over. */
-function zstdRun(count: number, last: boolean): Buffer {
+export function zstdRun(count: number, last: boolean): Buffer {
   const head = (count << 3) | 2 | (last ? 1 : 0);
   return Buffer.from([head & 0xff, (head >> 8) & 0xff, (head >> 16) & 0xff, 0]);
 }

@@ -5,15 +5,15 @@ import { type TarMember } from '../../io/tarStream.ts';
 import { entryPath, linkText, type NameRule } from './names.ts';
 import { type Attributes, type FileNode, type SpecialNode, type SymlinkNode } from './nodes.ts';
 
-/** What an entry of a layer does to the file system below it (image-spec layer.md). */
+/** What an entry of a layer does to the file system below it (image-spec layer.md). Paths have no slash at either end; '' is the root. */
 export type Change =
-  | { readonly kind: 'directory'; readonly path: readonly string[]; readonly attributes: Attributes }
-  | { readonly kind: 'node'; readonly path: readonly string[]; readonly node: FileNode | SymlinkNode | SpecialNode }
-  | { readonly kind: 'hardlink'; readonly path: readonly string[]; readonly target: readonly string[] }
+  | { readonly kind: 'directory'; readonly path: string; readonly attributes: Attributes }
+  | { readonly kind: 'node'; readonly path: string; readonly node: FileNode | SymlinkNode | SpecialNode }
+  | { readonly kind: 'hardlink'; readonly path: string; readonly target: string }
   /** The name is not in lower layers any more. */
-  | { readonly kind: 'whiteout'; readonly path: readonly string[] }
+  | { readonly kind: 'whiteout'; readonly path: string }
   /** Lower layers have nothing in this directory. */
-  | { readonly kind: 'opaque'; readonly path: readonly string[] };
+  | { readonly kind: 'opaque'; readonly path: string };
 
 const WHITEOUT = '.wh.';
 const RESERVED = '.wh..wh.';
@@ -32,10 +32,13 @@ export function readChange(
   if (member.records.some((key) => key.startsWith('MSWINDOWS.')))
     throw new OclError('OCL_UNSUPPORTED', `Cannot flatten ${shown(member.name)}: it is a file of Windows`);
   const path = entryPath(member.name, rule);
-  const marker = path.findIndex((part) => part.startsWith(WHITEOUT));
-  if (marker >= 0) return readMarker(path, marker);
+  if (path.includes(WHITEOUT)) {
+    const parts = path.split('/');
+    const marker = parts.findIndex((part) => part.startsWith(WHITEOUT));
+    if (marker >= 0) return readMarker(parts, marker);
+  }
   const attributes = { mode: member.mode, uid: member.uid, gid: member.gid, mtime: member.mtime };
-  if (member.type !== '5' && path.length === 0) throw tarFault('the root is no directory');
+  if (member.type !== '5' && path === '') throw tarFault('the root is no directory');
   switch (member.type) {
     case '0': {
       const capabilities = member.records.some((key) => key.endsWith('.security.capability'));
@@ -66,11 +69,11 @@ function readMarker(path: readonly string[], at: number): Change | undefined {
   if (marker.startsWith(RESERVED) && marker !== OPAQUE) return undefined;
   const name = shown(path.join('/'));
   if (at < path.length - 1) throw tarFault(`the entry ${name} lies in a whiteout, which is no directory`);
-  const parent = path.slice(0, at);
+  const parent = path.slice(0, at).join('/');
   if (marker === OPAQUE) return { kind: 'opaque', path: parent };
   const hidden = marker.slice(WHITEOUT.length);
   if (hidden === '') throw tarFault(`the whiteout ${name} names nothing`);
   if (hidden === '.' || hidden === '..')
     throw new OclError('OCL_UNSAFE', `Cannot accept the whiteout ${name}: it leads out of its directory`);
-  return { kind: 'whiteout', path: [...parent, hidden] };
+  return { kind: 'whiteout', path: parent === '' ? hidden : `${parent}/${hidden}` };
 }

@@ -9,21 +9,21 @@ import { safeName, shown } from '../../io/tarName.ts';
 export type NameRule = 'portable' | 'any';
 
 /**
- * The components of an entry's name below the root; none is the root itself.
+ * An entry's name below the root, in its one form: no slash at either end, no empty part; '' is the root itself.
  * @throws OCL_UNSAFE for what leads outside or, by the rule, means different places to different systems; OCL_LIMIT
  */
-export function entryPath(raw: string, rule: NameRule): readonly string[] {
+export function entryPath(raw: string, rule: NameRule): string {
   const name = rule === 'any' ? anyName(raw) : portableName(raw);
-  if (name === '') return [];
-  const parts = name.split('/');
-  for (const part of parts) {
-    if (Buffer.byteLength(part) > LIMITS.pathComponent)
-      throw new OclError(
-        'OCL_LIMIT',
-        `Cannot accept the entry ${shown(raw)}: a part of its name is longer than ${LIMITS.pathComponent} bytes`,
-      );
-  }
-  return parts;
+  if (name.length > LIMITS.pathComponent / 4) refuseLongParts(raw, name);
+  return name;
+}
+
+function refuseLongParts(raw: string, name: string): void {
+  if (name.split('/').every((part) => Buffer.byteLength(part) <= LIMITS.pathComponent)) return;
+  throw new OclError(
+    'OCL_LIMIT',
+    `Cannot accept the entry ${shown(raw)}: a part of its name is longer than ${LIMITS.pathComponent} bytes`,
+  );
 }
 
 function portableName(raw: string): string {

@@ -40,13 +40,14 @@ export interface Plan {
   };
 }
 
+const NO_NAMES: readonly string[] = [];
 const LISTED = 1000;
 const SPECIAL_BITS = 0o6000;
 
 /** Decides about every entry of a file system. @throws OCL_LIMIT */
 export function planOf(root: DirectoryNode, keep: ReadonlySet<Keep>): Plan {
   const directories: Located<DirectoryNode>[] = [];
-  const files = new Map<number, Map<number, PlannedFile & { names: string[] }>>();
+  const files = new Map<number, Map<number, PlannedFile>>();
   const symlinks: Located<SymlinkNode>[] = [];
   const leftOut: LeftOut[] = [];
   const left: Record<Why, number> = { device: 0, pipe: 0, setuid: 0, capabilities: 0, link: 0 };
@@ -58,15 +59,15 @@ export function planOf(root: DirectoryNode, keep: ReadonlySet<Keep>): Plan {
     if (leftOut.length < LISTED) leftOut.push({ path, why });
   }
   function addFile(path: string, node: FileNode): void {
-    const members = files.get(node.layer) ?? new Map<number, PlannedFile & { names: string[] }>();
+    const members = files.get(node.layer) ?? new Map<number, PlannedFile>();
     files.set(node.layer, members);
     const known = members.get(node.member);
     if (known !== undefined) {
-      known.names.push(path);
+      members.set(node.member, { ...known, names: [...known.names, path] });
       hardLinks++;
       return;
     }
-    members.set(node.member, { path, node, names: [] });
+    members.set(node.member, { path, node, names: NO_NAMES });
     count++;
     bytes += node.size;
     if (node.capabilities) leave(path, 'capabilities');

@@ -4,6 +4,7 @@ import {
   chown,
   lchown,
   link,
+  lstat,
   lutimes,
   mkdir,
   open,
@@ -38,10 +39,10 @@ const AT_ONCE = 16;
 /** Before any work. @throws OCL_EXISTS unless the directory is missing or empty */
 export async function refuseOccupied(path: string): Promise<void> {
   try {
-    if ((await readdir(path)).length === 0) return;
+    if ((await lstat(path)).isDirectory() && (await readdir(path)).length === 0) return;
   } catch (error) {
-    if (isAbsent(error) && systemCode(error) !== 'ENOTDIR') return;
-    if (systemCode(error) !== 'ENOTDIR') throw error;
+    if (isAbsent(error)) return;
+    throw error;
   }
   throw new OclError('OCL_EXISTS', `Cannot write ${path}: it is there already and not an empty directory`, {
     hint: 'name another directory, or remove this one first',

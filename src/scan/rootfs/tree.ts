@@ -50,20 +50,20 @@ export class Tree {
     for (const change of changes) this.#lay(change);
   }
 
-  #hide(path: readonly string[]): void {
-    this.#find(path.slice(0, -1))?.children.delete(path.at(-1) ?? '');
+  #hide(path: string): void {
+    this.#find(parentOf(path))?.children.delete(nameOf(path));
   }
 
   #lay(change: Change): void {
     if (change.kind === 'opaque' || change.kind === 'whiteout') return;
     const { path } = change;
-    const name = path.at(-1);
-    if (name === undefined) {
+    if (path === '') {
       if (change.kind === 'directory') this.#root.update(change.attributes);
       else throw tarFault('the root is no directory');
       return;
     }
-    const parent = this.#make(path.slice(0, -1));
+    const parent = this.#make(parentOf(path));
+    const name = nameOf(path);
     if (change.kind === 'directory') {
       const there = parent.children.get(name);
       const directory = there instanceof Directory ? there : this.#add(parent, name, new Directory());
@@ -79,39 +79,38 @@ export class Tree {
   }
 
   /** The node of a hard link, which may be in a lower layer. The link itself is not followed, the way to it is. */
-  #linked(path: readonly string[], target: readonly string[]): Node {
-    const name = target.at(-1);
-    const node = name === undefined ? undefined : this.#find(target.slice(0, -1))?.children.get(name);
-    const words = `the entry ${shown(path.join('/'))} is a hard link to ${shown(target.join('/'))}`;
+  #linked(path: string, target: string): Node {
+    const node = this.#find(parentOf(target))?.children.get(nameOf(target));
+    const words = `the entry ${shown(path)} is a hard link to ${shown(target)}`;
     if (node === undefined) throw tarFault(`${words}, which is not there`);
     if (node.kind === 'directory') throw tarFault(`${words}, which is a directory`);
     return node;
   }
 
   /** The directory at a path; undefined when there is none. */
-  #find(path: readonly string[]): Directory | undefined {
+  #find(path: string): Directory | undefined {
     return this.#walk(path, () => undefined);
   }
 
   /** The directory at a path, which is made where it is missing. @throws OCL_ARCHIVE_INVALID when something else is there */
-  #make(path: readonly string[]): Directory {
+  #make(path: string): Directory {
     const directory = this.#walk(path, (parent, name, there) =>
       there === undefined ? this.#add(parent, name, new Directory()) : undefined,
     );
     if (directory === undefined)
-      throw tarFault(`an entry lies in ${shown(path.join('/'))}, which is no directory in the layers below`);
+      throw tarFault(`an entry lies in ${shown(path)}, which is no directory in the layers below`);
     return directory;
   }
 
   #walk(
-    path: readonly string[],
+    path: string,
     otherwise: (parent: Directory, name: string, there: Node | undefined) => Directory | undefined,
   ): Directory | undefined {
     const way: Directory[] = [];
     let at = this.#root;
     let hops = 0;
     // Components that are still to be walked, the next one last.
-    const ahead = path.toReversed();
+    const ahead = path.split('/').toReversed();
     for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
       if (name === '' || name === '.') continue;
       if (name === '..') {
@@ -121,7 +120,7 @@ export class Tree {
       const there = at.children.get(name);
       if (there?.kind === 'symlink') {
         if (++hops > LIMITS.linkHops)
-          throw new OclError('OCL_UNSAFE', `Cannot follow ${shown(path.join('/'))}: its links go in circles`);
+          throw new OclError('OCL_UNSAFE', `Cannot follow ${shown(path)}: its links go in circles`);
         if (there.target.startsWith('/')) {
           way.length = 0;
           at = this.#root;
@@ -136,4 +135,13 @@ export class Tree {
     }
     return at;
   }
+}
+
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '' : path.slice(0, slash);
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

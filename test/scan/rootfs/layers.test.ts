@@ -20,7 +20,8 @@ import {
   type RawLayer,
 } from '../../support/layered.ts';
 import { temporaryDirectories } from '../../support/layouts.ts';
-import { pax, paxEntry, rawTar, zstdFrame, zstdRaw, type RawEntry } from '../../support/tarCases.ts';
+import { pax, paxEntry, rawTar, zstdFrame, zstdRaw } from '../../support/tarCases.ts';
+import { base, LAYER_ROWS } from './rows.ts';
 
 const temporary = temporaryDirectories();
 
@@ -31,194 +32,8 @@ async function flattened(layers: readonly RawLayer[], options: FlattenOptions = 
   return { path, report };
 }
 
-const entries = (...all: readonly RawEntry[]): RawLayer => layerOf(...all);
-
-interface Row {
-  readonly what: string;
-  readonly layers: readonly RawLayer[];
-  readonly tree: readonly string[];
-}
-
-const base = entries(dir('d'), file('d/a', 'a'), file('d/b', 'b'), dir('d/e'), file('d/e/c', 'c'), file('f', 'f'));
-
-const ROWS: readonly Row[] = [
-  { what: 'no layers', layers: [], tree: [] },
-  { what: 'an empty layer', layers: [plainLayer(new Uint8Array(0))], tree: [] },
-  { what: 'a layer of zeros', layers: [plainLayer(new Uint8Array(10240))], tree: [] },
-  { what: 'a layer without its end', layers: [plainLayer(rawTar([file('a', 'a')], false))], tree: ['a=a'] },
-  { what: 'one layer', layers: [base], tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=f'] },
-  {
-    what: 'names with ./ and the root itself',
-    layers: [entries(dir('.'), dir('./x'), file('./x/y', 'y'))],
-    tree: ['x/', 'x/y=y'],
-  },
-  { what: 'directories that are only implied', layers: [entries(file('x/y/z', 'z'))], tree: ['x/', 'x/y/', 'x/y/z=z'] },
-  {
-    what: 'a file in place of a file',
-    layers: [base, entries(file('d/a', 'new'))],
-    tree: ['d/', 'd/a=new', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=f'],
-  },
-  { what: 'a file in place of a directory', layers: [base, entries(file('d', 'file'))], tree: ['d=file', 'f=f'] },
-  {
-    what: 'a directory in place of a file',
-    layers: [base, entries(dir('f'), file('f/g', 'g'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f/', 'f/g=g'],
-  },
-  {
-    what: 'a directory in place of a link',
-    layers: [entries(dir('real'), symlink('l', 'real')), entries(dir('l'), file('l/x', 'x'))],
-    tree: ['l/', 'l/x=x', 'real/'],
-  },
-  { what: 'a link in place of a directory', layers: [base, entries(symlink('d', 'f'))], tree: ['d->f', 'f=f'] },
-  {
-    what: 'a directory over a directory',
-    layers: [base, entries(dir('d'), file('d/z', 'z'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'd/z=z', 'f=f'],
-  },
-  { what: 'the last of two equal names', layers: [entries(file('a', '1'), file('a', '2'))], tree: ['a=2'] },
-  {
-    what: 'a whiteout of a file',
-    layers: [base, entries(whiteout('d/.wh.a'))],
-    tree: ['d/', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=f'],
-  },
-  { what: 'a whiteout of a directory', layers: [base, entries(whiteout('.wh.d'))], tree: ['f=f'] },
-  {
-    what: 'a whiteout of nothing',
-    layers: [base, entries(whiteout('.wh.nothing'), whiteout('no/where/.wh.x'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=f'],
-  },
-  {
-    what: 'a whiteout before what its layer brings',
-    layers: [base, entries(whiteout('.wh.f'), file('f', 'new'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=new'],
-  },
-  {
-    what: 'a whiteout after what its layer brings',
-    layers: [base, entries(file('f', 'new'), whiteout('.wh.f'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=new'],
-  },
-  {
-    what: 'a whiteout of a directory that its layer fills anew',
-    layers: [base, entries(file('d/new', 'n'), whiteout('.wh.d'))],
-    tree: ['d/', 'd/new=n', 'f=f'],
-  },
-  {
-    what: 'an opaque directory',
-    layers: [base, entries(dir('d'), whiteout('d/.wh..wh..opq'), file('d/n', 'n'))],
-    tree: ['d/', 'd/n=n', 'f=f'],
-  },
-  {
-    what: 'an opaque directory that is said last',
-    layers: [base, entries(file('d/a', 'new'), whiteout('d/.wh..wh..opq'))],
-    tree: ['d/', 'd/a=new', 'f=f'],
-  },
-  { what: 'an opaque root', layers: [base, entries(file('n', 'n'), whiteout('.wh..wh..opq'))], tree: ['n=n'] },
-  {
-    what: 'opaque and whiteout together',
-    layers: [base, entries(whiteout('d/.wh.a'), whiteout('d/.wh..wh..opq'), file('d/a', '2'))],
-    tree: ['d/', 'd/a=2', 'f=f'],
-  },
-  {
-    what: 'a name that comes back',
-    layers: [base, entries(whiteout('.wh.f')), entries(file('f', '3'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=3'],
-  },
-  {
-    what: 'reserved names of aufs',
-    layers: [
-      entries(
-        file('.wh..wh.aufs', ''),
-        dir('.wh..wh.plnk'),
-        file('.wh..wh.plnk/12', 'x'),
-        dir('.wh..wh.orph'),
-        file('a', 'a'),
-      ),
-    ],
-    tree: ['a=a'],
-  },
-  {
-    what: 'a whiteout that travels through a link',
-    layers: [
-      entries(dir('usr/lib'), file('usr/lib/x', 'x'), symlink('lib', 'usr/lib')),
-      entries(whiteout('lib/.wh.x')),
-    ],
-    tree: ['lib->usr/lib', 'usr/', 'usr/lib/'],
-  },
-  {
-    what: 'a file that travels through a link',
-    layers: [entries(dir('usr/lib'), symlink('lib', 'usr/lib')), entries(file('lib/y', 'y'))],
-    tree: ['lib->usr/lib', 'usr/', 'usr/lib/', 'usr/lib/y=y'],
-  },
-  {
-    what: 'a file that travels through an absolute link',
-    layers: [entries(symlink('run', '/var/run')), entries(file('run/y', 'y'))],
-    tree: ['run->var/run', 'var/', 'var/run/', 'var/run/y=y'],
-  },
-  {
-    what: 'a file that travels through a link above the root',
-    layers: [entries(symlink('run', '../../../var')), entries(file('run/y', 'y'))],
-    tree: ['run->var', 'var/', 'var/y=y'],
-  },
-  {
-    what: 'hard links',
-    layers: [entries(file('a', 'a'), hardlink('b', 'a'), dir('d'), hardlink('d/c', './b'))],
-    tree: ['a=a', 'b==a', 'd/', 'd/c==a'],
-  },
-  {
-    what: 'a hard link into a lower layer',
-    layers: [base, entries(hardlink('g', 'd/e/c'))],
-    tree: ['d/', 'd/a=a', 'd/b=b', 'd/e/', 'd/e/c=c', 'f=f', 'g==d/e/c'],
-  },
-  {
-    what: 'a hard link whose first name is gone',
-    layers: [entries(file('a', 'a'), hardlink('b', 'a')), entries(whiteout('.wh.a'))],
-    tree: ['b=a'],
-  },
-  {
-    what: 'a hard link whose first name is replaced',
-    layers: [entries(file('a', 'a'), hardlink('b', 'a')), entries(file('a', '2'))],
-    tree: ['a=2', 'b=a'],
-  },
-  {
-    what: 'a hard link to a link',
-    layers: [entries(file('a', 'a'), symlink('l', 'a'), hardlink('m', 'l'))],
-    tree: ['a=a', 'l->a', 'm->a'],
-  },
-  {
-    what: 'a hard link on the way through a link',
-    layers: [entries(dir('usr'), symlink('u', 'usr'), file('usr/a', 'a'), hardlink('b', 'u/a'))],
-    tree: ['b=a', 'u->usr', 'usr/', 'usr/a==b'],
-  },
-  {
-    what: 'GNU long names',
-    layers: [entries({ name: '././@LongLink', type: 'L', body: `${'n'.repeat(150)}\0` }, file('short', 'x'))],
-    tree: [`${'n'.repeat(150)}=x`],
-  },
-  {
-    what: 'a GNU long link',
-    layers: [entries({ name: '././@LongLink', type: 'K', body: `${'n'.repeat(150)}\0` }, symlink('l', 'cut'))],
-    tree: [`l->${'n'.repeat(150)}`],
-  },
-  {
-    what: 'PAX names',
-    layers: [entries(paxEntry(pax('path', 'ünï/名前')), file('x', 'y'))],
-    tree: ['ünï/', 'ünï/名前=y'],
-  },
-  { what: 'a PAX link', layers: [entries(paxEntry(pax('linkpath', 'a/b')), symlink('l', 'cut'))], tree: ['l->a/b'] },
-  {
-    what: 'a contiguous file, and a directory by its slash',
-    layers: [entries(file('c', 'c', { type: '7' }), { name: 'old/', type: '0' })],
-    tree: ['c=c', 'old/'],
-  },
-  {
-    what: 'a global header',
-    layers: [entries({ name: 'g', type: 'g', body: pax('comment', 'commit') }, file('a', 'a'))],
-    tree: ['a=a'],
-  },
-];
-
 describe('the layers of an image', () => {
-  it.each(ROWS)('make one file system: $what', async ({ layers, tree }) => {
+  it.each(LAYER_ROWS)('make one file system: $what', async ({ layers, tree }) => {
     const { path, report } = await flattened(layers);
     expect(await shortTree(path)).toEqual(tree);
     const count = (test: RegExp): number => tree.filter((line) => test.test(line)).length;
@@ -227,7 +42,7 @@ describe('the layers of an image', () => {
 
   it('keep mode and time, and take them from the last layer that has a directory', async () => {
     const { path } = await flattened([
-      entries(
+      layerOf(
         dir('.', { mode: 0o711, mtime: 1_000_000_000 }),
         dir('d', { mode: 0o700, mtime: 1_100_000_000 }),
         file('d/x', 'x', { mode: 0o640, mtime: 1_200_000_000 }),
@@ -237,7 +52,7 @@ describe('the layers of an image', () => {
         file('tmp/', '', { type: '5', mode: 0o1777 }),
         file('locked', 'x', { mode: 0 }),
       ),
-      entries(dir('d', { mode: 0o555, mtime: 1_500_000_000 }), file('implied/x', 'x')),
+      layerOf(dir('d', { mode: 0o555, mtime: 1_500_000_000 }), file('implied/x', 'x')),
     ]);
     const tree = await fileTree(path);
     const facts = [...tree].map(([name, { mode, mtime }]) => [name, mode.toString(8), mtime]);
@@ -273,7 +88,7 @@ describe('the layers of an image', () => {
 });
 
 describe('what is no part of a scan', () => {
-  const odd = entries(
+  const odd = layerOf(
     dir('dev'),
     { name: 'dev/null', type: '3' },
     { name: 'dev/sda', type: '4' },
@@ -315,16 +130,16 @@ describe('what is no part of a scan', () => {
 
   it('hides what was below it, and is gone when a layer says so', async () => {
     const { path } = await flattened([
-      entries(file('a', 'a'), file('b', 'b')),
-      entries({ name: 'a', type: '6' }, { name: 'c', type: '3' }, hardlink('d', 'c')),
-      entries(file('c', 'c')),
+      layerOf(file('a', 'a'), file('b', 'b')),
+      layerOf({ name: 'a', type: '6' }, { name: 'c', type: '3' }, hardlink('d', 'c')),
+      layerOf(file('c', 'c')),
     ]);
     expect(await shortTree(path)).toEqual(['b=b', 'c=c']);
   });
 
   it('is listed up to a thousand times, and counted beyond', async () => {
     const { report } = await flattened([
-      entries(...Array.from({ length: 1500 }, (_, i) => ({ name: `p${i}`, type: '6' }))),
+      layerOf(...Array.from({ length: 1500 }, (_, i) => ({ name: `p${i}`, type: '6' }))),
     ]);
     expect([report.leftOut.listed.length, report.leftOut.counts.pipe]).toEqual([1000, 1500]);
   });
@@ -344,7 +159,7 @@ describe('a tar stream of it', () => {
   it('is always the same, and makes the same file system when it is flattened again', async () => {
     const long = 'l'.repeat(180);
     const layers = [
-      entries(
+      layerOf(
         dir('d', { mode: 0o750, id: 7, mtime: 1_600_000_000 }),
         file('d/a', 'a', { mode: 0o600, id: 1000, mtime: 1_700_000_000 }),
         hardlink('d/b', 'd/a'),
@@ -356,7 +171,7 @@ describe('a tar stream of it', () => {
         paxEntry(pax('uid', '3000000')),
         file('big', 'owner'),
       ),
-      entries(whiteout('.wh.nothing'), file('e/f', 'f'.repeat(3000))),
+      layerOf(whiteout('.wh.nothing'), file('e/f', 'f'.repeat(3000))),
     ];
     const tar = await tarred(layers);
     expect((await tarred(layers)).equals(tar)).toBe(true);
@@ -368,7 +183,7 @@ describe('a tar stream of it', () => {
   });
 
   it('tells how far it is', async () => {
-    const { store, image } = await layeredStore({ layers: [base, entries(dir('only'))] });
+    const { store, image } = await layeredStore({ layers: [base, layerOf(dir('only'))] });
     const events: OclEvent[] = [];
     await flatten(
       store,
