@@ -81,18 +81,19 @@ export const rootfs = defineCommand(
 );
 
 const WORDS = {
-  device: 'device',
-  pipe: 'named pipe',
-  setuid: 'setuid or setgid bit',
-  capabilities: 'set of capabilities',
-  link: 'link that leads outside',
+  device: ['device', 'devices'],
+  pipe: ['named pipe', 'named pipes'],
+  setuid: ['setuid or setgid bit', 'setuid or setgid bits'],
+  capabilities: ['set of capabilities', 'sets of capabilities'],
+  link: ['link that leads outside', 'links that lead outside'],
+  directory: ['directory', 'directories'],
 } as const;
 const SHOWN = 10;
 
 function text(output: string, { directories, files, symlinks, hardLinks, bytes, layers, leftOut }: Flattened): string {
   const kinds = [
     plural(files, 'file'),
-    ...(directories === 1 ? ['1 directory'] : [`${directories} directories`]),
+    counted(directories, 'directory'),
     plural(symlinks, 'link'),
     ...(hardLinks === 0 ? [] : [plural(hardLinks, 'hard link')]),
   ].join(', ');
@@ -103,9 +104,13 @@ function text(output: string, { directories, files, symlinks, hardLinks, bytes, 
   if (left.length === 0) return lines.join('\n');
   const all = left.reduce((sum, [, count]) => sum + count, 0);
   lines.push(
-    `left out or changed: ${left.map(([why, count]) => plural(count, WORDS[why as keyof typeof WORDS])).join(', ')}`,
+    `left out or changed: ${left.map(([why, count]) => counted(count, why as keyof typeof WORDS)).join(', ')}`,
   );
   lines.push(...leftOut.listed.slice(0, SHOWN).map(({ path, why }) => `  ${why.padEnd(12)} ${printable(path)}`));
   if (all > SHOWN) lines.push(`  and ${all - SHOWN} more; --json lists them`);
   return lines.join('\n');
+}
+
+function counted(count: number, what: keyof typeof WORDS): string {
+  return `${count} ${WORDS[what][count === 1 ? 0 : 1]}`;
 }

@@ -262,6 +262,12 @@ const ROWS: readonly Row[] = [
     code: 'OCL_LIMIT',
   },
   {
+    what: 'too many whiteouts',
+    image: one(...Array.from({ length: 101 }, (_, i) => whiteout(`.wh.f${i}`))),
+    options: { limits: { entries: 100 } },
+    code: 'OCL_LIMIT',
+  },
+  {
     what: 'too many entries in all layers',
     image: of(...Array.from({ length: 3 }, () => layerOf(...Array.from({ length: 40 }, (_, i) => file(`f${i}`, ''))))),
     options: { limits: { entries: 100 } },
