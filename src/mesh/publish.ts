@@ -70,7 +70,7 @@ const LOOKS = 5;
 export async function publish(item: Publishable, shelf: Shelf, options: PublishOptions): Promise<Published> {
   const paired = item.modelVersion !== undefined;
   const source = await shelf.source();
-  const releases = releasesOf(await listTags(source), paired);
+  const releases = await releasesAt(source, paired);
   const target = await chooseRelease(item, releases, source);
   const before = releases.find((release) => isSameRelease(release, target));
   const found = before === undefined ? undefined : await foundAs(item, before, source);
@@ -108,6 +108,11 @@ export async function publish(item: Publishable, shelf: Shelf, options: PublishO
 
 function facts(item: Publishable, shelf: Shelf, tag: string): Pick<Published, 'name' | 'repository' | 'tag'> {
   return { name: item.name, repository: shelf.name, tag };
+}
+
+/** The releases that are in a repository, the oldest first; none where there is none. */
+export async function releasesAt(source: Source | undefined, paired: boolean): Promise<readonly Release[]> {
+  return releasesOf(await listTags(source), paired);
 }
 
 async function listTags(source: Source | undefined): Promise<readonly string[]> {
@@ -215,7 +220,7 @@ async function moveAliases(
   for (let look = 0; look < LOOKS && names.length > 0; look++) {
     const source = await shelf.source();
     if (source === undefined) break;
-    const all = aliasesOf(releasesOf(await listTags(source), release.model !== undefined));
+    const all = aliasesOf(await releasesAt(source, release.model !== undefined));
     let changed = false;
     for (const alias of names) {
       const tag = all.get(alias);

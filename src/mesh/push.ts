@@ -11,7 +11,7 @@ import { packedRoots } from './packed.ts';
 import { publish, type Chain, type Publishable, type Published } from './publish.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 import { parseLooseVersion } from './version.ts';
-import { flatRepository, type Shelves } from './shelves.ts';
+import { type Shelves } from './shelves.ts';
 
 export interface PushOptions extends Pick<ReadOptions, 'onNote'> {
   readonly stores: Stores;
@@ -37,7 +37,7 @@ export async function* pushEntities(
 ): AsyncGenerator<Published> {
   for await (const item of itemsOf(input, options)) {
     try {
-      const shelf = await shelves.open(shelves.shallow ? flatRepository(item.repository) : item.repository);
+      const shelf = await shelves.open(item.repository);
       yield await publish(item, shelf, options);
     } catch (error) {
       if (!(error instanceof OclError) || options.onFailed === undefined || error.code === 'OCL_CANCELLED') throw error;
@@ -79,7 +79,7 @@ function entityItem(entity: Entity): Item {
 }
 
 /** A model's tag has the version of its software when that can be compared. */
-function pairedVersion(kind: EntityKind, modelVersion: string | undefined): string | undefined {
+export function pairedVersion(kind: EntityKind, modelVersion: string | undefined): string | undefined {
   return kind === 'model' && parseLooseVersion(modelVersion ?? '') !== undefined ? modelVersion : undefined;
 }
 

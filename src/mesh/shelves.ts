@@ -23,8 +23,7 @@ export interface Shelf {
 
 export interface Shelves {
   readonly name: string;
-  /** Whether repositories may have one level below the namespace alone, as at Docker Hub. */
-  readonly shallow: boolean;
+  /** @param repository `designs/shop` */
   open(repository: string): Promise<Shelf>;
   /** Writes what could not be written piece by piece: an archive. */
   finish(): Promise<void>;
@@ -46,8 +45,8 @@ function registryShelves({ registry, prefix }: Extract<ShelvesPlace, { kind: 're
   const name = prefix === '' ? registry : `${registry}/${prefix}`;
   return {
     name,
-    shallow: registry === 'docker.io',
-    async open(repository) {
+    async open(whole) {
+      const repository = registry === 'docker.io' ? flatRepository(whole) : whole;
       const reference: Reference = {
         kind: 'registry',
         registry,
@@ -69,7 +68,6 @@ function treeShelves(reference: FileReference, stores: Stores): Shelves {
   let library: Promise<Library> | undefined;
   return {
     name: reference.path,
-    shallow: false,
     async open(repository) {
       library ??= stores.library(reference, { create: true });
       const opened = await library;
@@ -89,7 +87,6 @@ function layoutShelves(reference: FileReference, stores: Stores): Shelves {
   let sink: Promise<Sink> | undefined;
   return {
     name: reference.path,
-    shallow: false,
     async open(repository) {
       sink ??= stores.sink(reference);
       const writable = await sink;
@@ -112,7 +109,6 @@ function archiveShelves(reference: FileReference, stores: Stores, copier: Copier
   const made = new Map<string, ReturnType<typeof createScratch>>();
   return {
     name: reference.path,
-    shallow: false,
     open(repository) {
       const store = made.get(repository) ?? createScratch(repository);
       made.set(repository, store);

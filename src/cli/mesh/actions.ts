@@ -13,6 +13,11 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     load: async () => (await import('./push.ts')).push,
   },
   {
+    usage: 'bump <files..>',
+    describe: 'Give designs and models the version that follows',
+    load: async () => (await import('./bump.ts')).bump,
+  },
+  {
     usage: 'bundle <paths..>',
     describe: 'Put a design with its models and container images together, for the way across',
     load: async () => (await import('./bundle.ts')).bundle,
