@@ -5,7 +5,13 @@ export { buildTree, type TreeNode } from './artifact/tree.ts';
 export { buildArtifact, type ArtifactSpec, type BuiltArtifact, type LayerSpec } from './artifact/build.ts';
 export { exportImages, type ExportOptions } from './bundle/export.ts';
 export { BundleSources, type BundleImage, type Wanted } from './bundle/sources.ts';
-export { importBundle, type ImportOptions, type ImportReport, type ImportTarget } from './bundle/import.ts';
+export {
+  importBundles,
+  type GivenBundle,
+  type ImportOptions,
+  type ImportReport,
+  type ImportTarget,
+} from './bundle/import.ts';
 export { type Clock } from './core/clock.ts';
 export { type Descriptor, type Platform } from './core/descriptor.ts';
 export { type Digest } from './core/digest.ts';

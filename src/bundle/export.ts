@@ -3,6 +3,7 @@ import { isDocumentType } from '../core/mediaTypes.ts';
 import { type Sink, type Source } from '../core/store.ts';
 import { type Copier, type CopyResult, type Surveyed } from '../copy/copier.ts';
 import { inOrder, type Graph } from '../copy/walk.ts';
+import { type Delta } from './delta.ts';
 import { type BundleImage } from './sources.ts';
 import { type Waivers } from './waivers.ts';
 
@@ -10,8 +11,10 @@ export interface ExportOptions {
   readonly copier: Copier;
   /** What may be missing. */
   readonly waivers?: Waivers | undefined;
-  /** Is told what will be written before anything is, and may refuse it by throwing. */
-  readonly before?: ((surveyed: readonly Surveyed[]) => Promise<void>) | undefined;
+  /** Is told of all images before anything is written, and which of them bring something, and may refuse it by throwing. */
+  readonly before?: ((surveyed: readonly Surveyed[], carried: readonly Surveyed[]) => Promise<void>) | undefined;
+  /** What the far side has; the sink was made with the same. */
+  readonly delta?: Delta | undefined;
 }
 
 /**
@@ -24,13 +27,15 @@ export interface ExportOptions {
 export async function exportImages(
   images: readonly BundleImage[],
   sink: Sink,
-  { copier, waivers, before }: ExportOptions,
+  { copier, waivers, before, delta }: ExportOptions,
 ): Promise<readonly CopyResult[]> {
   const surveyed = await surveyImages(images, sink, { copier, waivers });
-  await before?.(surveyed);
-  const results = await copier.fill(surveyed, sink);
+  const carried = delta?.settle(surveyed) ?? surveyed;
+  await before?.(surveyed, carried);
+  const results = await copier.fill(carried, sink);
   await sink.commit();
-  return results;
+  const left = new Set(carried);
+  return [...results, ...copier.leave(surveyed.filter((image) => !left.has(image)))];
 }
 
 /**

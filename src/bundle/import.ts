@@ -1,28 +1,37 @@
 import { type Digest } from '../core/digest.ts';
 import { isCode, toOclError, type OclError } from '../core/errors.ts';
+import { type Emit } from '../core/events.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
-import { type LocalSource, type Sink } from '../core/store.ts';
+import { type LocalSource } from '../core/store.ts';
 import { requireSpace } from '../io/space.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
+import { DeltaImport, type Kept } from './deltaImport.ts';
+import { missingBlobs, type Incomplete } from './deltaCheck.ts';
 import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
+import { TargetSinks, type ImportTarget } from './target.ts';
 
-/** Where a bundle's repositories go. */
-export type ImportTarget =
-  /** One layout takes all; names stay as they are. */
-  | { readonly kind: 'layout'; readonly sink: Sink; readonly directory?: string | undefined }
-  /** Each repository becomes one of the target's: a library's directory, a registry's path. `directory`: where it lies on this machine's disks. */
-  | {
-      readonly kind: 'repositories';
-      readonly name: string;
-      readonly open: (repository: string) => Promise<Sink>;
-      readonly directory?: string | undefined;
-    };
+export { type ImportTarget };
+
+/** A bundle that is taken in, and how its images are called in the target. */
+export interface GivenBundle {
+  readonly source: LocalSource;
+  readonly naming: Omit<NamingOptions, 'into'>;
+}
 
 export interface ImportOptions {
   readonly copier: Copier;
+  readonly emit: Emit;
+  readonly signal?: AbortSignal | undefined;
   readonly select: Select;
-  readonly naming: Omit<NamingOptions, 'into'>;
+  /** Takes the images of a delta that can be completed, when others cannot. Otherwise nothing is written then. */
+  readonly keepGoing?: boolean | undefined;
+  /** Names get what a delta has under them, also where the target seems to have something newer. */
+  readonly moveTags?: boolean | undefined;
+  /** Nothing is written, in no case. */
+  readonly checkOnly?: boolean | undefined;
+  /** Told what is missing, before anything is written or refused. */
+  readonly missing?: ((incomplete: readonly Incomplete[]) => Promise<void>) | undefined;
   /** Looks beforehand, without a word, how much the target lacks, and whether its disk has room for that. Without it nobody asks. */
   readonly measure?: Copier | undefined;
 }
@@ -30,111 +39,167 @@ export interface ImportOptions {
 export interface ImportReport {
   readonly results: readonly CopyResult[];
   readonly failed: readonly { readonly image: string; readonly error: OclError }[];
+  /** Images that arrived without their names, because the target has something there that the delta does not replace. */
+  readonly kept: readonly Kept[];
+  readonly incomplete: readonly Incomplete[];
 }
 
 /**
- * Takes what is in a bundle into a layout, a library or a registry. No host but the target is ever asked for anything.
- * One image that cannot be taken does not stop the others; it is in the report.
- *
+ * Takes what is in bundles into a layout, a library or a registry. No host but the target is ever asked for anything.
+ * One image that cannot be taken does not stop the others; it is in the report. What a delta leaves out is looked for first, in the bundles beside it and
+ * in the target.
+ * @throws OCL_MISSING_BLOBS before anything is written, when images of a delta cannot be completed and nobody said to go on
  * @throws OCL_NO_SPACE before anything is written; OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID for the names
  */
-export async function importBundle(
-  source: LocalSource,
+export async function importBundles(
+  bundles: readonly GivenBundle[],
   target: ImportTarget,
   options: ImportOptions,
 ): Promise<ImportReport> {
-  const plan = chooseRoots(await source.roots(), { ...options.naming, into: target.kind });
-  return await new Importer(source, target, options).run(plan);
+  const sinks = new TargetSinks(target);
+  try {
+    const planned = await Promise.all(bundles.map(async (bundle) => await planBundle(bundle, bundles, sinks, options)));
+    const incomplete: Incomplete[] = [];
+    for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.images)) ?? []));
+    if (incomplete.length > 0) await options.missing?.(incomplete);
+    if (options.checkOnly === true) return { results: [], failed: [], kept: [], incomplete };
+    if (incomplete.length > 0 && options.keepGoing !== true)
+      throw missingBlobs(incomplete, planned[0]?.source.name ?? '', sinks.name);
+    await requireRoom(planned, sinks, options);
+    const importer = new Importer(sinks, options);
+    for (const plan of planned) await importer.run(plan);
+    return { ...importer.report, incomplete };
+  } finally {
+    await sinks.close();
+  }
+}
+
+interface BundlePlan {
+  readonly source: LocalSource;
+  readonly images: readonly Planned[];
+  readonly delta: DeltaImport | undefined;
+}
+
+async function planBundle(
+  { source, naming }: GivenBundle,
+  all: readonly GivenBundle[],
+  sinks: TargetSinks,
+  options: ImportOptions,
+): Promise<BundlePlan> {
+  const { record } = source;
+  const unchanged = record?.unchanged?.images ?? [];
+  const images = chooseRoots([...(await source.roots()), ...unchanged], { ...naming, into: sinks.target.kind });
+  if (record?.kind !== 'delta') return { source, images, delta: undefined };
+  const pool = all.map((bundle) => bundle.source).filter((other) => other !== source);
+  return { source, images, delta: new DeltaImport({ source, record }, { ...options, pool, sinks, images }) };
 }
 
 /** Bytes that a file takes on a disk beyond its own, at most as a rule. */
 const FILE_SLACK = 4096;
 
-class Importer {
-  readonly #source: LocalSource;
-  readonly #target: ImportTarget;
-  readonly #options: ImportOptions;
-  readonly #sinks = new Map<string, Promise<Sink>>();
-  /** Where an image has arrived: elsewhere there is nothing to commit, and what fails there has been told. */
-  readonly #received = new Set<string>();
-  readonly #results: CopyResult[] = [];
-  readonly #failed: { image: string; error: OclError }[] = [];
-
-  constructor(source: LocalSource, target: ImportTarget, options: ImportOptions) {
-    this.#source = source;
-    this.#target = target;
-    this.#options = options;
-  }
-
-  async run(planned: readonly Planned[]): Promise<ImportReport> {
-    try {
-      await this.#requireSpace(planned);
+async function requireRoom(
+  plans: readonly BundlePlan[],
+  sinks: TargetSinks,
+  { measure, select }: ImportOptions,
+): Promise<void> {
+  const { directory } = sinks.target;
+  if (directory === undefined || measure === undefined) return;
+  const missing = new Map<string, number>();
+  for (const { source, images, delta } of plans) {
+    // What lies in files of its own is linked.
+    if (images.some(({ root }) => source.place(root).kind === 'file')) continue;
+    for (const planned of images) {
+      const { root, repository, name, image } = planned;
       try {
-        const named = planned.filter(({ name }) => name.tag !== undefined);
-        for (const image of named.filter(({ follows }) => follows === undefined)) await this.#copy(image);
-        for (const image of named) if (image.follows !== undefined) await this.#follow(image, image.follows);
-        await this.#copyNameless(planned.filter(({ name }) => name.tag === undefined));
-      } finally {
-        // Also after Ctrl-C: what has arrived whole gets its name.
-        for (const key of this.#received) await this.#commit(key);
-      }
-    } finally {
-      for (const sink of this.#sinks.values()) await (await sink).close();
-    }
-    return { results: this.#results, failed: this.#failed };
-  }
-
-  async #requireSpace(planned: readonly Planned[]): Promise<void> {
-    const { directory } = this.#target;
-    const { measure, select } = this.#options;
-    if (directory === undefined || measure === undefined) return;
-    const missing = new Map<string, number>();
-    for (const { root, repository, name, image } of planned) {
-      // What lies in files of its own is linked.
-      if (this.#source.place(root).kind === 'file') return;
-      try {
-        const to = await this.#sink(repository);
-        const { nodes } = await measure.plan({ from: this.#source, to, root, name, image, select });
+        const to = await sinks.open(repository);
+        const request = { from: source, to, root, name, image, select, ...(await delta?.request(planned)) };
+        const { nodes } = await measure.plan(request);
         for (const { descriptor, present } of nodes)
-          if (!present) missing.set(`${this.#keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
+          if (!present && request.from.place(descriptor).kind !== 'file')
+            missing.set(`${sinks.keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
       } catch (error) {
         // What is wrong with an image is told when it is copied.
         if (isCode(error, 'OCL_CANCELLED')) throw error;
       }
     }
-    await requireSpace([{ path: directory, bytes: [...missing.values()].reduce((sum, size) => sum + size, 0) }]);
+  }
+  await requireSpace([{ path: directory, bytes: [...missing.values()].reduce((sum, size) => sum + size, 0) }]);
+}
+
+class Importer {
+  readonly #sinks: TargetSinks;
+  readonly #options: ImportOptions;
+  readonly #results: CopyResult[] = [];
+  readonly #failed: { image: string; error: OclError }[] = [];
+  readonly #kept: Kept[] = [];
+
+  constructor(sinks: TargetSinks, options: ImportOptions) {
+    this.#sinks = sinks;
+    this.#options = options;
+  }
+
+  get report(): Omit<ImportReport, 'incomplete'> {
+    return { results: this.#results, failed: this.#failed, kept: this.#kept };
+  }
+
+  async run(bundle: BundlePlan): Promise<void> {
+    /** Where an image has arrived: elsewhere there is nothing to commit, and what fails there has been told. */
+    const received = new Set<string>();
+    try {
+      const { images } = bundle;
+      const named = images.filter(({ name }) => name.tag !== undefined);
+      for (const image of named.filter(({ follows }) => follows === undefined))
+        await this.#copy(image, bundle, received);
+      for (const image of named) if (image.follows !== undefined) await this.#follow(image, bundle, received);
+      const nameless = images.filter(({ name }) => name.tag === undefined);
+      await this.#copyNameless(nameless, bundle, received);
+    } finally {
+      // Also after Ctrl-C: what has arrived whole gets its name.
+      for (const key of received) await this.#commit(key, bundle.source);
+    }
   }
 
   /** Nameless roots are mostly referrers, which came with their subjects; what is left goes where its repository is clear. */
-  async #copyNameless(nameless: readonly Planned[]): Promise<void> {
+  async #copyNameless(nameless: readonly Planned[], bundle: BundlePlan, received: Set<string>): Promise<void> {
     for (const image of nameless) {
-      const sinks = [...this.#received].map(async (key) => await this.#sinks.get(key));
+      const sinks = [...received].map(async (key) => await this.#sinks.at(key));
       const there = await Promise.all(sinks.map(async (sink) => await (await sink)?.has(image.root)));
       if (there.includes(true)) continue;
-      const [only] = this.#sinks.keys();
-      await this.#copy(this.#sinks.size === 1 && only !== undefined ? { ...image, repository: only } : image);
+      const [only] = received;
+      await this.#copy(
+        received.size === 1 && only !== undefined ? { ...image, repository: only } : image,
+        bundle,
+        received,
+      );
     }
   }
 
   /** A signature of a part of an image goes wherever that part has arrived. */
-  async #follow(signature: Planned, digest: Digest): Promise<void> {
-    const size = await this.#source.size(digest);
+  async #follow(signature: Planned, bundle: BundlePlan, received: Set<string>): Promise<void> {
+    const digest = signature.follows as Digest;
+    const size = await bundle.source.size(digest);
     const homes: string[] = [];
-    if (size !== undefined && this.#target.kind === 'repositories')
-      for (const key of this.#received)
-        if (await (await this.#sinks.get(key))?.has({ mediaType: MEDIA.ociManifest, digest, size })) homes.push(key);
+    if (size !== undefined && this.#sinks.target.kind === 'repositories')
+      for (const key of received)
+        if (await (await this.#sinks.at(key))?.has({ mediaType: MEDIA.ociManifest, digest, size })) homes.push(key);
     for (const repository of homes.length === 0 ? [signature.repository] : homes)
-      await this.#copy({ ...signature, repository });
+      await this.#copy({ ...signature, repository }, bundle, received);
   }
 
-  async #copy(image: Planned): Promise<void> {
+  async #copy(image: Planned, { source, delta }: BundlePlan, received: Set<string>): Promise<void> {
+    const { root, name, repository } = image;
     try {
-      const to = await this.#sink(image.repository);
-      const { copier, select } = this.#options;
-      this.#results.push(
-        await copier.copy({ from: this.#source, to, root: image.root, name: image.name, image: image.image, select }),
+      const missing = delta?.incomplete(image);
+      if (missing !== undefined) throw missing;
+      const to = await this.#sinks.open(repository);
+      const kept = await delta?.keeps(image, to);
+      const request = { from: source, to, root, name, image: image.image, select: this.#options.select };
+      const result = await this.#options.copier.copy(
+        delta === undefined ? request : { ...request, ...(await delta.request(image)), unnamed: kept !== undefined },
       );
-      this.#received.add(this.#keyOf(image.repository));
+      this.#results.push(result);
+      if (kept !== undefined) this.#kept.push(kept);
+      received.add(this.#sinks.keyOf(repository));
     } catch (error) {
       const known = toOclError(error);
       if (known.code === 'OCL_CANCELLED') throw known;
@@ -142,27 +207,11 @@ class Importer {
     }
   }
 
-  async #commit(key: string): Promise<void> {
+  async #commit(key: string, source: LocalSource): Promise<void> {
     try {
-      await (await this.#sinks.get(key))?.commit();
+      await (await this.#sinks.at(key))?.commit();
     } catch (error) {
-      this.#failed.push({ image: key === '' ? this.#source.name : key, error: toOclError(error) });
+      this.#failed.push({ image: key === '' ? source.name : key, error: toOclError(error) });
     }
-  }
-
-  /** One layout takes all repositories. */
-  #keyOf(repository: string): string {
-    return this.#target.kind === 'layout' ? '' : repository;
-  }
-
-  async #sink(repository: string): Promise<Sink> {
-    const key = this.#keyOf(repository);
-    let sink = this.#sinks.get(key);
-    if (sink === undefined) {
-      sink = this.#target.kind === 'layout' ? Promise.resolve(this.#target.sink) : this.#target.open(repository);
-      this.#sinks.set(key, sink);
-      sink.catch(() => this.#sinks.delete(key));
-    }
-    return await sink;
   }
 }

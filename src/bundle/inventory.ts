@@ -49,7 +49,7 @@ const FIXED_BYTES = MAGIC.length + 3 * 4;
 const CHECKSUM_BYTES = 32;
 
 /** Whether a file that begins so claims to be an inventory. */
-function isInventory(head: Uint8Array): boolean {
+export function isInventory(head: Uint8Array): boolean {
   return MAGIC.equals(head.subarray(0, MAGIC.length));
 }
 

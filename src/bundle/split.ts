@@ -29,12 +29,16 @@ export async function splitBundle(source: LocalSource, sink: Sink, copier: Copie
   return await exportImages(images, sink, { copier });
 }
 
-/** What a bundle that is a delta leaves to the far side, for writing it once more. */
-export function deltaOf(
-  record: BundleRecord | undefined,
-): { readonly basis: NonNullable<BundleRecord['basis']>; readonly has: (blob: StoredBlob) => boolean } | undefined {
-  const { basis, requires = [] } = record ?? {};
+/** What a bundle that is a delta leaves to the far side and says of its images, for writing it once more. */
+export function deltaOf(record: BundleRecord | undefined):
+  | {
+      readonly basis: NonNullable<BundleRecord['basis']>;
+      readonly has: (blob: StoredBlob) => boolean;
+      readonly more: () => Pick<BundleRecord, 'unchanged' | 'names'>;
+    }
+  | undefined {
+  const { basis, requires = [], unchanged, names } = record ?? {};
   if (basis === undefined) return undefined;
   const left = new Set(requires.map(({ digest }) => digest));
-  return { basis, has: ({ digest }) => left.has(digest) };
+  return { basis, has: ({ digest }) => left.has(digest), more: () => ({ unchanged, names }) };
 }

@@ -14,17 +14,24 @@ import {
   type CopyRequest,
   type CopyResult,
 } from './request.ts';
-import { fillReserved, survey, type LeaveOut, type Surveyed } from './reserved.ts';
+import { fillReserved, rootsOf, survey, type LeaveOut, type Surveyed } from './reserved.ts';
 import { Run, type CopierOptions } from './run.ts';
 import { targetSide } from './transfer.ts';
 import { inOrder, type Graph, type Node } from './walk.ts';
 
-export { type CopierOptions, type CopyRequest, type CopyResult, type Surveyed };
+export { rootsOf, type CopierOptions, type CopyRequest, type CopyResult, type Surveyed };
+
+export interface PlannedNode {
+  readonly descriptor: Descriptor;
+  readonly present: boolean;
+  /** The source was said to bring it, so the target was not asked. */
+  readonly carried?: boolean | undefined;
+}
 
 export interface CopyPlan {
   /** The target has it all; `nodes` is empty then. */
   readonly current: boolean;
-  readonly nodes: readonly { readonly descriptor: Descriptor; readonly present: boolean }[];
+  readonly nodes: readonly PlannedNode[];
   /** The digest tags that travel with the image, and whether the target has them so. */
   readonly tags: readonly { readonly tag: string; readonly present: boolean }[];
 }
@@ -75,17 +82,26 @@ export class Copier {
     return await fillReserved(surveyed, to, this.#run);
   }
 
-  /** What a copy would do, without doing it: every node, and whether the sink has it. */
-  async plan(request: CopyRequest): Promise<CopyPlan> {
+  /** For what was surveyed and needs no moving. */
+  leave(surveyed: readonly Surveyed[]): readonly CopyResult[] {
+    const now = this.#run.clock.now();
+    return surveyed.map(({ request }) => this.#run.done(untouched(request), now));
+  }
+
+  /**
+   * What a copy would do, without doing it: every node, and whether the sink has it.
+   * @param carries what the sink need not be asked for
+   */
+  async plan(request: CopyRequest, carries?: (descriptor: Descriptor) => Promise<boolean>): Promise<CopyPlan> {
     const before = await find(request);
     if (isCurrent(request, before)) return { current: true, nodes: [], tags: [] };
     const { to } = request;
     const graph = withoutWhatIsNamed(await this.#run.walk(request), request, before);
     const nodes = await allSettled(
-      [...inOrder(graph)].map(async ({ descriptor, present }) => ({
-        descriptor,
-        present: present || (await this.#run.ask(() => targetSide(() => to.has(descriptor)))),
-      })),
+      [...inOrder(graph)].map(async ({ descriptor, present }): Promise<PlannedNode> => {
+        if (!present && (await carries?.(descriptor)) === true) return { descriptor, present, carried: true };
+        return { descriptor, present: present || (await this.#run.ask(() => targetSide(() => to.has(descriptor)))) };
+      }),
     );
     const tags = await allSettled(
       graph.digestTags.map(async ({ tag, node }) => {
@@ -131,6 +147,7 @@ export class Copier {
     const root = graph.root.descriptor;
     // A registry takes a manifest and its tag in one request: there the root comes with its tag, at the end.
     const rootWithTag =
+      request.unnamed !== true &&
       name.tag !== undefined &&
       to.presence === 'graph' &&
       !graph.root.present &&
@@ -138,7 +155,7 @@ export class Copier {
     if (rootWithTag) await allSettled(graph.root.children.map(ensure));
     else await ensure(graph.root);
     await this.#ensureBeside(request, graph, ensure);
-    const named = isNamed(request, root, before);
+    const named = request.unnamed === true || isNamed(request, root, before);
     if (!named || rootWithTag) await this.#tag(root, name, request);
     if (rootWithTag) outcomes.set(root.digest, 'streamed');
     const result = resultOf(

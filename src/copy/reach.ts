@@ -57,8 +57,7 @@ export class Reach {
         return tag === undefined ? [] : [{ tag, root }];
       });
     }
-    const tags: string[] = [];
-    for await (const tag of source.tags()) tags.push(tag);
+    const tags = await listTags(source);
     const resolved = await allSettled(
       tags.map(async (tag) => {
         const root = await this.#ask(() => source.resolve(tag)).catch((error: unknown) => {
@@ -151,6 +150,17 @@ export class Reach {
   async #ask<T>(question: () => Promise<T>): Promise<T> {
     return await this.#limit(question);
   }
+}
+
+/** A repository that is not there, or has no tags any more, has none. */
+async function listTags(source: Source): Promise<readonly string[]> {
+  const tags: string[] = [];
+  try {
+    for await (const tag of source.tags()) tags.push(tag);
+  } catch (error) {
+    if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
+  }
+  return tags;
 }
 
 function isLocal(source: Source): source is LocalSource {

@@ -11,6 +11,8 @@ export interface CopyRequest {
   readonly root: Descriptor;
   /** Without a tag the content arrives as a nameless root. */
   readonly name: RootName;
+  /** The content arrives and gets no name, and no place among the roots: something else has the name, and keeps it. */
+  readonly unnamed?: boolean | undefined;
   /** As events and errors call it. */
   readonly image: string;
   readonly select?: Select | undefined;

@@ -124,7 +124,8 @@ async function readWhole(
   return await readVerified(await run.opener(descriptor, { from, to }, silent)(), descriptor, LIMITS.configBytes);
 }
 
-function rootsOf({ request: { name }, graph }: Surveyed): readonly NamedRoot[] {
+/** The names that an image comes with: its own, those of digest tags, and none for what refers to it. */
+export function rootsOf({ request: { name }, graph }: Surveyed): readonly NamedRoot[] {
   return [
     { root: graph.root.descriptor, name },
     ...graph.referrers.map(({ descriptor }) => ({ root: descriptor, name: {} })),

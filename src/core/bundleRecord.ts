@@ -37,6 +37,26 @@ export interface Placement {
   readonly cut: readonly (StoredBlob & { readonly slices: readonly Slice[] })[];
 }
 
+/** Images that the far side has whole, with what refers to them: their names come in a delta, and nothing else of them. */
+export interface Unchanged {
+  /** Entries as in `index.json`. */
+  readonly images: readonly Descriptor[];
+  /** The first eight bytes of the sha256 of all that they reach, ascending, in base64. */
+  readonly has: string;
+  /** What of that has digests of other algorithms. */
+  readonly others: readonly Digest[];
+}
+
+/** What a name of a delta stood for before, as far as it is known where the delta was made. */
+export interface NameHistory {
+  /** In full. */
+  readonly name: string;
+  /** The latest last. */
+  readonly before: readonly Digest[];
+  /** Everything that was ever sent under that name is among them: a target that has something else there has something newer, or of its own. */
+  readonly all: boolean;
+}
+
 /** What `ocl/bundle.json` says. It has no dates: the same contents give the same bytes. */
 export interface BundleRecord {
   readonly kind: 'full' | 'delta';
@@ -51,10 +71,17 @@ export interface BundleRecord {
   readonly requires?: readonly StoredBlob[] | undefined;
   /** Contents that a delta brings. In a set the placement says it. */
   readonly provides?: readonly StoredBlob[] | undefined;
+  readonly unchanged?: Unchanged | undefined;
+  /** Of the names of a delta, those that stood for something else before. */
+  readonly names?: readonly NameHistory[] | undefined;
   readonly tool?: { readonly name: string; readonly version: string } | undefined;
 }
 
 const BUNDLE_VERSION = 1;
+/** Of a digest in a set. */
+const PREFIX_BYTES = 8;
+/** What one name stood for before. */
+const MAX_BEFORE = 10_000;
 
 const DigestSchema = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'is no digest');
 const SizeSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -84,6 +111,16 @@ const RecordSchema = z.looseObject({
     .optional(),
   requires: blobs(BlobSchema).optional(),
   provides: blobs(BlobSchema).optional(),
+  unchanged: z
+    .object({
+      images: z.array(z.unknown()).max(LIMITS.descriptors),
+      has: z.base64().max(2 * PREFIX_BYTES * LIMITS.graphNodes),
+      others: z.array(DigestSchema).max(LIMITS.graphNodes),
+    })
+    .optional(),
+  names: blobs(
+    z.object({ name: z.string().max(4096), before: z.array(DigestSchema).max(MAX_BEFORE), all: z.boolean() }),
+  ).optional(),
   tool: z.object({ name: z.string().max(256), version: z.string().max(256) }).optional(),
 });
 
@@ -103,11 +140,30 @@ export function parseBundleRecord(bytes: Uint8Array, what: string): BundleRecord
     value,
     (why) => new OclError('OCL_ARCHIVE_INVALID', `Cannot read ${what}: ${why}`),
   );
-  return { ...read, roots: read.roots?.map((root) => parseDescriptor(root, what)) };
+  return {
+    ...read,
+    roots: read.roots?.map((root) => parseDescriptor(root, what)),
+    unchanged:
+      read.unchanged === undefined
+        ? undefined
+        : { ...read.unchanged, images: read.unchanged.images.map((root) => parseDescriptor(root, what)) },
+  };
 }
 
 /** The bytes of a record: members in one order, whatever order they came in. */
 export function encodeBundleRecord(record: BundleRecord): Uint8Array {
-  const { kind, set, roots, placement, basis, requires, provides, tool } = record;
-  return toJsonBytes({ bundleVersion: BUNDLE_VERSION, kind, set, roots, placement, basis, requires, provides, tool });
+  const { kind, set, roots, placement, basis, requires, provides, unchanged, names, tool } = record;
+  return toJsonBytes({
+    bundleVersion: BUNDLE_VERSION,
+    kind,
+    set,
+    roots,
+    placement,
+    basis,
+    requires,
+    provides,
+    unchanged,
+    names,
+    tool,
+  });
 }

@@ -5,7 +5,7 @@ import { type Emit } from '../core/events.ts';
 import { redact } from '../core/redact.ts';
 import { formatReference, isRepository, isTag, parseReference, type Reference } from '../core/reference.ts';
 import { type Stores } from '../core/store.ts';
-import { createdAt } from './created.ts';
+import { createdAt } from '../artifact/created.ts';
 import { feedSources } from './feeds.ts';
 import { eachLimited } from './limit.ts';
 import { type OpenRepositories } from './openStores.ts';

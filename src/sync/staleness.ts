@@ -1,7 +1,7 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { OclError } from '../core/errors.ts';
 import { type Sink, type Source } from '../core/store.ts';
-import { createdAt } from './created.ts';
+import { createdAt } from '../artifact/created.ts';
 import { type SyncJob } from './list.ts';
 import { stepName } from './references.ts';
 

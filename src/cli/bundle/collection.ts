@@ -26,7 +26,8 @@ export async function openCollection(text: string, env: Env, options: Collection
         hint: `write ./${text} for the place, docker://${text} for the registry`,
       },
     );
-  if (isRegistry) return registryCollection(text.replace(/^docker:\/\//, ''), repositories, env);
+  if (isRegistry)
+    return registryCollection(parseRegistry(text.replace(/^docker:\/\//, ''), repositories), repositories, env);
   if (repositories.length > 0)
     throw new OclError('OCL_USAGE', `Cannot choose repositories of ${text}: it is no registry`);
   const reference = parsePathReference(text) as FileReference;
@@ -35,7 +36,7 @@ export async function openCollection(text: string, env: Env, options: Collection
   return await env.stores.library(reference);
 }
 
-function registryCollection(text: string, named: readonly string[], env: Env): Collection {
+function parseRegistry(text: string, named: readonly string[]): RegistryBelow {
   const [registry = '', ...rest] = text.replace(/\/+$/, '').split('/');
   const prefix = rest.join('/');
   if (!isRegistryHost(registry) || (prefix !== '' && !isRepository(prefix)))
@@ -46,6 +47,21 @@ function registryCollection(text: string, named: readonly string[], env: Env): C
       'OCL_REFERENCE_INVALID',
       `Cannot read the repository ${JSON.stringify(wrong)}: the name is not valid`,
     );
+  return { registry, prefix };
+}
+
+interface RegistryBelow {
+  readonly registry: string;
+  /** Without slashes around it; empty for all of the registry. */
+  readonly prefix: string;
+}
+
+/** The repositories of a registry, called as they are below a prefix; all that it lists when none is named. */
+export function registryCollection(
+  { registry, prefix }: RegistryBelow,
+  named: readonly string[],
+  env: Pick<Env, 'stores' | 'registries'>,
+): Collection {
   return {
     name: prefix === '' ? registry : `${registry}/${prefix}`,
     async repositories() {
@@ -59,7 +75,7 @@ function registryCollection(text: string, named: readonly string[], env: Env): C
 }
 
 /** Below the prefix and without it; the prefix itself is a repository without a name. */
-async function listed(registry: string, prefix: string, env: Env): Promise<readonly string[]> {
+async function listed(registry: string, prefix: string, env: Pick<Env, 'registries'>): Promise<readonly string[]> {
   const names: string[] = [];
   try {
     for await (const name of env.registries.catalog(registry)) {

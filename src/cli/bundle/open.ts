@@ -4,11 +4,13 @@ import { type LocalSource } from '../../core/store.ts';
 import { type Env } from '../env.ts';
 import { spoolStdin } from '../stdin.ts';
 
+export interface OpenBundle {
+  readonly source: LocalSource;
+  close(): Promise<void>;
+}
+
 /** A bundle that is to be taken in, or any other place on disk; `-` is standard input. */
-export async function openBundle(
-  text: string,
-  { stores, tmpDir, signal }: Env,
-): Promise<{ readonly source: LocalSource; close(): Promise<void> }> {
+export async function openBundle(text: string, { stores, tmpDir, signal }: Env): Promise<OpenBundle> {
   const spooled = text === '-' ? await spoolStdin(tmpDir, signal) : undefined;
   try {
     const source = await stores.source(parsePathReference(spooled?.path ?? text));

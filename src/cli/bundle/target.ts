@@ -4,6 +4,7 @@ import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
 import { type Env } from '../env.ts';
 import { looksLikeRegistry } from '../place.ts';
+import { registryCollection } from './collection.ts';
 
 /** Where a bundle goes: a directory, `ocidir://LAYOUT` or `HOST[:PORT][/PREFIX]`. @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID */
 export async function openTarget(text: string, env: Env): Promise<ImportTarget> {
@@ -31,6 +32,7 @@ export async function openTarget(text: string, env: Env): Promise<ImportTarget> 
     name: text,
     directory: text,
     open: async (repository) => await library.sink(repository),
+    holds: library,
   };
 }
 
@@ -48,6 +50,7 @@ function registryTarget(text: string, env: Env): ImportTarget {
         registry,
         repository: prefix === '' ? repository : `${prefix}/${repository}`,
       }),
+    holds: registryCollection({ registry, prefix }, [], env),
   };
 }
 

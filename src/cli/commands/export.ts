@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { openSources, readSourceFiles, sourceOptions } from '../bundle/sources.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { destinationOf, reportWritten } from '../bundle/written.ts';
+import { deltaOptions, openDelta } from '../bundle/delta.ts';
 import { defineCommand } from '../command.ts';
 import { endWithStdout } from '../content.ts';
 import { warnOfCompressedName } from '../place.ts';
@@ -14,7 +15,7 @@ import { VOLUME_SIZE } from '../volumes.ts';
 
 export const exportCommand = defineCommand(
   (cli) =>
-    spaceOption(sourceOptions(cli))
+    deltaOptions(spaceOption(sourceOptions(cli)))
       .option('output', {
         alias: 'o',
         type: 'string',
@@ -28,6 +29,7 @@ export const exportCommand = defineCommand(
       .example('$0 export ./mirror -o mirror.tar --volume-size dvd', 'On as many DVDs as it takes')
       .example('$0 export --from sync.yaml -o mirror.tar --lock mirror.lock', 'What a sync file mirrors')
       .example('$0 export --locked mirror.lock ./mirror -o again.tar', 'The same bytes once more')
+      .example('$0 export ./mirror --have have.ocli -o delta.tar', 'What the far side does not have yet')
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
     const toStdout = args.output === '-';
@@ -50,7 +52,8 @@ export const exportCommand = defineCommand(
       async (env) => {
         const { stores, clock, emit, signal } = env;
         warnOfCompressedName(args.output, emit);
-        const sink = await stores.archive(destinationOf(args.output, args.volumeSize));
+        const delta = await openDelta(args, env);
+        const sink = await stores.archive(destinationOf(args.output, args.volumeSize), { delta });
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         const sources = await openSources(args, files, env);
         let lock: LockFile | undefined;
@@ -59,6 +62,7 @@ export const exportCommand = defineCommand(
           results = await exportImages(sources.images, sink, {
             copier,
             waivers: sources.waivers,
+            delta,
             before: async (surveyed) => {
               if (args.lock !== undefined) lock = await makeLock(surveyed, { copier, dockerPlatform });
             },

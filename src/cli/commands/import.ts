@@ -1,16 +1,19 @@
-import { importBundle, type ImportReport } from '../../bundle/import.ts';
+import { type Incomplete } from '../../bundle/deltaCheck.ts';
+import { importBundles, type ImportReport } from '../../bundle/import.ts';
+import { shortDigest } from '../../core/digest.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
 import { silent } from '../../core/events.ts';
+import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
 import { ownRepository } from '../../stores.ts';
 import { namingOptions, readNaming } from '../bundle/naming.ts';
-import { openBundle } from '../bundle/open.ts';
+import { openBundle, type OpenBundle } from '../bundle/open.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
-import { formatBytes, plural } from '../render/format.ts';
+import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
 
@@ -24,13 +27,27 @@ export const importCommand = defineCommand(
         describe:
           'Files (or - for standard input), then the target: a directory, ocidir://LAYOUT, or HOST[:PORT][/PREFIX]',
       })
+      .option('check', {
+        type: 'boolean',
+        default: false,
+        describe: 'Write nothing: say which blobs are missing that a delta leaves out, by image',
+      })
+      .option('keep-going', {
+        type: 'boolean',
+        default: false,
+        describe:
+          'Take the images of a delta that can be completed when others cannot; otherwise nothing is written then',
+      })
+      .option('move-tags', {
+        type: 'boolean',
+        default: false,
+        describe: 'Set the tags of a delta also where the target has something newer under them',
+      })
       .example('$0 import images.tar /srv/images', 'Into a library, one directory a repository')
       .example('$0 import images.tar registry.local:5000/mirror', 'Into a registry, below mirror/')
       .example('$0 import images.tar ocidir://layout', 'All into one layout')
-      .example(
-        "$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'",
-        'Under other names',
-      ),
+      .example("$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'", 'Under other names')
+      .example('$0 import --check delta.tar /srv/images', 'Whether a delta finds there what it needs'),
   async (args) => {
     const files = args.files.slice(0, -1);
     const target = args.files.at(-1);
@@ -47,34 +64,68 @@ export const importCommand = defineCommand(
         concurrency: args.concurrency,
       });
       const measure = args.spaceCheck ? new Copier({ clock: env.clock, emit: silent, signal: env.signal }) : undefined;
-      const where = await openTarget(target, env);
-      const reports: ImportReport[] = [];
-      for (const file of files) {
-        const bundle = await openBundle(file, env);
-        try {
-          reports.push(
-            await importBundle(bundle.source, where, {
-              copier,
-              measure,
-              select: toSelect(args),
-              naming: {
-                ...naming,
-                repository: args.repository ?? ownRepository(file === '-' ? 'images' : file),
-              },
-            }),
-          );
-        } finally {
-          await bundle.close();
-        }
+      const opened: OpenBundle[] = [];
+      try {
+        for (const file of files) opened.push(await openBundle(file, env));
+        const bundles = opened.map(({ source }, i) => ({
+          source,
+          naming: {
+            ...naming,
+            repository: args.repository ?? ownRepository(files[i] === '-' ? 'images' : (files[i] ?? '')),
+          },
+        }));
+        const imported = await importBundles(bundles, await openTarget(target, env), {
+          copier,
+          measure,
+          emit: env.emit,
+          signal: env.signal,
+          select: toSelect(args),
+          keepGoing: args.keepGoing,
+          moveTags: args.moveTags,
+          checkOnly: args.check,
+        });
+        return args.check ? reportCheck(imported.incomplete, target, env) : report(imported, target, env);
+      } finally {
+        for (const bundle of opened) await bundle.close();
       }
-      return report(reports, target, env);
     });
   },
 );
 
-function report(reports: readonly ImportReport[], target: string, env: Env): number {
-  const results = reports.flatMap((each) => each.results);
-  const failed = reports.flatMap((each) => each.failed);
+/** Whether all that deltas leave out is there, by image. */
+function reportCheck(incomplete: readonly Incomplete[], target: string, env: Env): number {
+  const blobs = new Map(
+    incomplete.flatMap(({ missing }) => missing.map(({ digest, size }) => [digest, size] as const)),
+  );
+  const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
+  if (env.json)
+    env.print(
+      JSON.stringify({
+        type: 'check',
+        target,
+        complete: incomplete.length === 0,
+        images: incomplete,
+        blobs: blobs.size,
+        bytes,
+      }),
+    );
+  else if (incomplete.length === 0) env.say(`${target}: nothing is missing`);
+  else {
+    const rows = incomplete.map(({ image, missing }) => [
+      printable(image),
+      String(missing.length),
+      formatBytes(missing.reduce((sum, { size }) => sum + size, 0)),
+      missing[0] === undefined ? '' : shortDigest(missing[0].digest),
+    ]);
+    env.print(formatTable(['IMAGE', 'MISSING', 'BYTES', 'FIRST'], rows));
+    env.say(
+      `${target}: ${plural(blobs.size, 'blob')} missing (${formatBytes(bytes)}) for ${plural(incomplete.length, 'image')}`,
+    );
+  }
+  return incomplete.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+function report({ results, failed, kept }: ImportReport, target: string, env: Env): number {
   const copied = results.filter(({ outcome }) => outcome === 'copied').length;
   const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
   if (env.json)
@@ -84,6 +135,7 @@ function report(reports: readonly ImportReport[], target: string, env: Env): num
         target,
         images: results,
         failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
+        kept,
       }),
     );
   else

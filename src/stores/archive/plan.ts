@@ -38,6 +38,8 @@ export interface DeltaOptions {
   readonly basis: Basis;
   /** Whether a content may be left out. Not asked for manifests and indexes, which always travel. */
   readonly has: (blob: StoredBlob) => boolean;
+  /** What else the record says; asked when it is written. */
+  readonly more?: (() => Pick<BundleRecord, 'unchanged' | 'names'>) | undefined;
 }
 
 export interface PlanOptions {
@@ -66,7 +68,9 @@ export async function planArchive(
   const roots = await composeEntries(names, documents, dockerPlatform);
   const docker = await composeDockerFiles(roots, documents, dockerPlatform);
   const base: BundleRecord =
-    delta === undefined ? { kind: 'full', tool } : { kind: 'delta', basis: delta.basis, requires: left, tool };
+    delta === undefined
+      ? { kind: 'full', tool }
+      : { kind: 'delta', basis: delta.basis, requires: left, ...delta.more?.(), tool };
   const { record, volumes } =
     volumeSizes === undefined
       ? layOutOne(known, { roots, docker, base })

@@ -1,0 +1,75 @@
+import { type Digest } from '../core/digest.ts';
+import { parseImageName } from '../core/reference.ts';
+import { type LocalSource } from '../core/store.ts';
+import { readHead, readSmallFile } from '../io/smallFile.ts';
+import { digestOf } from '../io/verify.ts';
+import { LIMITS } from '../core/limits.ts';
+import { type Tags } from './collection.ts';
+import { knownOfBundle, type Known } from './delta.ts';
+import { decodeInventory, isInventory, type Inventory } from './inventory.ts';
+
+/** Bytes by which the kinds of files are told apart. */
+const HEAD_BYTES = 16;
+
+/**
+ * What a file tells of the far side, whichever kind of file it is: an inventory, or a bundle that was sent.
+ * @param openBundle opens what is none of the others
+ * @throws OCL_NOT_FOUND, OCL_DOCUMENT_INVALID, OCL_LIMIT, and what opening a bundle throws
+ */
+export async function readKnown(path: string, openBundle: (path: string) => Promise<LocalSource>): Promise<Known> {
+  // A layout is a directory, and has no first bytes.
+  const head = await readHead(path, HEAD_BYTES, path);
+  if (isInventory(head)) {
+    const what = `the inventory ${path}`;
+    const bytes = await readSmallFile(path, LIMITS.inventoryBytes, what);
+    return knownOfInventory(await decodeInventory(bytes, what), digestOf(bytes));
+  }
+  const source = await openBundle(path);
+  try {
+    return await readBundle(source);
+  } finally {
+    await source.close();
+  }
+}
+
+function knownOfInventory({ of, time, tags, blobs }: Inventory, id: string): Known {
+  return {
+    basis: { kind: 'inventory', id, assumed: false, of, time },
+    has: (digest) => blobs.has(digest),
+    before: (name) => lookUp(tags, name),
+    remembers: () => false,
+  };
+}
+
+async function readBundle(source: LocalSource): Promise<Known> {
+  const roots = await source.roots();
+  const contents: Digest[] = [];
+  for await (const { digest } of source.blobs()) contents.push(digest);
+  const { record } = source;
+  const id =
+    record?.set?.id ??
+    bundleId(
+      roots.map(({ digest }) => digest),
+      contents,
+    );
+  return { basis: { kind: 'bundle', id, assumed: true }, ...knownOfBundle(roots, contents, record) };
+}
+
+/** What a bundle is known by that is no set of volumes: a digest of what it names and brings. */
+function bundleId(roots: readonly Digest[], contents: readonly Digest[]): Digest {
+  const lines = [...roots.map((digest) => `root ${digest}`), ...contents.map((digest) => `blob ${digest}`)];
+  return digestOf(Buffer.from([...new Set(lines)].toSorted().join('\n')));
+}
+
+/** A full name under the names that its repository may have there: whole, scoped by its registry, or the path alone. */
+function lookUp(tags: Tags, name: string): readonly Digest[] {
+  const parsed = parseImageName(name);
+  if (parsed?.tag === undefined) return [];
+  const { registry, repository, tag } = parsed;
+  const whole = `${registry}/${repository}`;
+  for (const candidate of [whole, whole.replaceAll(/[:[\]]/g, '-'), repository]) {
+    const digest = tags.get(candidate)?.get(tag);
+    if (digest !== undefined) return [digest];
+  }
+  return [];
+}

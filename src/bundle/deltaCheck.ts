@@ -1,0 +1,95 @@
+import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
+import { OclError } from '../core/errors.ts';
+import { printable } from '../core/redact.ts';
+import { type LocalSource, type Sink, type StoredBlob } from '../core/store.ts';
+import { type Copier } from '../copy/copier.ts';
+import { type Select } from '../copy/select.ts';
+import { type Elsewhere } from './deltaElsewhere.ts';
+import { type Planned } from './naming.ts';
+
+/** An image that cannot be completed in a target. */
+export interface Incomplete {
+  readonly image: string;
+  readonly root: Descriptor;
+  /** What neither the bundles nor the target have; the root itself where not even that is there. */
+  readonly missing: readonly StoredBlob[];
+}
+
+export interface Candidate {
+  readonly planned: Planned;
+  readonly from: LocalSource;
+  readonly to: Sink;
+  readonly select: Select;
+  /** Nothing of it is in the bundle. */
+  readonly unchanged: boolean;
+}
+
+/**
+ * What is missing for images to be whole after an import. Nothing is written. The target is asked for each content that no bundle brings: first the
+ * repository that needs it, then the others.
+ * @throws the failures of bundles and target
+ */
+export async function findMissing(
+  candidates: readonly Candidate[],
+  tools: CheckTools,
+): Promise<readonly (Incomplete & { readonly planned: Planned })[]> {
+  const wanted = new Map<Candidate, readonly Descriptor[]>();
+  const reached = new Set<Digest>();
+  for (const candidate of candidates) {
+    const { root, name } = candidate.planned;
+    // What refers to an image was looked at with it; which repository it belongs to, nothing else tells.
+    if (name.tag === undefined && reached.has(root.digest)) continue;
+    wanted.set(candidate, await absentIn(candidate, tools, reached));
+  }
+  await tools.elsewhere.find([...wanted.values()].flat());
+  return [...wanted].flatMap(([{ planned }, contents]) => {
+    const missing = contents.filter((descriptor) => tools.elsewhere.at(descriptor) === undefined);
+    if (missing.length === 0) return [];
+    const blobs = new Map<Digest, StoredBlob>(missing.map(({ digest, size }) => [digest, { digest, size }]));
+    return [{ planned, image: planned.image, root: planned.root, missing: [...blobs.values()] }];
+  });
+}
+
+export interface CheckTools {
+  readonly copier: Copier;
+  readonly elsewhere: Elsewhere;
+  /** Whether a bundle brings a content, now or in another of its volumes. */
+  readonly brings: (digest: Digest) => Promise<boolean>;
+}
+
+/** What is in no bundle, and not in the repository where it is needed. */
+async function absentIn(
+  { planned, from, to, select, unchanged }: Candidate,
+  { copier, elsewhere, brings }: CheckTools,
+  reached: Set<Digest>,
+): Promise<readonly Descriptor[]> {
+  const { root, name, image } = planned;
+  if (unchanged && !(await to.has(root))) {
+    await elsewhere.find([root]);
+    // Nobody can say what is below it.
+    if (elsewhere.at(root) === undefined) return [root];
+  }
+  const plan = await copier.plan({ from, to, root, name, image, select }, async ({ digest }) => await brings(digest));
+  for (const { descriptor } of plan.nodes) reached.add(descriptor.digest);
+  return plan.nodes.filter(({ present, carried }) => !present && carried !== true).map(({ descriptor }) => descriptor);
+}
+
+const LISTED = 3;
+
+/** @param bundle what was to be imported into the target */
+export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, target: string): OclError {
+  const blobs = new Map(
+    incomplete.flatMap(({ missing }) => missing.map(({ digest, size }) => [digest, size] as const)),
+  );
+  const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
+  const listed = incomplete.slice(0, LISTED).map(({ image, missing }) => `${image} (${missing.length})`);
+  const more = incomplete.length > LISTED ? `, and ${incomplete.length - LISTED} more` : '';
+  return new OclError(
+    'OCL_MISSING_BLOBS',
+    `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes), for ${incomplete.length} images: ${printable(listed.join(', '))}${more}`,
+    {
+      hint: `import what came before it, or ask for what is missing: ocl import --check FILE ${target} --request missing.json`,
+    },
+  );
+}

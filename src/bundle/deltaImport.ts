@@ -1,0 +1,167 @@
+import { createdAt } from '../artifact/created.ts';
+import { type BundleRecord, type NameHistory } from '../core/bundleRecord.ts';
+import { type Descriptor } from '../core/descriptor.ts';
+import { shortDigest, type Digest } from '../core/digest.ts';
+import { OclError } from '../core/errors.ts';
+import { type Emit } from '../core/events.ts';
+import { entryName } from '../core/names.ts';
+import { type LocalSource, type Sink, type Source } from '../core/store.ts';
+import { type Copier, type CopyRequest } from '../copy/copier.ts';
+import { type Select } from '../copy/select.ts';
+import { findMissing, missingBlobs, type Incomplete } from './deltaCheck.ts';
+import { Elsewhere } from './deltaElsewhere.ts';
+import { DeltaSource } from './deltaSource.ts';
+import { type Planned } from './naming.ts';
+import { type TargetSinks } from './target.ts';
+
+/** A name that the target keeps as it is. */
+export interface Kept {
+  readonly image: string;
+  /** What the target has under the name. */
+  readonly has: Digest;
+  /** What the delta has under it; the content arrived. */
+  readonly brings: Digest;
+}
+
+export interface DeltaImportOptions {
+  readonly copier: Copier;
+  readonly emit: Emit;
+  readonly signal?: AbortSignal | undefined;
+  readonly select: Select;
+  /** Bundles that are imported with it. */
+  readonly pool: readonly LocalSource[];
+  readonly sinks: TargetSinks;
+  readonly images: readonly Planned[];
+  /** Names get what the delta has under them, whatever the target has. */
+  readonly moveTags?: boolean | undefined;
+}
+
+/** What is different about a bundle that leaves out what its target has. */
+export class DeltaImport {
+  readonly #source: LocalSource;
+  readonly #options: DeltaImportOptions;
+  readonly #elsewhere: Elsewhere;
+  readonly #unchanged: ReadonlySet<Descriptor>;
+  readonly #histories: ReadonlyMap<string, NameHistory>;
+  readonly #placed: ReadonlySet<Digest>;
+  #incomplete = new Map<Planned, OclError>();
+
+  constructor(
+    { source, record }: { readonly source: LocalSource; readonly record: BundleRecord },
+    options: DeltaImportOptions,
+  ) {
+    const { sinks, images, emit, signal } = options;
+    this.#source = source;
+    this.#options = options;
+    const holds = sinks.target.kind === 'layout' ? undefined : sinks.target.holds;
+    this.#elsewhere = new Elsewhere(holds, [...new Set(images.map(({ repository }) => repository))], { emit, signal });
+    this.#unchanged = new Set(record.unchanged?.images);
+    this.#histories = new Map((record.names ?? []).map((history) => [history.name, history]));
+    const { everywhere = [], blobs = [], cut = [] } = record.placement ?? {};
+    this.#placed = new Set([...everywhere, ...blobs, ...cut].map(({ digest }) => digest));
+  }
+
+  /** The images that cannot be completed. Nothing is written. */
+  async check(images: readonly Planned[]): Promise<readonly Incomplete[]> {
+    const { sinks, copier } = this.#options;
+    const candidates = [];
+    for (const planned of [...images.filter(hasTag), ...images.filter((image) => !hasTag(image))]) {
+      const to = await sinks.open(planned.repository);
+      candidates.push({ planned, to, unchanged: this.#unchanged.has(planned.root), ...(await this.request(planned)) });
+    }
+    const brings = async (digest: Digest): Promise<boolean> =>
+      this.#placed.has(digest) || (await this.#isBrought(digest));
+    const found = await findMissing(candidates, { copier, elsewhere: this.#elsewhere, brings });
+    this.#incomplete = new Map(
+      found.map((each) => [each.planned, missingBlobs([each], this.#source.name, sinks.name)]),
+    );
+    return found.map(({ planned: _planned, ...incomplete }) => incomplete);
+  }
+
+  /** Why an image is not taken, after `check`. */
+  incomplete(image: Planned): OclError | undefined {
+    return this.#incomplete.get(image);
+  }
+
+  /** Where an image is read, and what of it is copied. */
+  async request({
+    root,
+    repository,
+  }: Pick<Planned, 'root' | 'repository'>): Promise<
+    Pick<CopyRequest, 'from'> & { readonly from: LocalSource; readonly select: Select }
+  > {
+    const { pool, sinks, select } = this.#options;
+    const unchanged = this.#unchanged.has(root);
+    const own = unchanged ? await sinks.source(repository) : undefined;
+    const from = new DeltaSource(this.#source, { pool, own, elsewhere: this.#elsewhere, documentsOfTarget: unchanged });
+    // What refers to it is unchanged as well, and is named beside it.
+    return { from, select: unchanged ? { ...select, referrers: false, digestTags: false } : select };
+  }
+
+  /**
+   * Whether the name stays with what the target has. Deltas may come in any order: an older one must not take back the name that a newer one has set.
+   */
+  async keeps(image: Planned, to: Sink): Promise<Kept | undefined> {
+    const { root, name } = image;
+    if (this.#options.moveTags === true || name.tag === undefined) return undefined;
+    const there = await to.find(name.tag);
+    if (there === undefined || there.digest === root.digest) return undefined;
+    const fullName = fullNameOf(root);
+    if (this.#histories.get(fullName)?.before.includes(there.digest) === true) return undefined;
+    const why = await this.#whyNewer(there, image);
+    const [brings, has] = [shortDigest(root.digest), shortDigest(there.digest)];
+    const message =
+      why === undefined
+        ? `moved ${image.image} to ${brings} from ${has}, which the delta does not know`
+        : `kept ${image.image} at ${has}: ${why} than ${brings} (--move-tags takes that nevertheless)`;
+    this.#options.emit({ type: 'notice', level: 'warning', message });
+    return why === undefined ? undefined : { image: image.image, has: there.digest, brings: root.digest };
+  }
+
+  /**
+   * Where the delta was made all may be known that was ever sent under a name; a delta beside this one may say that it replaces it; and images tell when
+   * they were made. Where nothing is known, the last import wins.
+   */
+  async #whyNewer(there: Descriptor, { root, repository }: Planned): Promise<string | undefined> {
+    const { sinks, pool } = this.#options;
+    const fullName = fullNameOf(root);
+    if (this.#histories.get(fullName)?.all === true)
+      return 'the delta knows all that was sent, and not this, which is newer';
+    const replaced = pool.some(({ record }) =>
+      record?.names?.some(({ name, before }) => name === fullName && before.includes(root.digest)),
+    );
+    if (replaced) return 'a delta that is imported with this one says that it is newer';
+    const source = await sinks.source(repository);
+    const [mine, theirs] = await Promise.all([
+      this.#createdAt(root, (await this.request({ root, repository })).from),
+      source === undefined ? undefined : this.#createdAt(there, source),
+    ]);
+    return mine !== undefined && theirs !== undefined && theirs > mine ? 'it was made later' : undefined;
+  }
+
+  /** Undefined where an image does not tell, also because it is damaged. */
+  async #createdAt(root: Descriptor, source: Source): Promise<number | undefined> {
+    try {
+      return await createdAt(root, source);
+    } catch (error) {
+      if (error instanceof OclError) return undefined;
+      throw error;
+    }
+  }
+
+  async #isBrought(digest: Digest): Promise<boolean> {
+    for (const source of [this.#source, ...this.#options.pool])
+      if ((await source.size(digest)) !== undefined) return true;
+    return false;
+  }
+}
+
+/** As the names of a record are written. */
+function fullNameOf(root: Descriptor): string {
+  const { tag, imageName } = entryName(root);
+  return imageName ?? tag ?? '';
+}
+
+function hasTag({ name }: Planned): boolean {
+  return name.tag !== undefined;
+}

@@ -1,0 +1,76 @@
+import { type Argv } from 'yargs';
+import { Delta, type Known } from '../../bundle/delta.ts';
+import { readKnown } from '../../bundle/deltaBasis.ts';
+import { type BundleRecord } from '../../core/bundleRecord.ts';
+import { type StoredBlob } from '../../core/store.ts';
+import { type Env } from '../env.ts';
+import { formatBytes, plural } from '../render/format.ts';
+import { openBundle } from './open.ts';
+
+/** What the far side has already: the same options wherever a bundle is written or planned. */
+export function deltaOptions<T>(cli: Argv<T>) {
+  return cli
+    .option('have', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [] as string[],
+      describe: 'Leave out what is in this inventory of the far side (repeatable)',
+    })
+    .option('since', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [] as string[],
+      describe: 'Leave out what this bundle brought there, as is assumed (repeatable)',
+    });
+}
+
+interface DeltaArguments {
+  readonly have: readonly string[];
+  readonly since: readonly string[];
+}
+
+/** Undefined: nothing is left out. @throws as `readKnown` */
+export async function openDelta({ have, since }: DeltaArguments, env: Env): Promise<Delta | undefined> {
+  const known: Known[] = [];
+  for (const path of [...have, ...since])
+    known.push(await readKnown(path, async (bundle) => (await openBundle(bundle, env)).source));
+  return known.length === 0 ? undefined : new Delta(known);
+}
+
+/** What people and scripts are told of a delta that was written; undefined for a full bundle. */
+export function describeDelta(
+  record: BundleRecord | undefined,
+): { readonly text: string; readonly json: object } | undefined {
+  if (record?.kind !== 'delta' || record.basis === undefined) return undefined;
+  const { basis, requires = [], unchanged } = record;
+  const provides = record.provides ?? placed(record);
+  const images = unchanged?.images.length ?? 0;
+  const told = [
+    `${plural(provides.length, 'blob')} (${formatBytes(sum(provides))}) new`,
+    `${plural(requires.length, 'blob')} (${formatBytes(sum(requires))}) left out`,
+    ...(images === 0 ? [] : [`${plural(images, 'image')} unchanged`]),
+  ];
+  const { kind, id, assumed } = basis;
+  const doubt = assumed
+    ? `\nASSUMED, for nobody asked the far side: that it has what the ${kind} ${id.slice(0, 19)} says. Find out there: ocl import --check FILE TARGET`
+    : '';
+  return {
+    text: `${told.join(', ')}${doubt}`,
+    json: {
+      basis: { kind, id, assumed },
+      provides: { blobs: provides.length, bytes: sum(provides) },
+      requires: { blobs: requires.length, bytes: sum(requires) },
+      unchanged: images,
+    },
+  };
+}
+
+function placed({ placement }: BundleRecord): readonly StoredBlob[] {
+  return placement === undefined ? [] : [...placement.everywhere, ...placement.blobs, ...placement.cut];
+}
+
+function sum(blobs: readonly StoredBlob[]): number {
+  return blobs.reduce((bytes, { size }) => bytes + size, 0);
+}
