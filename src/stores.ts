@@ -1,15 +1,24 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { type Clock } from './core/clock.ts';
-import { type Platform } from './core/descriptor.ts';
+import { type BundleRecord } from './core/bundleRecord.ts';
+import { type Descriptor, type Platform } from './core/descriptor.ts';
 import { OclError, systemCode } from './core/errors.ts';
 import { type Emit } from './core/events.ts';
 import { formatReference, isRepository, type FileReference, type Reference } from './core/reference.ts';
-import { type Editor, type Library, type LocalSource, type Sink, type Source, type Stores } from './core/store.ts';
+import {
+  type Editor,
+  type Library,
+  type LocalSource,
+  type NamedRoot,
+  type Sink,
+  type Source,
+  type Stores,
+} from './core/store.ts';
 import { Linker } from './io/link.ts';
 import { openArchive, openVolumes } from './stores/archive/reader.ts';
-import { type DeltaOptions } from './stores/archive/plan.ts';
-import { createArchive, type ArchiveDestination, type ArchiveSink } from './stores/archive/writer.ts';
+import { planArchive, type DeltaOptions, type PlanOptions } from './stores/archive/plan.ts';
+import { createArchive, LINUX, type ArchiveDestination, type ArchiveSink } from './stores/archive/writer.ts';
 import { collectGarbage, type GcReport } from './stores/layout/gc.ts';
 import {
   isLayout,
@@ -50,11 +59,23 @@ export interface AllStores extends Stores {
     destination: ArchiveDestination,
     options?: { readonly delta?: DeltaOptions | undefined },
   ): Promise<ArchiveSink>;
+  /** What an archive of these contents would be, without writing any of it. */
+  planArchive(
+    nodes: readonly Descriptor[],
+    names: readonly NamedRoot[],
+    options: Pick<PlanOptions, 'read' | 'volumeSizes' | 'delta'>,
+  ): Promise<PlannedArchive>;
   /** Removes what nothing reaches, in one layout or in each of a library. */
   collectGarbage(
     reference: FileReference,
     options: { readonly grace: number; readonly dryRun: boolean },
   ): Promise<readonly { readonly layout: string; readonly report: GcReport }[]>;
+}
+
+/** Sizes in bytes. */
+export interface PlannedArchive {
+  readonly volumes: readonly { readonly size: number; readonly images: number }[];
+  readonly record: BundleRecord | undefined;
 }
 
 type FileKind = 'layout' | 'library' | 'archive' | 'nothing';
@@ -162,6 +183,11 @@ export function createStores(options: StoresOptions): AllStores {
       );
     },
     archive,
+    async planArchive(nodes, names, { read, volumeSizes, delta }) {
+      const { dockerPlatform = LINUX, tool } = options;
+      const plan = await planArchive(nodes, names, { read, volumeSizes, delta, tool, dockerPlatform });
+      return { volumes: plan.volumes.map(({ size, images }) => ({ size, images })), record: plan.record };
+    },
     async collectGarbage(reference, { grace, dryRun }) {
       const paths = await layoutsBelow(reference, layouts);
       const reports: { layout: string; report: GcReport }[] = [];

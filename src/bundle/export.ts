@@ -42,7 +42,7 @@ export async function exportImages(
  * What the images come to: their documents are read, and nothing else of them.
  * @throws OCL_AMBIGUOUS when two contents have one name, OCL_NOT_FOUND when nothing is left; what the sources throw, unless it is waived
  */
-async function surveyImages(
+export async function surveyImages(
   images: readonly BundleImage[],
   to: Sink,
   { copier, waivers }: Pick<ExportOptions, 'copier' | 'waivers'>,

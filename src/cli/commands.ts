@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/export.ts')).exportCommand,
   },
   {
+    usage: 'plan [references..]',
+    describe: 'Say what an export would carry, on how many media, and what space it takes',
+    load: async () => (await import('./commands/plan.ts')).planCommand,
+  },
+  {
     usage: 'import <files..>',
     describe: 'Take what is in such a file into a layout, library or registry',
     load: async () => (await import('./commands/import.ts')).importCommand,

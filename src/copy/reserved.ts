@@ -68,19 +68,32 @@ export async function fillReserved(walked: readonly Surveyed[], to: Sink, run: R
   }
 }
 
-async function fill(walked: readonly Surveyed[], to: Sink, run: Run): Promise<ReadonlyMap<Digest, Outcome>> {
+/** What images come to together: each content once, and where it is read. */
+export interface SurveyedContents {
+  readonly nodes: readonly Descriptor[];
+  readonly names: readonly NamedRoot[];
+  readonly sourceOf: (descriptor: Descriptor) => Source;
+}
+
+export function contentsOf(walked: readonly Surveyed[]): SurveyedContents {
   const origins = new Map<Digest, { readonly descriptor: Descriptor; readonly from: Source }>();
   for (const { request, graph } of walked) {
     for (const { descriptor } of inOrder(graph))
       if (!origins.has(descriptor.digest)) origins.set(descriptor.digest, { descriptor, from: request.from });
   }
-  const names = walked.flatMap(rootsOf);
-  const sourceOf = (descriptor: Descriptor): Source =>
-    origins.get(descriptor.digest)?.from ?? (walked[0] as Surveyed).request.from;
+  return {
+    nodes: [...origins.values()].map(({ descriptor }) => descriptor),
+    names: walked.flatMap(rootsOf),
+    sourceOf: ({ digest }) => origins.get(digest)?.from ?? (walked[0] as Surveyed).request.from,
+  };
+}
+
+async function fill(walked: readonly Surveyed[], to: Sink, run: Run): Promise<ReadonlyMap<Digest, Outcome>> {
+  const { nodes, names, sourceOf } = contentsOf(walked);
   const order = await targetSide(
     async () =>
       (await to.reserve?.(
-        [...origins.values()].map(({ descriptor }) => descriptor),
+        nodes,
         names,
         async (descriptor) => await readWhole(descriptor, sourceOf(descriptor), { to, run }),
       )) ?? [],

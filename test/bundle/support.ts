@@ -21,7 +21,7 @@ import { newCopier } from '../support/worlds.ts';
 export const EVERYTHING: Select = { referrers: true, digestTags: true };
 
 /** Stores as the command has them. */
-function openStores(tmpDir: string): { readonly stores: AllStores; close(): Promise<void> } {
+export function openStores(tmpDir: string): { readonly stores: AllStores; close(): Promise<void> } {
   const http = createHttp({ userAgent: 'ocl-test' });
   const registries = createRegistries({ http, clock: systemClock, credentials: anonymous, emit: silent });
   const stores = createStores({ clock: systemClock, emit: silent, registries, tmpDir, overwrite: true });

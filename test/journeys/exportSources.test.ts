@@ -5,7 +5,7 @@ import { stockedLibrary } from '../bundle/support.ts';
 import { jsonLines, ocl, oclDone } from '../support/cli.ts';
 import { startEmbedded } from '../support/embedded.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
-import { makeShop } from '../support/shop.ts';
+import { makeShop, writeLibrary } from '../support/shop.ts';
 
 const temporary = temporaryDirectories();
 const shop = makeShop();
@@ -48,4 +48,25 @@ it.each([
 ])('refuses %j', async (args, why) => {
   const { status, stderr } = await ocl(args);
   expect([status, stderr]).toEqual([64, expect.stringContaining(why)]);
+});
+
+it('plans what it would carry, for people and for programs', async () => {
+  const directory = await temporary();
+  await writeLibrary(join(directory, 'library'), shop);
+  const args = ['plan', join(directory, 'library'), '--volume-size', '64KB', '--speed', 'dvd,1MB/2MB', '-o', directory];
+  const { stdout } = await oclDone(args);
+  expect(stdout).toMatch(/^images +4$/m);
+  expect(stdout).toMatch(/^time, dvd +write \d+ ms, read \d+ ms$/m);
+  expect(stdout).toMatch(/^space here +.* are free$/m);
+  const [plan] = jsonLines((await oclDone([...args, '--json'])).stdout);
+  expect(plan).toMatchObject({
+    type: 'plan',
+    leftOut: 0,
+    missing: [],
+    times: [{ medium: 'dvd' }, { medium: '1MB/2MB' }],
+    space: { near: [{ path: directory }], far: { waiting: 0 } },
+  });
+  const { listed, unique, shared, carried } = (plan as { bytes: Record<string, number> }).bytes;
+  expect(shared).toBe((listed ?? 0) - (unique ?? 0));
+  expect(carried).toBeGreaterThan(unique ?? 0);
 });

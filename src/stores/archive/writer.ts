@@ -52,7 +52,8 @@ export interface ArchiveFile {
   readonly images: number;
 }
 
-const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
+/** What `docker load` gets where nobody says. */
+export const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
 
 /**
  * An archive that is an image layout and what `docker load` reads, in one. The same contents and names always give the same bytes.
