@@ -59,6 +59,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/check.ts')).check,
   },
   {
+    usage: 'verify <bundles..>',
+    describe: 'Prove a bundle where it lies: every digest, slice, sum and promise',
+    load: async () => (await import('./commands/verify.ts')).verify,
+  },
+  {
     usage: 'gc <place>',
     describe: 'Remove what nothing names any more',
     load: async () => (await import('./commands/gc.ts')).gc,

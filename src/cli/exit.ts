@@ -5,7 +5,7 @@ export const EXIT = {
   done: 0,
   /** Something failed, or a check found damage. */
   failed: 1,
-  /** `--exit-code`: there is something to do. */
+  /** There is something left to do: what `--exit-code` asks for, or volumes of a set that are still to come. */
   drift: 2,
   notFound: 3,
   refused: 4,

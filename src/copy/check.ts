@@ -11,22 +11,28 @@ import { type LocalSource } from '../core/store.ts';
 import { givePiece } from '../io/slabPool.ts';
 import { embeddedData, readBounded, readVerified, verifyInto } from '../io/verify.ts';
 
-/** What can be wrong with a piece of content. All but the last three are damage. */
+/** What can be wrong with a piece of content, or with what a bundle says of itself (`unlike`). All but the last four are damage. */
 export type FindingKind =
   | 'missing'
   | 'short'
   | 'altered'
   | 'undecodable'
   | 'unsafe'
+  | 'unlike'
+  | 'required'
   | 'unreferenced'
   | 'absent'
   | 'unverifiable';
 
 export interface Finding {
   readonly kind: FindingKind;
-  readonly digest: Digest;
+  /** Of the content that it is about. */
+  readonly digest?: Digest | undefined;
   /** Bytes, as promised where somebody promises, else as stored. */
-  readonly size: number;
+  readonly size?: number | undefined;
+  /** The entry of a bundle that it is about, and the file that has it. */
+  readonly entry?: string | undefined;
+  readonly path?: string | undefined;
   readonly mediaType?: string | undefined;
   /** The image it belongs to: the name of the root that reached it first, or its digest where it has none. */
   readonly neededBy?: string | undefined;
@@ -51,7 +57,7 @@ export interface CheckOptions {
   readonly concurrency?: number | undefined;
 }
 
-const HARMLESS: ReadonlySet<FindingKind> = new Set(['unreferenced', 'absent', 'unverifiable']);
+const HARMLESS: ReadonlySet<FindingKind> = new Set(['required', 'unreferenced', 'absent', 'unverifiable']);
 
 /**
  * Holds a layout or archive against its own promises: walks every graph, hashes every content once, referenced or not.
@@ -81,11 +87,14 @@ class Check {
   readonly #contents = new Map<Digest, Descriptor>();
   readonly #absent = new Map<Digest, Finding>();
   readonly #findings: Finding[] = [];
+  /** What a delta leaves out. */
+  readonly #required: ReadonlySet<Digest>;
   #documents = 0;
   #bytes = 0;
 
   constructor(store: LocalSource, options: CheckOptions) {
     this.#store = store;
+    this.#required = new Set(store.record?.requires?.map(({ digest }) => digest));
     this.#emit = options.emit ?? silent;
     this.#signal = options.signal;
     this.#limit = pLimit(options.concurrency ?? 3);
@@ -99,11 +108,13 @@ class Check {
     for (const root of roots) await this.#reach(root, { neededBy: nameOf(root), depth: 0, required: true });
     await this.#reachReferrers();
     const unreferenced = this.#unreferenced();
-    const toHash = [...this.#contents.values(), ...unreferenced];
+    const toHash = this.#inOrder([...this.#contents.values(), ...unreferenced]);
     await Promise.all(toHash.map(async (descriptor) => await this.#limit(() => this.#hash(descriptor))));
     const wrong = new Set(this.#findings.map(({ digest }) => digest));
+    for await (const fault of this.#store.faults?.() ?? []) this.#findings.push({ kind: 'unlike', ...fault });
     for (const descriptor of unreferenced) {
-      if (!wrong.has(descriptor.digest))
+      // With some of its volumes, a set has contents of images that it cannot show.
+      if (!wrong.has(descriptor.digest) && (this.#store.volumes?.absent ?? []).length === 0)
         this.#find('unreferenced', descriptor, undefined, 'nothing in index.json reaches it');
     }
     const findings = [...this.#findings, ...this.#absent.values()];
@@ -139,6 +150,12 @@ class Check {
     } else if (!this.#contents.has(digest)) {
       this.#contents.set(digest, descriptor);
     }
+  }
+
+  /** As they lie in the files: discs are slow to jump. */
+  #inOrder(descriptors: readonly Descriptor[]): readonly Descriptor[] {
+    const place = new Map([...this.#sizes.keys()].map((digest, i) => [digest, i]));
+    return descriptors.toSorted((a, b) => (place.get(a.digest) ?? 0) - (place.get(b.digest) ?? 0));
   }
 
   #unreferenced(): readonly Descriptor[] {
@@ -201,7 +218,10 @@ class Check {
       if (isCode(error, 'OCL_UNSAFE')) return this.#find('unsafe', descriptor, neededBy, toOclError(error).message);
       if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
     }
-    if (required) {
+    if (this.#required.has(descriptor.digest)) {
+      const left = finding('required', descriptor, neededBy, 'the far side has it, or is believed to');
+      this.#absent.set(descriptor.digest, left);
+    } else if (required) {
       this.#absent.delete(descriptor.digest);
       this.#find('missing', descriptor, neededBy, 'it is not there');
     } else {

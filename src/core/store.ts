@@ -78,8 +78,17 @@ export interface LocalSource extends Source {
   size(digest: Digest): Promise<number | undefined>;
   /** Every blob that is kept, referenced or not: digest and size as they are on disk. */
   blobs(): AsyncIterable<StoredBlob>;
+  /** Where a bundle is not as it says of itself, its contents aside: those are held against their digests. Asked after them. */
+  faults?(): AsyncIterable<Fault>;
   /** What transfers that broke off have left for the next one: the digest that was promised, and the bytes that came. */
   unfinished?(): Promise<readonly StoredBlob[]>;
+}
+
+export interface Fault {
+  readonly path: string;
+  /** The entry of the archive that it is about. */
+  readonly entry?: string | undefined;
+  readonly message: string;
 }
 
 /** A set of volumes of which some are given. */

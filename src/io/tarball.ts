@@ -62,6 +62,15 @@ export class Tarball {
     return readBounded(this.stream(entry), limit, what);
   }
 
+  /** Whether nothing but zeros lies between the end of an entry and the next header. */
+  async isFilledWithZeros(entry: TarEntry): Promise<boolean> {
+    const length = tarPadding(entry.size);
+    if (length === 0) return true;
+    const bytes = Buffer.alloc(length);
+    const { bytesRead } = await this.#handle.read(bytes, 0, length, entry.offset + entry.size);
+    return bytesRead === length && bytes.every((byte) => byte === 0);
+  }
+
   async close(): Promise<void> {
     await this.#handle.close();
   }

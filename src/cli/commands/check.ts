@@ -1,12 +1,11 @@
 import { formatReference, parsePathReference } from '../../core/reference.ts';
 import { OclError } from '../../core/errors.ts';
 import { type LocalSource } from '../../core/store.ts';
-import { checkStore, type CheckReport } from '../../copy/check.ts';
+import { checkStore } from '../../copy/check.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
-import { formatBytes, formatTable, plural } from '../render/format.ts';
-import { printable } from '../../core/redact.ts';
+import { describeCheck } from '../render/check.ts';
 import { runCommand } from '../run.ts';
 import { volumesOption, withVolumes } from '../volumes.ts';
 
@@ -35,7 +34,7 @@ export const check = defineCommand(
         const bad = report.damaged || (args.strict && report.findings.some(({ kind }) => kind === 'absent'));
         damaged ||= bad;
         if (env.json) env.print(JSON.stringify({ type: 'check', place: name, ...report, damaged: bad }));
-        else env.print(describe(name, report, bad));
+        else env.print(describeCheck(name, report, bad));
       }
       return damaged ? EXIT.failed : EXIT.done;
     });
@@ -64,17 +63,4 @@ async function openAll(
     if (store !== undefined) found.push({ name: `${place.replace(/\/+$/, '')}/${repository}`, store });
   }
   return found;
-}
-
-function describe(name: string, report: CheckReport, bad: boolean): string {
-  const line = `${name}: ${bad ? 'DAMAGED' : 'ok'}, ${plural(report.roots, 'root')}, ${plural(report.blobs, 'blob')}, ${formatBytes(report.bytes)} hashed${report.unfinished === 0 ? '' : `, ${plural(report.unfinished, 'unfinished transfer')}`}`;
-  if (report.findings.length === 0) return line;
-  const rows = report.findings.map(({ kind, digest, size, neededBy, message }) => [
-    kind,
-    digest,
-    formatBytes(size),
-    printable(neededBy ?? '-'),
-    printable(message),
-  ]);
-  return `${line}\n${formatTable(['FINDING', 'DIGEST', 'SIZE', 'NEEDED BY', 'WHY'], rows)}`;
 }

@@ -1,11 +1,12 @@
 import { type Readable } from 'node:stream';
-import { type BundleRecord } from '../../core/bundleRecord.ts';
+import { RECORD_ENTRY, type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, type Digest } from '../../core/digest.ts';
 import { findEntry, listNames } from '../../core/names.ts';
-import { type ByteRange, type StoredBlob } from '../../core/store.ts';
+import { type ByteRange, type Fault, type StoredBlob } from '../../core/store.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { blobPath } from '../../io/verify.ts';
+import { fileFaults, providedBy } from './faults.ts';
 import { blobDigest, describeDocument, readIndexEntries } from './ociFiles.ts';
 import { type Contents } from './source.ts';
 
@@ -58,6 +59,16 @@ export class OciContents implements Contents {
       if (document !== undefined) return document;
     }
     return findEntry(this.#roots, wanted);
+  }
+
+  async *faults(): AsyncGenerator<Fault> {
+    if (this.record === undefined) return;
+    const { record } = this;
+    yield* fileFaults({ path: this.#path, tarball: this.#tarball }, providedBy(record));
+    const brought = new Set(record.provides?.map(({ digest }) => digest));
+    const both = record.requires?.find(({ digest }) => brought.has(digest));
+    if (both !== undefined)
+      yield { path: this.#path, entry: RECORD_ENTRY, message: `it requires ${both.digest}, and brings it` };
   }
 
   async stream(digest: Digest, range: ByteRange | undefined): Promise<Readable | undefined> {

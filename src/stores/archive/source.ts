@@ -7,6 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { documentLimit } from '../../core/mediaTypes.ts';
 import {
   type ByteRange,
+  type Fault,
   type Gate,
   type GivenVolumes,
   type LocalSource,
@@ -32,6 +33,7 @@ export interface Contents {
   names(): Promise<readonly string[]>;
   size(digest: Digest): Promise<number | undefined>;
   blobs(): AsyncIterable<StoredBlob>;
+  faults?(): AsyncIterable<Fault>;
 }
 
 const OPENING_BRACE = 0x7b;
@@ -99,6 +101,10 @@ export class ArchiveSource implements LocalSource {
     return this.#contents.blobs();
   }
 
+  async *faults(): AsyncGenerator<Fault> {
+    if (this.#contents.faults !== undefined) yield* this.#contents.faults();
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -106,7 +112,7 @@ export class ArchiveSource implements LocalSource {
 
   async #readReferrers(): Promise<ReferrerTable> {
     // The images of a docker archive are made up while it is read, and nothing refers to anything.
-    const roots = this.kind === 'docker' ? [] : await this.roots();
+    const roots = this.kind === 'docker' ? [] : (this.volumes?.roots ?? (await this.roots()));
     const read = async (descriptor: Descriptor): Promise<Uint8Array | undefined> => {
       const stream = await this.#contents.stream(descriptor.digest, undefined);
       const limit = documentLimit(descriptor.mediaType);

@@ -7,11 +7,12 @@ import { children } from '../../core/graph.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
-import { type ByteRange, type GivenVolumes, type StoredBlob } from '../../core/store.ts';
+import { type ByteRange, type Fault, type GivenVolumes, type StoredBlob } from '../../core/store.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { type TarEntry } from '../../io/tarScan.ts';
 import { blobPath, readVerified, verifying } from '../../io/verify.ts';
-import { blobDigest, describeDocument } from './ociFiles.ts';
+import { copyFaults, fileFaults, indexFaults, placedIn } from './faults.ts';
+import { blobDigest, describeDocument, readIndexEntries } from './ociFiles.ts';
 import { type Contents } from './source.ts';
 
 export interface OpenVolume {
@@ -123,6 +124,21 @@ export class VolumeSet implements Contents {
     if (pieces !== undefined) return joined(digest, pieces, range);
     const found = this.#find(digest);
     return found?.volume.tarball.stream(found.entry, range);
+  }
+
+  async *faults(): AsyncGenerator<Fault> {
+    const told = new Set<Digest>();
+    for (const volume of this.#volumes.values()) {
+      const { path, tarball } = volume;
+      const blobs = [...tarball.names()].flatMap((name) => blobDigest(name) ?? []);
+      yield* copyFaults(
+        volume,
+        blobs.filter((digest) => told.has(digest)),
+      );
+      for (const digest of blobs) told.add(digest);
+      yield* fileFaults(volume, placedIn(volume));
+      yield* indexFaults(path, await readIndexEntries(tarball, path), await new VolumeSet([volume]).roots());
+    }
   }
 
   async #completeRoots(): Promise<readonly Descriptor[]> {

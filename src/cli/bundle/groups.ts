@@ -1,0 +1,46 @@
+import { toOclError, type OclError } from '../../core/errors.ts';
+import { parsePathReference, type Reference } from '../../core/reference.ts';
+import { type LocalSource, type Stores } from '../../core/store.ts';
+
+/** Bundles among files, each with all the volumes that are given of it. */
+export interface BundleGroups {
+  readonly bundles: readonly Reference[];
+  /** Files that cannot be opened, or whose record makes no sense. */
+  readonly unreadable: readonly { readonly path: string; readonly error: OclError }[];
+}
+
+/** Which files belong together, in the order in which they are named. A volume that is named once more stands alone. */
+export async function groupBundles(paths: readonly string[], stores: Stores): Promise<BundleGroups> {
+  const bundles: Reference[] = [];
+  const sets = new Map<string, { readonly at: number; readonly numbers: Set<number> }>();
+  const unreadable: { path: string; error: OclError }[] = [];
+  for (const path of paths) {
+    try {
+      const reference = parsePathReference(path);
+      const set = await setOf(reference, stores);
+      const known = set === undefined ? undefined : sets.get(set.id);
+      const first = known === undefined ? undefined : bundles[known.at];
+      if (set === undefined || known?.numbers.has(set.volume) === true) bundles.push(reference);
+      else if (known !== undefined && first !== undefined && first.kind !== 'registry') {
+        known.numbers.add(set.volume);
+        bundles[known.at] = { ...first, volumes: [...(first.volumes ?? []), path] };
+      } else {
+        sets.set(set.id, { at: bundles.length, numbers: new Set([set.volume]) });
+        bundles.push(reference);
+      }
+    } catch (error) {
+      unreadable.push({ path, error: toOclError(error) });
+    }
+  }
+  return { bundles, unreadable };
+}
+
+async function setOf(reference: Reference, stores: Stores): Promise<{ id: string; volume: number } | undefined> {
+  if (reference.kind === 'registry') return undefined;
+  const source = await stores.source(reference);
+  try {
+    return 'roots' in source ? (source as LocalSource).record?.set : undefined;
+  } finally {
+    await source.close();
+  }
+}

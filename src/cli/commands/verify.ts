@@ -1,0 +1,103 @@
+import { verifyBundle, type VerifyReport } from '../../bundle/verify.ts';
+import { OclError, toOclError } from '../../core/errors.ts';
+import { printable } from '../../core/redact.ts';
+import { formatReference, type Reference } from '../../core/reference.ts';
+import { type LocalSource } from '../../core/store.ts';
+import { groupBundles } from '../bundle/groups.ts';
+import { defineCommand } from '../command.ts';
+import { type Env } from '../env.ts';
+import { EXIT } from '../exit.ts';
+import { describeFindings } from '../render/check.ts';
+import { formatBytes, formatDuration, plural } from '../render/format.ts';
+import { runCommand } from '../run.ts';
+
+export const verify = defineCommand(
+  (cli) =>
+    cli
+      .positional('bundles', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Bundles; of one in volumes, as many of them as are at hand, in any order',
+      })
+      .option('part', {
+        type: 'boolean',
+        default: false,
+        describe: 'That volumes of a set are not given is well: exit status 0 instead of 2',
+      })
+      .example('$0 verify images.tar', 'Everything in it, without unpacking')
+      .example('$0 verify /media/disc/images.vol*.tar --part', 'Each disc as it is burnt'),
+  async (args) => {
+    await runCommand(args, {}, async (env) => {
+      const { bundles, unreadable } = await groupBundles(args.bundles, env.stores);
+      const failures = [...unreadable];
+      let damaged = false;
+      let lacking = false;
+      for (const reference of bundles) {
+        const name = nameOf(reference);
+        try {
+          const report = await verifyOne(reference, env);
+          damaged ||= report.damaged;
+          lacking ||= (report.set?.missing ?? []).length > 0;
+          if (env.json) env.print(JSON.stringify({ type: 'verify', bundle: name, ...report }));
+          else env.print(describe(name, report));
+        } catch (error) {
+          const known = toOclError(error);
+          if (known.code === 'OCL_CANCELLED') throw known;
+          failures.push({ path: name, error: known });
+        }
+      }
+      for (const { path, error } of failures) {
+        const { code, message, hint } = error;
+        if (env.json)
+          env.print(JSON.stringify({ type: 'verify', bundle: path, damaged: true, error: { code, message, hint } }));
+        else env.print(`${printable(path)}: DAMAGED, cannot be read: ${printable(message)} (${code})`);
+      }
+      if (damaged || failures.length > 0) return EXIT.failed;
+      return lacking && !args.part ? EXIT.drift : EXIT.done;
+    });
+  },
+);
+
+async function verifyOne(reference: Reference, { stores, clock, emit, signal }: Env): Promise<VerifyReport> {
+  const source = await stores.source(reference);
+  if (!('roots' in source))
+    throw new OclError('OCL_USAGE', `Cannot verify ${source.name}: it is no file`, {
+      hint: 'copy it into a layout, and check that',
+    });
+  try {
+    return await verifyBundle(source as LocalSource, { clock, emit, signal });
+  } finally {
+    await source.close();
+  }
+}
+
+function nameOf(reference: Reference): string {
+  if (reference.kind === 'registry') return formatReference(reference);
+  return [reference.path, ...(reference.volumes ?? [])].join(' ');
+}
+
+function describe(name: string, report: VerifyReport): string {
+  const { damaged, roots, blobs, bytes, ms, set, requires, findings } = report;
+  const rate = formatBytes(bytes / Math.max(0.001, ms / 1000));
+  const lines = [
+    `${printable(name)}: ${damaged ? 'DAMAGED' : 'sound'}, ${plural(roots, 'root')}, ${plural(blobs, 'blob')}, ${formatBytes(bytes)} hashed in ${formatDuration(ms)} (${rate}/s)`,
+  ];
+  if (set !== undefined) {
+    const missing = set.missing.length === 0 ? 'all are here' : `not given: ${set.missing.join(', ')}`;
+    lines.push(
+      `  set ${set.id.slice(0, 19)} of ${plural(set.volumes, 'volume')}, ${missing}; ${roots} of ${plural(set.images, 'image')} can be read`,
+    );
+  }
+  if (requires !== undefined) {
+    const { basis } = requires;
+    const from =
+      basis === undefined ? '' : `, by the ${basis.kind} ${printable(basis.id)}${basis.assumed ? ' (assumed)' : ''}`;
+    lines.push(
+      `  a delta: ${plural(requires.blobs, 'blob')} of ${formatBytes(requires.bytes)} have to be on the far side${from}`,
+    );
+  }
+  const told = findings.filter(({ kind }) => kind !== 'required');
+  if (told.length > 0) lines.push(describeFindings(told));
+  return lines.join('\n');
+}
