@@ -30,6 +30,7 @@ export { systemClock } from './io/systemClock.ts';
 export { composePackageFile, composeRepositoryFile, type PackageFacts } from './mesh/artifactHub.ts';
 export { lintPackageFile, lintRepositoryFile } from './mesh/artifactHubLint.ts';
 export { foldAdditionalProperties } from './mesh/additional.ts';
+export { diffEntities, type MeshDiff } from './mesh/diff.ts';
 export { type MeshFinding } from './mesh/finding.ts';
 export { fixText } from './mesh/fix.ts';
 export { requiredImages, requiredModels, type RequiredImage, type RequiredModel } from './mesh/requires.ts';

@@ -37,4 +37,9 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     describe: 'Say what Meshery would refuse or lose, with line and remedy',
     load: async () => (await import('./validate.ts')).validate,
   },
+  {
+    usage: 'diff <from> <to>',
+    describe: 'Say which parts of an entity were added, removed and changed',
+    load: async () => (await import('./diff.ts')).diff,
+  },
 ];
