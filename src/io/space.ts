@@ -57,8 +57,8 @@ async function existing(path: string): Promise<string> {
 }
 
 async function freeAt(path: string): Promise<number | undefined> {
-  const { bsize, blocks, bavail, bfree } = await statfs(path);
+  const { bsize, blocks, bavail } = await statfs(path);
   // File systems without a size of their own tell zero.
   if (blocks === 0) return undefined;
-  return bsize * (process.getuid?.() === 0 ? bfree : bavail);
+  return bsize * bavail;
 }

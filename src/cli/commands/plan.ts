@@ -1,6 +1,7 @@
 import { formatLock, makeLock } from '../../bundle/lock.ts';
 import { planBundle, type BundlePlan } from '../../bundle/plan.ts';
 import { formatBytes } from '../../core/bytes.ts';
+import { type Emit } from '../../core/events.ts';
 import { parseSpeeds, type MediumSpeed } from '../../core/mediaSpeeds.ts';
 import { parsePlatform } from '../../core/platform.ts';
 import { Copier } from '../../copy/copier.ts';
@@ -38,7 +39,11 @@ export const planCommand = defineCommand(
     const speeds = args.speed === undefined ? [] : parseSpeeds(args.speed);
     await runCommand(args, { ...files.envOptions, dockerPlatform, showsOnly: args.lock === undefined }, async (env) => {
       const { stores, clock, emit, signal } = env;
-      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+      // Nothing is under way whose beginning and end anybody would want to see.
+      const tell: Emit = (event) => {
+        if (event.type === 'notice' || event.type === 'image.failed') emit(event);
+      };
+      const copier = new Copier({ clock, emit: tell, signal, concurrency: args.concurrency });
       const sources = await openSources(args, files, env);
       try {
         const plan = await planBundle(sources.images, {
