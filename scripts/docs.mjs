@@ -21,6 +21,7 @@ async function makeDocs() {
   const { COMMANDS } = await import(join(root, 'dist/cli/commands.js'));
   const { ACTIONS } = await import(join(root, 'dist/cli/sync/actions.js'));
   const { MESH_ACTIONS } = await import(join(root, 'dist/cli/mesh/actions.js'));
+  const { CNAB_ACTIONS } = await import(join(root, 'dist/cli/cnab/actions.js'));
   const nameOf = (status) => Object.entries(EXIT).find(([, value]) => value === status)?.[0] ?? '';
   const rows = Object.entries(ERROR_CODES).map(
     ([code, sentence]) => `| \`${code}\` | ${EXIT_OF[code]} | ${sentence} |`,
@@ -45,7 +46,7 @@ async function makeDocs() {
     '',
   ].join('\n');
   const names = COMMANDS.map(({ usage }) => String(usage).split(' ')[0]);
-  const actions = { sync: ACTIONS, mesh: MESH_ACTIONS };
+  const actions = { sync: ACTIONS, mesh: MESH_ACTIONS, cnab: CNAB_ACTIONS };
   const actionsOf = (name) => (actions[name] ?? []).map(({ usage }) => [name, usage.split(' ')[0]]);
   const cli = [
     '# Commands',
@@ -89,7 +90,7 @@ async function typeTables() {
   const rule = (conditions) =>
     Object.entries(conditions)
       .filter(([name]) => name !== 'priority')
-      .map(([name, value]) => `${name} ${wanted(value)}`)
+      .map(([name, value]) => `${name} ${name === 'configHas' ? value.map(code).join(' and ') : wanted(value)}`)
       .join(' and ');
   const types = builtInTypes();
   return CATEGORIES.map((category) => {

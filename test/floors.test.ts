@@ -100,6 +100,16 @@ const CASES: Record<string, Case> = {
     no: [...without(HOMELESS, 'tar'), ...TOP, ...room('../', without(ROOMS, 'core', 'io', 'copy', 'artifact'))],
     yes: ['tar', './b.ts', ...room('../', ['core', 'io', 'copy', 'stores/memory'])],
   },
+  'src/artifact/cnab/a.ts': {
+    no: [
+      ...HOMELESS,
+      '../types/x.ts',
+      '../../stores.ts',
+      '../../index.ts',
+      ...room('../../', without(ROOMS, 'core', 'io', 'copy', 'artifact')),
+    ],
+    yes: ['zod', './b.ts', '../reads.ts', ...room('../../', ['core', 'io', 'copy', 'stores/memory'])],
+  },
   ...Object.fromEntries(
     ['sync', 'bundle', 'mesh', 'scan', 'sign', 'serve'].map((feature) => [
       `src/${feature}/a.ts`,

@@ -99,6 +99,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/rootfs.ts')).rootfs,
   },
   {
+    usage: 'cnab [action]',
+    describe: 'Look into CNAB bundles, and move them with all their images',
+    load: async () => (await import('./commands/cnab.ts')).cnab,
+  },
+  {
     usage: 'types [id]',
     describe: 'Show which artifact types are known, how each is told and used',
     load: async () => (await import('./commands/types.ts')).types,

@@ -65,12 +65,12 @@ function details({ id, name, category, scan, note, match, actions, scanWhen = []
 function ruleText(rule: Rule): string {
   return Object.entries(rule)
     .filter(([condition]) => condition !== 'priority')
-    .map(([condition, wanted]) => `${condition} ${wantedText(wanted)}`)
+    .map(([condition, wanted]) => `${condition} ${wantedText(wanted, condition === 'configHas' ? 'and' : 'or')}`)
     .join(' and ');
 }
 
-function wantedText(wanted: unknown): string {
-  if (Array.isArray(wanted)) return wanted.join(' or ');
+function wantedText(wanted: unknown, word: string): string {
+  if (Array.isArray(wanted)) return wanted.join(` ${word} `);
   if (typeof wanted !== 'object' || wanted === null) return String(wanted);
   return Object.entries(wanted)
     .map(([key, value]) => `${key}=${String(value)}`)
