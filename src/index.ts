@@ -37,7 +37,9 @@ export { requiredImages, requiredModels, type RequiredImage, type RequiredModel 
 export { RULES, type FindingLevel, type RuleId } from './mesh/rules.ts';
 export { validateFiles, type ValidateInput, type ValidateReport } from './mesh/validate.ts';
 export { ENTITY_KINDS, type Entity, type EntityKind, type MeshFile } from './mesh/entity.ts';
-export { entityRepository, entityTag, packEntity } from './mesh/pack.ts';
+export { entityRepository, entityTag } from './mesh/naming.ts';
+export { packEntity, type PackedEntity, type PackOptions } from './mesh/pack.ts';
+export { unpackEntities, type Unpacked, type UnpackOptions } from './mesh/unpack.ts';
 export { readEntities, type ReadOptions } from './mesh/read.ts';
 export { type NamedImage } from './scan/inputs/found.ts';
 export { prepareInputs, type PrepareOptions, type ScanInputs } from './scan/inputs/prepare.ts';

@@ -16,9 +16,16 @@ import {
   type Stores,
 } from './core/store.ts';
 import { Linker } from './io/link.ts';
+import { meshStandIn } from './mesh/standIn.ts';
 import { openArchive, openVolumes } from './stores/archive/reader.ts';
 import { planArchive, type DeltaOptions, type PlanOptions } from './stores/archive/plan.ts';
-import { createArchive, LINUX, type ArchiveDestination, type ArchiveSink } from './stores/archive/writer.ts';
+import {
+  createArchive,
+  LINUX,
+  type ArchiveDestination,
+  type ArchiveForm,
+  type ArchiveSink,
+} from './stores/archive/writer.ts';
 import { collectGarbage, type GcReport } from './stores/layout/gc.ts';
 import {
   isLayout,
@@ -44,6 +51,8 @@ export interface StoresOptions {
   readonly dockerPlatform?: Platform | undefined;
   /** Who writes, for what bundles say of themselves. */
   readonly tool?: { readonly name: string; readonly version: string } | undefined;
+  /** The form of archives that are written; a layout that docker reads too, when it is not said. */
+  readonly archiveForm?: ArchiveForm | undefined;
   /** Archives that exist may be replaced. */
   readonly overwrite?: boolean | undefined;
   /** Whether disks are asked for room before archives are written; yes, unless it is said. */
@@ -119,11 +128,22 @@ export function createStores(options: StoresOptions): AllStores {
     destination: ArchiveDestination,
     { delta }: { readonly delta?: DeltaOptions | undefined } = {},
   ): Promise<ArchiveSink> {
-    const { dockerPlatform, tool, overwrite, spaceCheck } = options;
+    const { dockerPlatform, tool, overwrite, spaceCheck, archiveForm: form } = options;
     // What stands for a set has names of its own, which are known when its volumes are.
     if ('path' in destination && !('volumeSizes' in destination) && overwrite !== true)
       await refuseExisting(destination.path);
-    return keep(createArchive(destination, { emit, dockerPlatform, delta, tool, overwrite, spaceCheck }));
+    return keep(
+      createArchive(destination, {
+        emit,
+        dockerPlatform,
+        delta,
+        tool,
+        overwrite,
+        spaceCheck,
+        form,
+        standIn: meshStandIn,
+      }),
+    );
   }
 
   async function sink(reference: Reference): Promise<Sink> {

@@ -3,7 +3,7 @@ import { type Digest } from '../core/digest.ts';
 import { toJsonBytes } from '../core/json.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
 import { gzipSteady } from '../io/gzip.ts';
-import { TAR_END, tarDirectoryHeader, tarFileHeader, tarPadding } from '../io/tarball.ts';
+import { TAR_END, tarDirectoryHeader, tarFile } from '../io/tarball.ts';
 import { digestOf } from '../io/verify.ts';
 import { createMemory, type MemoryStore } from '../stores/memory/store.ts';
 
@@ -97,7 +97,6 @@ export interface TarLayer {
   readonly diffId: Digest;
 }
 
-const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
 /**
@@ -115,7 +114,7 @@ export function tarLayer(files: readonly TarFile[], options: TarOptions = {}): T
       made.add(directory);
       parts.push(tarDirectoryHeader(directory, DIRECTORY_MODE));
     }
-    parts.push(tarFileHeader(path, bytes.length, FILE_MODE), bytes, new Uint8Array(tarPadding(bytes.length)));
+    parts.push(tarFile(path, bytes));
   }
   const tar = Buffer.concat([...parts, TAR_END]);
   return { bytes: gzipSteady(tar), diffId: digestOf(tar) };

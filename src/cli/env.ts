@@ -51,6 +51,8 @@ export interface EnvOptions {
   readonly userAgent?: string | undefined;
   readonly reverify?: boolean | undefined;
   readonly overwrite?: boolean | undefined;
+  /** The form of archives that are written. */
+  readonly archiveForm?: 'layout' | 'docker' | undefined;
   readonly dockerPlatform?: string | undefined;
   /** False: nobody asks the disk for room beforehand. */
   readonly spaceCheck?: boolean | undefined;
@@ -141,6 +143,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     reverify: options.reverify,
     overwrite: options.overwrite,
     spaceCheck: options.spaceCheck,
+    archiveForm: options.archiveForm,
     tool: { name: 'ocl', version },
     dockerPlatform: options.dockerPlatform === undefined ? undefined : parsePlatform(options.dockerPlatform),
   });

@@ -67,9 +67,11 @@ export const LIMITS = {
   /** Bytes of one file of a Meshery entity. Designs and models are texts; a WASM filter is the largest. */
   meshFile: 64 << 20,
   /** Bytes of all files of one Meshery entity. */
-  meshEntity: 256 << 20,
+  meshEntity: 128 << 20,
   /** Files of a tree that is searched for Meshery entities. */
   meshFiles: 500_000,
   /** Directories below one another in such a tree. */
   meshDepth: 64,
+  /** Archives within archives in such a tree. */
+  meshNesting: 3,
 } as const;

@@ -1,4 +1,3 @@
-import { type FileHandle } from 'node:fs/promises';
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { checkExtension, complete, hasPending, isExtension, takeExtension, type Pending } from './tarExtension.ts';
@@ -16,6 +15,22 @@ export interface TarTable {
   readonly files: ReadonlyMap<string, TarEntry>;
   /** Links of old docker archives, by name, with the file they stand for. */
   readonly links: ReadonlyMap<string, string>;
+  /** Names of the links that were passed over, where that was asked for. */
+  readonly passed: readonly string[];
+}
+
+/** Where a tar file is read from: an open file, or memory. */
+export interface TarBytes {
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+}
+
+export interface ScanOptions {
+  /** Links of any kind are refused, but for those of old docker archives; or they are passed over. */
+  readonly links?: 'refuse' | 'pass' | undefined;
+  /** What follows the end of the archive is refused; or it is not looked at. */
+  readonly tail?: 'refuse' | 'ignore' | undefined;
+  /** The beginning of names that are cut off where they have it, with the slash behind it. */
+  readonly stripPrefix?: string | undefined;
 }
 
 const NEAR = 256 << 10;
@@ -25,12 +40,12 @@ const MAX_TAIL = 64 << 20;
 
 /** Reads along a file in pieces: large ones where entries lie close together, small ones where bodies are skipped. */
 class Window {
-  readonly #handle: FileHandle;
+  readonly #handle: TarBytes;
   readonly #bytes = Buffer.allocUnsafeSlow(NEAR);
   #start = 0;
   #end = 0;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: TarBytes) {
     this.#handle = handle;
   }
 
@@ -66,9 +81,9 @@ class Window {
  * @param size bytes of the file
  * @throws OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_LIMIT
  */
-export async function scanTar(handle: FileHandle, size: number): Promise<TarTable> {
+export async function scanTar(handle: TarBytes, size: number, options: ScanOptions = {}): Promise<TarTable> {
   const window = new Window(handle);
-  const table = new Table();
+  const table = new Table(options);
   let pending: Pending = {};
   for (let at = 0, count = 0; ; count++) {
     if (count >= LIMITS.archiveEntries)
@@ -77,7 +92,7 @@ export async function scanTar(handle: FileHandle, size: number): Promise<TarTabl
     if (block.length < TAR_BLOCK) throw tarFault(`it is cut off at byte ${at + block.length}, or was never finished`);
     if (isZeroBlock(block, 0)) {
       if (hasPending(pending)) throw tarFault('its last header belongs to an entry that is not there');
-      await checkTail(window, at, size);
+      if (options.tail !== 'ignore') await checkTail(window, at, size);
       return table.finish();
     }
     const header = readTarHeader(block, 0);
@@ -114,15 +129,26 @@ async function extensionBody(window: Window, header: TarHeader, at: number): Pro
 }
 
 class Table {
+  readonly #options: ScanOptions;
+  readonly #passed: string[] = [];
   readonly #files = new Map<string, TarEntry>();
   readonly #links = new Map<string, string>();
   readonly #directories = new Set<string>();
   #nameBytes = 0;
 
+  constructor(options: ScanOptions) {
+    this.#options = options;
+  }
+
   add(entry: TarHeader, offset: number): void {
     const type = plainType(entry);
     const directory = type === '5';
-    const name = safeName(entry.name);
+    if (this.#options.links === 'pass' && (type === '1' || type === '2')) {
+      this.#count(entry.name.length + entry.link.length);
+      this.#passed.push(entry.name);
+      return;
+    }
+    const name = safeName(this.#stripped(entry.name));
     if (type !== '0' && type !== '1' && type !== '2' && !directory)
       throw tarFault(`the entry ${shown(name)} is ${tarKind(type)}, which no image archive may hold`);
     this.#count(name.length + entry.link.length);
@@ -139,7 +165,15 @@ class Table {
       if (!this.#files.has(target))
         throw tarFault(`the entry ${shown(name)} links to ${shown(target)}, which is no file in the archive`);
     }
-    return { files: this.#files, links: this.#links };
+    return { files: this.#files, links: this.#links, passed: this.#passed };
+  }
+
+  /** The directory itself is the root then. */
+  #stripped(name: string): string {
+    const { stripPrefix } = this.#options;
+    if (stripPrefix === undefined || stripPrefix === '') return name;
+    if (name === stripPrefix || name === `${stripPrefix}/`) return '.';
+    return name.startsWith(`${stripPrefix}/`) ? name.slice(stripPrefix.length + 1) : name;
   }
 
   #addLink(name: string, target: string): void {

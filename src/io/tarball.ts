@@ -6,8 +6,8 @@ import { Pax } from 'tar/pax';
 import { OclError, systemCode } from '../core/errors.ts';
 import { type ByteRange } from '../core/store.ts';
 import { FileRange } from './fileRange.ts';
-import { TAR_BLOCK } from './tarHeader.ts';
-import { scanTar, type TarEntry, type TarTable } from './tarScan.ts';
+import { isZeroBlock, readTarHeader, TAR_BLOCK } from './tarHeader.ts';
+import { scanTar, type ScanOptions, type TarEntry, type TarTable } from './tarScan.ts';
 import { readBounded } from './verify.ts';
 
 /** A tar file that is read where it lies: nothing is unpacked. */
@@ -24,10 +24,10 @@ export class Tarball {
    * Reads the headers. The file handle belongs to the tarball from here on.
    * @throws OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_LIMIT
    */
-  static async read(handle: FileHandle): Promise<Tarball> {
+  static async read(handle: FileHandle, options: ScanOptions = {}): Promise<Tarball> {
     try {
       const { size } = await handle.stat();
-      return new Tarball(handle, await scanTar(handle, size));
+      return new Tarball(handle, await scanTar(handle, size, options));
     } catch (error) {
       await handle.close();
       throw error;
@@ -37,6 +37,11 @@ export class Tarball {
   /** The names of the regular files, in the order of the archive. */
   names(): IterableIterator<string> {
     return this.#table.files.keys();
+  }
+
+  /** Names of links that were passed over. */
+  get passed(): readonly string[] {
+    return this.#table.passed;
   }
 
   /** The name itself, or that of the file which a legacy link stands for; undefined when there is no such file. */
@@ -73,6 +78,40 @@ export class Tarball {
 
   async close(): Promise<void> {
     await this.#handle.close();
+  }
+}
+
+/**
+ * The regular files of a tar file that is in memory, by their names; the bytes are those of the archive, not copies.
+ * @throws OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_LIMIT
+ */
+export async function readTarBytes(
+  bytes: Uint8Array,
+  options: ScanOptions = {},
+): Promise<{ readonly files: ReadonlyMap<string, Uint8Array>; readonly passed: readonly string[] }> {
+  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const table = await scanTar(
+    {
+      read: (buffer, offset, length, position) =>
+        Promise.resolve({ bytesRead: whole.copy(buffer, offset, position, position + length) }),
+    },
+    whole.length,
+    options,
+  );
+  const files = [...table.files].map(
+    ([name, { offset, size }]) => [name, whole.subarray(offset, offset + size)] as const,
+  );
+  return { files: new Map(files), passed: table.passed };
+}
+
+/** Whether some bytes begin like a tar file: with a header whose checksum is right, or with the empty block of an archive without entries. */
+export function looksLikeTar(head: Uint8Array): boolean {
+  if (head.length < TAR_BLOCK) return false;
+  const block = Buffer.from(head.buffer, head.byteOffset, TAR_BLOCK);
+  try {
+    return isZeroBlock(block, 0) || readTarHeader(block, 0).name !== '';
+  } catch {
+    return false;
   }
 }
 
@@ -134,7 +173,12 @@ export function tarFileHeader(path: string, size: number, mode: number): Uint8Ar
   return tarEntryHeader({ kind: 'file', path, size, mode, uid: 0, gid: 0, mtime: 0 });
 }
 
-/** The same for a directory, whose name is written as it is given. */
+/** A document of an archive: header, bytes and filling. */
+export function tarFile(path: string, bytes: Uint8Array, mode = 0o644): Uint8Array {
+  return Buffer.concat([tarFileHeader(path, bytes.length, mode), bytes, new Uint8Array(tarPadding(bytes.length))]);
+}
+
+/** A header as `tarFileHeader` makes it, for a directory, whose name is written as it is given. */
 export function tarDirectoryHeader(path: string, mode: number): Uint8Array {
   return tarEntryHeader({ kind: 'directory', path, mode, uid: 0, gid: 0, mtime: 0 });
 }

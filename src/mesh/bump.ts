@@ -7,7 +7,7 @@ import { editYaml } from '../io/yamlEdit.ts';
 import { factsOf, kindOfDocument, type DocumentFacts } from './detect.ts';
 import { parseDocument } from './document.ts';
 import { type EntityKind } from './entity.ts';
-import { entityRepository } from './pack.ts';
+import { entityRepository } from './naming.ts';
 import { releasesAt } from './publish.ts';
 import { pairedVersion } from './push.ts';
 import { type Shelves } from './shelves.ts';

@@ -7,7 +7,7 @@ import { type Copier, type CopyRequest, type CopyResult } from '../copy/copier.t
 import { type Select } from '../copy/select.ts';
 import { type EntityKind } from './entity.ts';
 import { MESH_BUNDLE } from './mediaTypes.ts';
-import { entityRepository, entityTag } from './pack.ts';
+import { entityRepository, entityTag } from './naming.ts';
 import { localName } from './shelves.ts';
 
 export type PartRole = EntityKind | 'image';

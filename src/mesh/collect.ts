@@ -4,7 +4,8 @@ import { type BundleContents, type BundlePart, type MissingPart } from './bundle
 import { type Entity } from './entity.ts';
 import { openImagePlace, ownRegistries, type ImagePlace } from './imagePlaces.ts';
 import { openModelPlace, type FoundModel, type ModelPlace } from './modelPlaces.ts';
-import { entityRepository, entityTag, packEntity } from './pack.ts';
+import { entityRepository, entityTag } from './naming.ts';
+import { packEntity } from './pack.ts';
 import { packedRoots } from './packed.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 import { requiredImages, requiredModels, type RequiredModel } from './requires.ts';

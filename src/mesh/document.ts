@@ -6,7 +6,10 @@ export interface MeshDocument {
   /** As it was written; unknown keys are in it. */
   readonly value: unknown;
   readonly syntax: 'json' | 'yaml';
+  /** What was parsed: the file, or the text within it. */
   readonly text: string;
+  /** The file holds the document as one text, as Meshery's `?pkg=true` exports do. */
+  readonly wrapped: boolean;
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -27,15 +30,24 @@ export function parseDocument(bytes: Uint8Array, what: string): MeshDocument {
   } catch (error) {
     throw invalid(what, 'it is not UTF-8 text', error);
   }
+  const document = parseText(text, what);
+  const inner = document.value;
+  return typeof inner === 'string' && /^[ \t]*["']?\w+["']?[ \t]*:/m.test(inner)
+    ? { ...parseText(inner, what), wrapped: true }
+    : document;
+}
+
+function parseText(text: string, what: string): MeshDocument {
   refuseMergeMarkers(text, what);
-  if (!/^\s*[[{]/.test(text)) return { value: readYaml(text, what), syntax: 'yaml', text };
+  const plain = { text, wrapped: false };
+  if (!/^\s*[[{]/.test(text)) return { ...plain, value: readYaml(text, what), syntax: 'yaml' };
   try {
-    return { value: parseJson(Buffer.from(text), what), syntax: 'json', text };
+    return { ...plain, value: parseJson(Buffer.from(text), what), syntax: 'json' };
   } catch (error) {
     // A YAML document may begin with a brace too; when it is none either, what is wrong with the JSON tells more.
     if (toOclError(error).code !== 'OCL_DOCUMENT_INVALID' || looksLikeJson(text)) throw error;
     try {
-      return { value: readYaml(text, what), syntax: 'yaml', text };
+      return { ...plain, value: readYaml(text, what), syntax: 'yaml' };
     } catch {
       throw error;
     }

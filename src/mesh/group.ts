@@ -1,3 +1,4 @@
+import { type OclError } from '../core/errors.ts';
 import { type DocumentFacts } from './detect.ts';
 import { type EntityKind } from './entity.ts';
 import { baseName, directoryOf, type Sighting } from './survey.ts';
@@ -16,9 +17,9 @@ export interface Group {
 export interface Grouped {
   /** In the order of their main files. */
   readonly groups: readonly Group[];
-  readonly broken: readonly Extract<Sighting['what'], { readonly type: 'broken' }>[];
-  /** Files that belong to no entity. */
-  readonly strays: readonly string[];
+  readonly broken: readonly { readonly path: string; readonly error: OclError }[];
+  /** Archives that belong to no entity, and may hold some. */
+  readonly archives: readonly string[];
 }
 
 type Found = Sighting & { readonly what: { readonly type: 'document' } };
@@ -43,10 +44,11 @@ export function groupSightings(sightings: readonly Sighting[]): Grouped {
     ...freeGroups(free),
   ];
   const taken = new Set(groups.flatMap(({ paths }) => paths));
+  const left = sightings.filter(({ path }) => !taken.has(path));
   return {
     groups: groups.toSorted((a, b) => (a.main < b.main ? -1 : 1)),
-    broken: sightings.flatMap(({ what, path }) => (what.type === 'broken' && !taken.has(path) ? [what] : [])),
-    strays: sightings.filter(({ what, path }) => what.type !== 'broken' && !taken.has(path)).map(({ path }) => path),
+    broken: left.flatMap(({ path, what }) => (what.type === 'broken' ? [{ path, error: what.error }] : [])),
+    archives: left.filter(({ what }) => what.type === 'archive').map(({ path }) => path),
   };
 }
 
@@ -137,5 +139,5 @@ function keepsCompany(other: Sighting, lead: Sighting, all: readonly Sighting[])
   const isPackage = all.some((one) => one.what.type === 'package');
   if (lead.what.type === 'wasm' && isDocument(other, 'filter'))
     return all.filter((one) => isDocument(one, 'filter')).length === 1;
-  return isPackage && (what.type === 'package' || what.type === 'other');
+  return isPackage && (what.type === 'package' || what.type === 'other' || what.type === 'archive');
 }

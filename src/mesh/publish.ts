@@ -177,6 +177,15 @@ async function foundAs(item: Publishable, release: Release, shelved: Source | un
   return { digest: there.digest, chain, same: root.digest === there.digest };
 }
 
+/** What a release says of the one before it. */
+export function chainAnnotations(previous: Chain | undefined): Readonly<Record<string, string>> {
+  if (previous === undefined) return {};
+  return {
+    [MESH_ANNOTATION.previousVersion]: previous.version,
+    [MESH_ANNOTATION.previousDigest]: previous.digest,
+  };
+}
+
 export function chainOf(annotations: Readonly<Record<string, string>> | undefined): Chain | undefined {
   const version = annotations?.[MESH_ANNOTATION.previousVersion];
   const digest = annotations?.[MESH_ANNOTATION.previousDigest];

@@ -5,15 +5,15 @@ import { type Copier } from '../copy/copier.ts';
 import { factsOf } from './detect.ts';
 import { parseDocument } from './document.ts';
 import { type Entity, type EntityKind } from './entity.ts';
-import { MESH_ANNOTATION } from './mediaTypes.ts';
-import { entityRepository, packEntity } from './pack.ts';
+import { entityRepository } from './naming.ts';
+import { packEntity } from './pack.ts';
 import { packedRoots } from './packed.ts';
-import { publish, type Chain, type Publishable, type Published } from './publish.ts';
+import { chainAnnotations, publish, type Publishable, type Published } from './publish.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 import { parseLooseVersion } from './version.ts';
 import { type Shelves } from './shelves.ts';
 
-export interface PushOptions extends Pick<ReadOptions, 'onNote'> {
+export interface PushOptions extends Pick<ReadOptions, 'onNote' | 'tmpDir'> {
   readonly stores: Stores;
   readonly copier: Copier;
   /** A version that is there with another content is replaced. */
@@ -59,9 +59,10 @@ async function* itemsOf(input: Reference, options: PushOptions): AsyncGenerator<
     };
   }
   if (packed > 0) return;
-  const { stores, onNote, onFailed } = options;
-  const onBroken = onFailed === undefined ? undefined : (error: OclError): void => onFailed('a file', error);
-  for await (const entity of readEntities(input, { stores, onNote, onBroken })) yield entityItem(entity);
+  const { stores, tmpDir, onNote, onFailed } = options;
+  const onBroken =
+    onFailed === undefined ? undefined : (error: OclError, place: string): void => onFailed(place, error);
+  for await (const entity of readEntities(input, { stores, tmpDir, onNote, onBroken })) yield entityItem(entity);
 }
 
 function entityItem(entity: Entity): Item {
@@ -72,7 +73,7 @@ function entityItem(entity: Entity): Item {
     version: saidVersion(entity),
     modelVersion: pairedVersion(kind, modelVersion),
     build({ version, previous }) {
-      const { store, root } = packEntity({ ...entity, version }, chainAnnotations(previous));
+      const { store, root } = packEntity({ ...entity, version }, { annotations: chainAnnotations(previous) });
       return { from: store, root };
     },
   };
@@ -88,12 +89,4 @@ function saidVersion({ kind, files, main, origin }: Entity): string | undefined 
   const file = files.find(({ path }) => path === main);
   if (file === undefined || kind === 'filter' || main.endsWith('.rego')) return undefined;
   return factsOf(kind, parseDocument(file.bytes, origin).value).version;
-}
-
-function chainAnnotations(previous: Chain | undefined): Readonly<Record<string, string>> {
-  if (previous === undefined) return {};
-  return {
-    [MESH_ANNOTATION.previousVersion]: previous.version,
-    [MESH_ANNOTATION.previousDigest]: previous.digest,
-  };
 }

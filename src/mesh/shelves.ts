@@ -1,7 +1,7 @@
 import { createScratch } from '../artifact/scratch.ts';
-import { isCode } from '../core/errors.ts';
+import { isCode, OclError } from '../core/errors.ts';
 import { entryName } from '../core/names.ts';
-import { type FileReference, type Reference } from '../core/reference.ts';
+import { formatReference, type FileReference, type Reference } from '../core/reference.ts';
 import { type Library, type RootName, type Sink, type Source, type Stores } from '../core/store.ts';
 import { type Copier, type CopyRequest } from '../copy/copier.ts';
 
@@ -19,10 +19,14 @@ export interface Shelf {
   readonly sink: Sink;
   /** The root's name there for a tag. */
   nameOf(tag: string): RootName;
+  /** As people name what a tag stands for, where that is not the shelf and the tag. */
+  labelOf?(tag: string): string;
 }
 
 export interface Shelves {
   readonly name: string;
+  /** All shelves stand on one sink. */
+  readonly together: boolean;
   /** @param repository `designs/shop` */
   open(repository: string): Promise<Shelf>;
   /** Writes what could not be written piece by piece: an archive. */
@@ -45,6 +49,7 @@ function registryShelves({ registry, prefix }: Extract<ShelvesPlace, { kind: 're
   const name = prefix === '' ? registry : `${registry}/${prefix}`;
   return {
     name,
+    together: false,
     async open(whole) {
       const repository = registry === 'docker.io' ? flatRepository(whole) : whole;
       const reference: Reference = {
@@ -68,6 +73,7 @@ function treeShelves(reference: FileReference, stores: Stores): Shelves {
   let library: Promise<Library> | undefined;
   return {
     name: reference.path,
+    together: false,
     async open(repository) {
       library ??= stores.library(reference, { create: true });
       const opened = await library;
@@ -87,6 +93,7 @@ function layoutShelves(reference: FileReference, stores: Stores): Shelves {
   let sink: Promise<Sink> | undefined;
   return {
     name: reference.path,
+    together: true,
     async open(repository) {
       sink ??= stores.sink(reference);
       const writable = await sink;
@@ -109,6 +116,7 @@ function archiveShelves(reference: FileReference, stores: Stores, copier: Copier
   const made = new Map<string, ReturnType<typeof createScratch>>();
   return {
     name: reference.path,
+    together: false,
     open(repository) {
       const store = made.get(repository) ?? createScratch(repository);
       made.set(repository, store);
@@ -139,6 +147,31 @@ function archiveShelves(reference: FileReference, stores: Stores, copier: Copier
 export function flatRepository(repository: string): string {
   const [kinds = '', name = ''] = repository.split('/');
   return `${kinds === 'policies' ? 'policy' : kinds.slice(0, -1)}-${name}`;
+}
+
+/** The one place that a reference names, for one entity under one tag. */
+export function singleShelf(reference: Reference, { stores }: { readonly stores: Stores }): Shelves {
+  const name = formatReference(reference);
+  let opened = false;
+  return {
+    name,
+    together: false,
+    async open() {
+      if (opened)
+        throw new OclError('OCL_USAGE', `Cannot put several entities into ${name}: it is one place with one name`, {
+          hint: 'leave the tag away, and each gets a name of its own; an archive in the legacy form has room for one',
+        });
+      opened = true;
+      return {
+        name,
+        source: async () => await existing(async () => await stores.source(reference)),
+        sink: await stores.sink(reference),
+        nameOf: (tag) => ({ tag: reference.tag ?? tag }),
+        labelOf: (tag) => (reference.tag === undefined ? `${name}:${tag}` : name),
+      };
+    },
+    finish: () => Promise.resolve(),
+  };
 }
 
 /** The name of what has no registry, as other tools give it. */

@@ -1,4 +1,5 @@
-import { toOclError, type OclError } from '../core/errors.ts';
+import { isCode, toOclError, type OclError } from '../core/errors.ts';
+import { looksLikeArchive } from './archiveTree.ts';
 import { factsOf, isRego, isWasm, kindOfDocument, type DocumentFacts } from './detect.ts';
 import { parseDocument } from './document.ts';
 import { type EntityKind } from './entity.ts';
@@ -11,7 +12,10 @@ export interface Sighting {
     | { readonly type: 'document'; readonly kind: EntityKind; readonly facts: DocumentFacts }
     | { readonly type: 'rego' }
     | { readonly type: 'wasm' }
+    /** What Artifact Hub reads of a package. */
     | { readonly type: 'package' }
+    /** May hold entities of its own. */
+    | { readonly type: 'archive' }
     /** Looks like an entity, and cannot be read. */
     | { readonly type: 'broken'; readonly error: OclError }
     | { readonly type: 'other' };
@@ -30,14 +34,14 @@ const TELLING =
 export async function survey(tree: Tree): Promise<readonly Sighting[]> {
   const known = new Map<string, Sighting>();
   const models = new Set<string>();
-  for (const { path } of tree.files) {
+  for (const path of tree.paths) {
     if (!MODEL_FILE.test(baseName(path))) continue;
     const sighting = await look(tree, path);
     known.set(path, sighting);
     if (sighting.what.type === 'document' && sighting.what.kind === 'model') models.add(directoryOf(path));
   }
   const found: Sighting[] = [];
-  for (const { path } of tree.files)
+  for (const path of tree.paths)
     found.push(known.get(path) ?? (isPart(path, models) ? { path, what: { type: 'other' } } : await look(tree, path)));
   return found;
 }
@@ -50,12 +54,13 @@ function isPart(path: string, models: ReadonlySet<string>): boolean {
 
 async function look(tree: Tree, path: string): Promise<Sighting> {
   if (PACKAGE.test(baseName(path))) return { path, what: { type: 'package' } };
-  const bytes = await tree.read(path);
+  const bytes = await readOrHead(tree, path);
+  if (looksLikeArchive(bytes)) return { path, what: { type: 'archive' } };
   if (isWasm(bytes)) return { path, what: { type: 'wasm' } };
   if (isRego(bytes)) return { path, what: { type: 'rego' } };
   if (!mayBeEntity(bytes)) return { path, what: { type: 'other' } };
   try {
-    const { value } = parseDocument(bytes, `${tree.name}/${path}`);
+    const { value } = parseDocument(bytes, placeOf(tree, path));
     const kind = kindOfDocument(value);
     return kind === undefined
       ? { path, what: { type: 'other' } }
@@ -63,6 +68,22 @@ async function look(tree: Tree, path: string): Promise<Sighting> {
   } catch (error) {
     return { path, what: { type: 'broken', error: toOclError(error) } };
   }
+}
+
+/** What is too large for an entity may be an archive of many. */
+async function readOrHead(tree: Tree, path: string): Promise<Uint8Array> {
+  try {
+    return await tree.read(path);
+  } catch (error) {
+    if (!isCode(error, 'OCL_LIMIT')) throw error;
+    const head = await tree.head(path);
+    return looksLikeArchive(head) ? head : new Uint8Array();
+  }
+}
+
+/** A file as messages call it. */
+export function placeOf(tree: Pick<Tree, 'name'>, path: string): string {
+  return baseName(tree.name) === path ? tree.name : `${tree.name}/${path}`;
 }
 
 /** Whether it is worth parsing: a text with one of the telling names. */

@@ -1,41 +1,40 @@
-import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readHead } from '../io/fileHead.ts';
+import { readSmallFile } from '../io/smallFile.ts';
 import { shown } from '../io/tarName.ts';
 import { type MeshFile } from './entity.ts';
-
-export interface TreeFile {
-  /** `/`-separated, relative to the tree. */
-  readonly path: string;
-  /** Bytes. */
-  readonly size: number;
-}
 
 /** Files in which entities are looked for: a directory, what an archive holds, or the layer of an artifact. */
 export interface Tree {
   /** As people know it. */
   readonly name: string;
-  /** Sorted by path. */
-  readonly files: readonly TreeFile[];
+  /** `/`-separated and relative; sorted. */
+  readonly paths: readonly string[];
   /** Image layouts below it, by their paths on this disk. */
   readonly layouts: readonly string[];
-  /** What was left out of `files`, and why. */
+  /** What was left out of `paths`, and why. */
   readonly notes: readonly string[];
   /** @throws OCL_LIMIT for a file larger than LIMITS.meshFile */
   read(path: string): Promise<Uint8Array>;
+  /** The first bytes, up to HEAD_BYTES of `io/fileHead`. */
+  head(path: string): Promise<Uint8Array>;
+  /** Where a file lies on this disk, if it does. */
+  locate(path: string): string | undefined;
+  close(): Promise<void>;
 }
 
 /** Secrets: `mesheryctl model init` makes the directory, and nothing of it belongs into an artifact. */
 const CREDENTIALS = 'credentials';
-const NOT_CONTENT: ReadonlySet<string> = new Set(['.git', '.svn', '.hg']);
+/** What version control and file managers keep. */
+const NOT_CONTENT: ReadonlySet<string> = new Set(['.git', '.svn', '.hg', '.DS_Store', '__MACOSX']);
 
 /** @throws OCL_NOT_FOUND, OCL_LIMIT, OCL_IO */
-export async function openDirectory(root: string): Promise<Tree> {
-  const files: TreeFile[] = [];
+export async function directoryTree(root: string): Promise<Tree> {
+  const paths: string[] = [];
   const layouts: string[] = [];
-  const notes: string[] = [];
   let links = 0;
   const visit = async (directory: string, depth: number): Promise<void> => {
     if (depth > LIMITS.meshDepth)
@@ -45,68 +44,65 @@ export async function openDirectory(root: string): Promise<Tree> {
       layouts.push(join(root, directory));
       return;
     }
-    for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const entry of entries) {
       const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
       if (entry.isSymbolicLink()) links++;
-      else if (entry.isDirectory()) {
-        if (entry.name === CREDENTIALS) notes.push(credentialsNote(path));
-        else if (!NOT_CONTENT.has(entry.name)) await visit(path, depth + 1);
-      } else if (entry.isFile()) {
-        if (files.length >= LIMITS.meshFiles)
+      else if (entry.isDirectory() && entry.name !== CREDENTIALS && !NOT_CONTENT.has(entry.name))
+        await visit(path, depth + 1);
+      else if (entry.isFile() || entry.isDirectory()) {
+        if (paths.length >= LIMITS.meshFiles)
           throw new OclError('OCL_LIMIT', `Cannot read ${root}: it has more than ${LIMITS.meshFiles} files`);
-        // A file's size is known when it is read; until then it counts for nothing.
-        files.push({ path, size: 0 });
+        paths.push(entry.isDirectory() ? `${path}/` : path);
       }
     }
   };
   await visit('', 0);
-  if (links > 0) notes.push(linksNote(links));
-  return { name: root, files, layouts, notes, read: async (path) => await readBoundedFile(join(root, path)) };
-}
-
-/** The bytes of a regular file. @throws OCL_LIMIT, OCL_NOT_FOUND, OCL_UNSAFE when it became a link meanwhile */
-export async function readBoundedFile(path: string): Promise<Uint8Array> {
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new OclError('OCL_UNSUPPORTED', `Cannot read ${path}: it is no regular file`);
-    if (stats.size > LIMITS.meshFile) throw tooLarge(path, stats.size);
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
-}
-
-function tooLarge(path: string, size: number): OclError {
-  return new OclError(
-    'OCL_LIMIT',
-    `Cannot read ${shown(path)}: its ${size} bytes are more than the ${LIMITS.meshFile} that a file of an entity may have`,
-  );
-}
-
-/** Files that are in memory already, as a tree. */
-export function memoryTree(name: string, given: readonly MeshFile[], notes: readonly string[] = []): Tree {
-  const byPath = new Map(given.map((file) => [file.path, file]));
+  const { kept, notes } = withoutSecrets(paths, links);
   return {
-    name,
-    files: given
-      .map(({ path, bytes }) => ({ path, size: bytes.length }))
-      .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    layouts: [],
+    name: root,
+    paths: kept,
+    layouts: layouts.toSorted(),
     notes,
-    read(path) {
-      const file = byPath.get(path);
-      return file === undefined
-        ? Promise.reject(new OclError('OCL_NOT_FOUND', `Cannot read ${shown(path)}: ${name} does not have it`))
-        : Promise.resolve(file.bytes);
-    },
+    read: async (path) => await readSmallFile(join(root, path), LIMITS.meshFile, join(root, path)),
+    head: async (path) => await readHead(join(root, path)),
+    locate: (path) => join(root, path),
+    close: () => Promise.resolve(),
   };
 }
 
-function credentialsNote(path: string): string {
-  return `${path} is left out: credentials are never packed`;
+/** Files that are in memory, as a tree. */
+export function memoryTree(name: string, given: readonly MeshFile[], passed: readonly string[] = []): Tree {
+  const byPath = new Map(given.map((file) => [file.path, file]));
+  const { kept, notes } = withoutSecrets([...byPath.keys()], passed.length);
+  const read = (path: string): Promise<Uint8Array> => {
+    const file = byPath.get(path);
+    return file === undefined
+      ? Promise.reject(new OclError('OCL_NOT_FOUND', `Cannot read ${shown(path)}: ${name} does not have it`))
+      : Promise.resolve(file.bytes);
+  };
+  const nowhere = (): undefined => undefined;
+  return { name, paths: kept, layouts: [], notes, read, head: read, locate: nowhere, close: () => Promise.resolve() };
 }
 
-function linksNote(count: number): string {
-  return `${count === 1 ? '1 symbolic link is' : `${count} symbolic links are`} left out: links are never followed`;
+/** Paths without credentials and without what is no content, sorted; and what to say of what was left out. */
+export function withoutSecrets(
+  paths: readonly string[],
+  links: number,
+): { readonly kept: readonly string[]; readonly notes: readonly string[] } {
+  const kept: string[] = [];
+  const secret = new Set<string>();
+  for (const path of paths) {
+    const parts = path.split('/');
+    const at = parts.indexOf(CREDENTIALS);
+    // A file may be called so; it is a directory that is left out.
+    if (at >= 0 && at < parts.length - 1) secret.add(parts.slice(0, at + 1).join('/'));
+    else if (!parts.some((part) => NOT_CONTENT.has(part))) kept.push(path);
+  }
+  return {
+    kept: kept.toSorted((a, b) => (a < b ? -1 : 1)),
+    notes: [
+      ...[...secret].map((path) => `${shown(path)} is left out: credentials are never packed`),
+      ...(links === 0 ? [] : [`links are left out and never followed: ${links} of them`]),
+    ],
+  };
 }

@@ -74,7 +74,12 @@ describe('a bump', () => {
     const shelves = openShelves(place, { stores: places.stores, copier });
     const published = await file(JSON_DESIGN('"version": "1.4.0", '));
     const input = { kind: 'path', path: published } as const;
-    for await (const one of pushEntities(input, shelves, { stores: places.stores, copier, force: false }))
+    for await (const one of pushEntities(input, shelves, {
+      stores: places.stores,
+      tmpDir: places.directory,
+      copier,
+      force: false,
+    }))
       expect(one).toMatchObject({ repository: `${places.host}/meshery/designs/shop`, tag: '1.4.0' });
     const behind = await file(JSON_DESIGN('"version": "1.0.0", '));
     expect(await bumpFile(behind, { part: 'patch', after: shelves, dryRun: true })).toMatchObject({ to: '1.4.1' });

@@ -95,6 +95,7 @@ function options(more: Partial<CollectOptions> = {}): CollectOptions {
   const disk = { kind: 'path', path: places.path('models') } as const;
   return {
     stores: places.stores,
+    tmpDir: places.directory,
     models: [{ kind: 'disk', reference: disk, form: 'library' }],
     images: [],
     withImages: true,

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/io/systemClock.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { anonymous } from '../../src/stores/registry/auth/credentials.ts';
 import { createRegistries } from '../../src/stores/registry/registries.ts';
-import { createStores, type AllStores } from '../../src/stores.ts';
+import { createStores, type AllStores, type StoresOptions } from '../../src/stores.ts';
 import { startEmbedded, type Embedded } from '../support/embedded.ts';
 
 /** A directory, an empty registry, and the stores that lead to both. */
@@ -22,7 +22,7 @@ export interface Places {
   close(): Promise<void>;
 }
 
-export async function openPlaces(): Promise<Places> {
+export async function openPlaces(options: Partial<StoresOptions> = {}): Promise<Places> {
   const directory = await mkdtemp(join(tmpdir(), 'ocl-mesh-'));
   const registry = await startEmbedded(createMemoryLibrary());
   const http = createHttp({ userAgent: 'ocl-test' });
@@ -34,6 +34,7 @@ export async function openPlaces(): Promise<Places> {
     registries,
     tmpDir: directory,
     overwrite: true,
+    ...options,
   });
   return {
     stores,

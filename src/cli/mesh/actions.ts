@@ -8,6 +8,11 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     load: async () => (await import('./pack.ts')).pack,
   },
   {
+    usage: 'unpack <input>',
+    describe: 'Give the files of entities back as they were',
+    load: async () => (await import('./unpack.ts')).unpack,
+  },
+  {
     usage: 'push <paths..>',
     describe: 'Publish entities as versions that stay, with aliases that move',
     load: async () => (await import('./push.ts')).push,

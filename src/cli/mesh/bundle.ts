@@ -71,9 +71,10 @@ export const bundle = defineCommand(
     const images = args.imagesFrom.map(parseShelvesPlace);
     const target = inputReference(last);
     await runCommand(args, { overwrite: args.overwrite, dockerPlatform: args.platform[0] }, async (env) => {
-      const { stores, clock, emit, signal } = env;
+      const { stores, clock, emit, signal, tmpDir } = env;
       const contents = await collectBundle(inputs.map(inputReference), {
         stores,
+        tmpDir,
         models,
         images,
         withImages: args.images,

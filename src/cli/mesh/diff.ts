@@ -19,9 +19,9 @@ export const diff = defineCommand(
       .example('$0 mesh diff models/istio/v1.0.0 models/istio/v1.1.0 --json', 'Two versions of a model'),
   async (args) => {
     await runCommand(args, { showsOnly: true }, async (env) => {
-      const { stores } = env;
-      const from = await readEntity(inputReference(args.from), { stores });
-      const found = diffEntities(from, await readEntity(inputReference(args.to), { stores }));
+      const { stores, tmpDir } = env;
+      const from = await readEntity(inputReference(args.from), { stores, tmpDir });
+      const found = diffEntities(from, await readEntity(inputReference(args.to), { stores, tmpDir }));
       if (env.json) env.print(JSON.stringify(found));
       else for (const line of lines(found)) env.print(printable(line));
       return args.exitCode && found.differs ? EXIT.drift : EXIT.done;

@@ -1,12 +1,18 @@
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { parseReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
-import { packInto } from '../../mesh/pack.ts';
+import { type Entity } from '../../mesh/entity.ts';
+import { type PackOptions } from '../../mesh/pack.ts';
+import { packEntities, type Packed, type PackIntoOptions } from '../../mesh/packInto.ts';
 import { readEntities } from '../../mesh/read.ts';
 import { defineCommand } from '../command.ts';
+import { type Env } from '../env.ts';
+import { EXIT } from '../exit.ts';
 import { runCommand } from '../run.ts';
-import { inputReference } from './input.ts';
+import { toCount } from '../select.ts';
+import { sourceDate } from '../sourceDate.ts';
+import { inputReference, noteTo } from './input.ts';
+import { packTarget } from './target.ts';
 
 export const pack = defineCommand(
   (cli) =>
@@ -17,7 +23,40 @@ export const pack = defineCommand(
         demandOption: true,
         describe: 'Files, directories or references with entities of Meshery, then the target',
       })
-      .example('$0 mesh pack design.yml ocidir://store:v1', 'A design into a layout'),
+      .option('format', {
+        choices: ['oci', 'meshery-legacy'] as const,
+        default: 'oci' as const,
+        describe: 'Of an archive: an image layout that Meshery imports as well, or just what Meshery itself writes',
+      })
+      .option('media-types', {
+        choices: ['oci', 'flux'] as const,
+        default: 'oci' as const,
+        describe: "Artifacts with all their files, or the types of Meshery's own registry pushes and nothing else",
+      })
+      .option('image', {
+        type: 'boolean',
+        default: false,
+        describe: 'As a container image, for registries that take nothing else',
+      })
+      .option('yaml', {
+        type: 'boolean',
+        describe: 'Designs as YAML where Meshery reads them, for people; as JSON, what it does not know is kept',
+      })
+      .option('allow-secrets', {
+        type: 'boolean',
+        default: false,
+        describe: 'Pack connections with the values of credentials',
+      })
+      .option('force', {
+        type: 'boolean',
+        default: false,
+        describe: 'Replace a version that is there with another content',
+      })
+      .option('overwrite', { type: 'boolean', default: false, describe: 'Replace an archive that exists' })
+      .option('concurrency', { default: 6, requiresArg: true, coerce: toCount, describe: 'Contents under way at once' })
+      .example('$0 mesh pack design.yml design.tar', 'A design as a file that Meshery imports and OCI tools read')
+      .example('$0 mesh pack ./models registry.local:5000/meshery', 'A tree of models, as meshery/models/NAME')
+      .example('$0 mesh pack design.yml ocidir://store:v1', 'A design into a layout, under a tag of your own'),
   async (args) => {
     const inputs = args.paths.slice(0, -1);
     const target = args.paths.at(-1);
@@ -25,16 +64,73 @@ export const pack = defineCommand(
       throw new OclError('OCL_USAGE', 'Cannot pack: name the inputs and then the target', {
         hint: 'ocl mesh pack design.yml design.tar',
       });
-    await runCommand(args, {}, async (env) => {
-      const { stores, clock, emit, signal } = env;
-      const copier = new Copier({ clock, emit, signal });
-      for (const input of inputs) {
-        for await (const entity of readEntities(inputReference(input), { stores })) {
-          const packed = await packInto(entity, parseReference(target), { stores, copier });
-          if (env.json) env.print(JSON.stringify({ type: 'packed', ...packed }));
-          else env.print(printable(`${packed.target}@${packed.digest}`));
-        }
+    const legacy = args.format === 'meshery-legacy';
+    const how = packOptions(args, legacy);
+    const open = packTarget(target, { legacy });
+    await runCommand(args, { overwrite: args.overwrite, archiveForm: legacy ? 'docker' : 'layout' }, async (env) => {
+      const { clock, emit, signal } = env;
+      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+      const note = noteTo(emit);
+      const failed: { readonly origin: string; readonly error: OclError }[] = [];
+      const onFailed = (origin: string, error: OclError): void => void failed.push({ origin, error });
+      const packed: Packed[] = [];
+      const entities = readAll(inputs, env, onFailed);
+      const options: PackIntoOptions = { copier, pack: how, onFailed, force: args.force };
+      for await (const one of packEntities(entities, open(env, copier), options)) {
+        packed.push(one);
+        for (const each of one.notes) note(`${one.origin}: ${each}`);
+        if (env.json) env.print(JSON.stringify({ type: 'packed', ...one }));
+        else env.print(printable(`${one.target}@${one.digest}`));
       }
+      // One thing that fails alone is the failure of the command, with its own exit status.
+      const [first] = failed;
+      if (first !== undefined && failed.length === 1 && packed.length === 0) throw first.error;
+      for (const { origin, error } of failed) env.sayFailed(origin, error);
+      const unchanged = packed.filter(({ outcome }) => outcome === 'unchanged').length;
+      const counts = { packed: packed.length - unchanged, unchanged, failed: failed.length };
+      if (env.json) env.print(JSON.stringify({ type: 'summary', target, ...counts }));
+      else if (packed.length > 1 || failed.length > 0)
+        env.say(
+          `${printable(target)}: ${counts.packed === 1 ? '1 entity' : `${counts.packed} entities`} packed, ${unchanged} unchanged, ${failed.length} failed`,
+        );
+      return failed.length > 0 ? EXIT.failed : EXIT.done;
     });
   },
 );
+
+interface PackArguments {
+  readonly mediaTypes: 'oci' | 'flux';
+  readonly image: boolean;
+  readonly yaml: boolean | undefined;
+  readonly allowSecrets: boolean;
+}
+
+/** The legacy form has no room beside what Meshery reads, so there the text stays as it is. */
+function packOptions({ mediaTypes, image, yaml, allowSecrets }: PackArguments, legacy: boolean): PackOptions {
+  if (image && (legacy || mediaTypes === 'flux'))
+    throw new OclError('OCL_USAGE', 'Cannot pack: --image is a form of its own', {
+      hint: 'leave --media-types and --format away',
+    });
+  const text = yaml === undefined ? (legacy ? 'given' : 'json') : yaml ? 'yaml' : 'json';
+  const form = mediaTypes === 'flux' ? 'flux' : image ? 'image' : 'artifact';
+  return { form, text, allowSecrets, created: sourceDate(process.env) };
+}
+
+async function* readAll(
+  inputs: readonly string[],
+  { stores, tmpDir, emit, signal }: Env,
+  onFailed: (origin: string, error: OclError) => void,
+): AsyncGenerator<Entity> {
+  const options = {
+    stores,
+    tmpDir,
+    onNote: noteTo(emit),
+    onBroken: (error: OclError, place: string): void => onFailed(place, error),
+  };
+  for (const input of inputs) {
+    for await (const entity of readEntities(inputReference(input), options)) {
+      signal.throwIfAborted();
+      yield entity;
+    }
+  }
+}

@@ -42,7 +42,7 @@ export const push = defineCommand(
       });
     const place = parseShelvesPlace(target);
     await runCommand(args, { overwrite: args.overwrite }, async (env) => {
-      const { stores, clock, emit, signal } = env;
+      const { stores, clock, emit, signal, tmpDir } = env;
       const copier = new Copier({ clock, emit: quietCopies(emit), signal });
       const shelves = openShelves(place, { stores, copier });
       const published: Published[] = [];
@@ -51,6 +51,7 @@ export const push = defineCommand(
         const found = pushEntities(inputReference(input), shelves, {
           stores,
           copier,
+          tmpDir,
           force: args.force,
           onNote: (message) => emit({ type: 'notice', level: 'info', message }),
           onFailed: (entity, error) => failed.push({ entity, error }),

@@ -2,11 +2,13 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { readSmallFile } from '../../io/smallFile.ts';
 import { isArchive } from '../../mesh/examine.ts';
 import { type MeshFinding } from '../../mesh/finding.ts';
 import { fixFiles } from '../../mesh/fix.ts';
 import { readEntities } from '../../mesh/read.ts';
-import { openDirectory, readBoundedFile } from '../../mesh/tree.ts';
+import { directoryTree } from '../../mesh/tree.ts';
 import { validateFiles, type ValidateInput, type ValidateReport } from '../../mesh/validate.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
@@ -94,14 +96,14 @@ async function* openInputs(
   env: Env,
 ): AsyncGenerator<{ readonly input: ValidateInput; readonly onDisk: boolean }> {
   if (existsSync(text) && statSync(text).isDirectory()) {
-    const tree = await openDirectory(text);
+    const tree = await directoryTree(text);
     for (const note of tree.notes) env.say(printable(note));
-    if (tree.files.length > 0)
+    if (tree.paths.length > 0)
       yield {
         onDisk: true,
         input: {
           form: 'directory',
-          files: tree.files,
+          files: tree.paths.map((path) => ({ path })),
           read: (path) => tree.read(path),
           nameOf: (path) => join(text, path),
         },
@@ -109,14 +111,14 @@ async function* openInputs(
     return;
   }
   const isFile = existsSync(text);
-  const bytes = isFile ? await readBoundedFile(text) : undefined;
+  const bytes = isFile ? await readSmallFile(text, LIMITS.meshFile, text) : undefined;
   if (bytes !== undefined && !isArchive(bytes)) {
-    const read = async (): Promise<Uint8Array> => await readBoundedFile(text);
+    const read = async (): Promise<Uint8Array> => await readSmallFile(text, LIMITS.meshFile, text);
     yield { onDisk: true, input: { form: 'file', files: [{ path: basename(text) }], read, nameOf: () => text } };
     return;
   }
   const reference = isFile ? ({ kind: 'path', path: text } as const) : parsePlace(text);
-  for await (const entity of readEntities(reference, { stores: env.stores })) {
+  for await (const entity of readEntities(reference, { stores: env.stores, tmpDir: env.tmpDir })) {
     const contents = new Map(entity.files.map((file) => [file.path, file.bytes]));
     yield {
       onDisk: false,

@@ -1,5 +1,6 @@
 import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { splitDigest, type Digest } from '../../core/digest.ts';
+import { type DockerStandIn, type FindStandIn } from '../../core/dockerStandIn.ts';
 import { isImage } from '../../core/graph.ts';
 import { toJsonBytes } from '../../core/json.ts';
 import { type Manifest } from '../../core/manifest.ts';
@@ -7,7 +8,7 @@ import { MEDIA, normalMediaType } from '../../core/mediaTypes.ts';
 import { familiarName } from '../../core/names.ts';
 import { parseImageName } from '../../core/reference.ts';
 import { type NamedRoot } from '../../core/store.ts';
-import { blobPath } from '../../io/verify.ts';
+import { blobPath, describe } from '../../io/verify.ts';
 import { type Documents } from './documents.ts';
 
 export interface DockerFiles {
@@ -15,8 +16,15 @@ export interface DockerFiles {
   readonly manifest: Uint8Array | undefined;
   /** What docker read before version 1.10, and other tools still look for. Absent when no image has a name. */
   readonly repositories: Uint8Array | undefined;
+  /** The image config of a stand-in, where it is none of the archive's own contents. */
+  readonly config: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
   /** Names of images that docker will not find. */
   readonly left: readonly string[];
+}
+
+export interface DockerFilesOptions {
+  readonly dockerPlatform: Platform;
+  readonly standIn?: FindStandIn | undefined;
 }
 
 /** Layers that `docker load` takes as they are. */
@@ -47,7 +55,7 @@ interface Loadable {
 export async function composeDockerFiles(
   names: readonly NamedRoot[],
   documents: Documents,
-  platform: Platform,
+  { dockerPlatform: platform, standIn }: DockerFilesOptions,
 ): Promise<DockerFiles> {
   const images = new Map<Digest, Loadable>();
   const taken = new Set<string>();
@@ -61,23 +69,56 @@ export async function composeDockerFiles(
       continue;
     }
     images.set(image.descriptor.digest, loadable);
-    const tag = repoTag(name.imageName);
+    const tag = familiarTag(name.imageName);
     if (tag === undefined || taken.has(tag)) continue;
     taken.add(tag);
     loadable.tags.add(tag);
   }
-  if (images.size === 0) return { manifest: undefined, repositories: undefined, left };
+  if (images.size === 0) return { ...(await standInFiles(names, documents, standIn)), left };
   const all = [...images.values()];
   const whole = toJsonBytes(all.map((image) => dockerEntry(image, true)));
   return {
     manifest: whole.length <= MAX_MANIFEST ? whole : toJsonBytes(all.map((image) => dockerEntry(image, false))),
     repositories: repositories(all),
+    config: undefined,
     left,
   };
 }
 
+/** An artifact that is alone in the archive may stand for an image: who reads `manifest.json` for one image finds exactly that. */
+async function standInFiles(
+  names: readonly NamedRoot[],
+  documents: Documents,
+  find: FindStandIn | undefined,
+): Promise<Omit<DockerFiles, 'left'>> {
+  const found = new Map<Digest, DockerStandIn>();
+  for (const { root } of find === undefined ? [] : names) {
+    const manifest = await documents.manifest(root);
+    const standIn = manifest === undefined ? undefined : await find?.(manifest, (it) => documents.read(it));
+    if (standIn !== undefined) found.set(root.digest, standIn);
+  }
+  const [standIn] = found.values();
+  if (standIn === undefined || found.size > 1 || !standIn.layers.every((layer) => documents.has(layer)))
+    return { manifest: undefined, repositories: undefined, config: undefined };
+  const config = describe(standIn.config, MEDIA.ociConfig);
+  return {
+    manifest: standInManifest(standIn, blobPath(config.digest), ({ digest }) => blobPath(digest)),
+    repositories: undefined,
+    config: documents.has(config) ? undefined : { digest: config.digest, bytes: standIn.config },
+  };
+}
+
+/** `manifest.json` for a stand-in, as go-containerregistry writes it. */
+export function standInManifest(
+  { repoTag, layers }: DockerStandIn,
+  config: string,
+  path: (layer: Descriptor) => string,
+): Uint8Array {
+  return toJsonBytes([{ Config: config, RepoTags: [repoTag], Layers: layers.map(path) }]);
+}
+
 /** `alpine:3.20`, for a name that has a tag. */
-function repoTag(imageName: string | undefined): string | undefined {
+function familiarTag(imageName: string | undefined): string | undefined {
   const parsed = imageName === undefined ? undefined : parseImageName(imageName);
   return imageName === undefined || parsed?.tag === undefined || parsed.digest !== undefined
     ? undefined

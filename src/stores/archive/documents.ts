@@ -38,6 +38,18 @@ export class Documents {
     return known;
   }
 
+  /** The manifest of a root that is one and in the archive. */
+  async manifest(descriptor: Descriptor): Promise<Manifest | undefined> {
+    if (!this.has(descriptor) || !isDocumentType(descriptor.mediaType)) return undefined;
+    const document = await this.document(descriptor);
+    return document.kind === 'manifest' ? document : undefined;
+  }
+
+  /** The verified bytes of a config or document among the nodes. */
+  async read(descriptor: Descriptor): Promise<Uint8Array> {
+    return await this.#read(descriptor);
+  }
+
   /** What a document in the archive says. */
   document(descriptor: Descriptor): Promise<ManifestDocument> {
     const known = this.#documents.get(descriptor.digest) ?? this.#readDocument(descriptor);

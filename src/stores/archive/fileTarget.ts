@@ -89,8 +89,8 @@ export class FileTarget implements ArchiveTarget {
       const file = this.#fileAt(i);
       await file.write([volume.head(this.#hashes)], 0);
       for (const { place, bytes } of volume.lateHeaders(this.#hashes)) await file.write([bytes], place.offset);
-      const sums = volume.sums(this.#hashes);
-      if (sums !== undefined) await file.write([sums.bytes], sums.offset);
+      const tail = volume.tail(this.#hashes);
+      if (tail !== undefined) await file.write([tail.bytes], tail.offset);
     }
     // All are on the disk before the first has a name: from here on little can go wrong.
     await Promise.all(this.#files.map(async (file) => await file.sync()));

@@ -2,6 +2,7 @@ import { RECORD_ENTRY } from '../../core/bundleRecord.ts';
 import { toJsonBytes } from '../../core/json.ts';
 import { LAYOUT_FILE } from '../../core/layoutFile.ts';
 import { MEDIA } from '../../core/mediaTypes.ts';
+import { blobPath } from '../../io/verify.ts';
 import { type DockerFiles } from './dockerFiles.ts';
 import { type RootEntry } from './entries.ts';
 
@@ -21,6 +22,7 @@ export function headFiles(
   ];
   if (docker.manifest !== undefined) files.push(['manifest.json', docker.manifest]);
   if (docker.repositories !== undefined) files.push(['repositories', docker.repositories]);
+  if (docker.config !== undefined) files.push([blobPath(docker.config.digest), docker.config.bytes]);
   if (record !== undefined) files.push([RECORD_ENTRY, record]);
   return files;
 }

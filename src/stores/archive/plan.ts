@@ -1,6 +1,7 @@
 import { encodeBundleRecord, type Basis, type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
+import { type FindStandIn } from '../../core/dockerStandIn.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
@@ -46,6 +47,8 @@ export interface PlanOptions {
   /** The verified bytes of a document or config among the nodes. */
   readonly read: (descriptor: Descriptor) => Promise<Uint8Array>;
   readonly dockerPlatform: Platform;
+  /** For an artifact that has the archive for itself. */
+  readonly standIn?: FindStandIn | undefined;
   readonly delta?: DeltaOptions | undefined;
   /** Bytes of each volume, the last for all after it; undefined: one archive of any size. */
   readonly volumeSizes?: readonly number[] | undefined;
@@ -62,11 +65,11 @@ export async function planArchive(
   names: readonly NamedRoot[],
   options: PlanOptions,
 ): Promise<ArchivePlan> {
-  const { dockerPlatform, delta, tool, volumeSizes } = options;
+  const { dockerPlatform, delta, tool, volumeSizes, standIn } = options;
   const { known, left } = leaveOut(nodesByDigest(nodes), delta);
   const documents = new Documents(known, options.read);
   const roots = await composeEntries(names, documents, dockerPlatform);
-  const docker = await composeDockerFiles(roots, documents, dockerPlatform);
+  const docker = await composeDockerFiles(roots, documents, { dockerPlatform, standIn });
   const base: BundleRecord =
     delta === undefined
       ? { kind: 'full', tool }
@@ -114,7 +117,7 @@ export function nameKey(root: Descriptor, name: RootName): string {
 }
 
 /** In the order in which they are written: volume by volume, each from front to back. */
-function slotsOf(volumes: readonly VolumeLayout[]): ReadonlyMap<Digest, Slot> {
+export function slotsOf(volumes: readonly VolumeLayout[]): ReadonlyMap<Digest, Slot> {
   const places = new Map<Digest, Place[]>();
   for (const volume of volumes) {
     for (const place of volume.places) {

@@ -7,7 +7,7 @@ import { distinctVolumes, openVolume } from './openSet.ts';
 import { OciContents } from './ociContents.ts';
 import { readRecord } from './readRecord.ts';
 import { ArchiveSource, type ArchiveKind } from './source.ts';
-import { openTar, type OpenTar } from './spool.ts';
+import { openTar, type OpenTar } from '../../io/tarSpool.ts';
 import { VolumeSet, type OpenVolume } from './volumeSet.ts';
 
 export interface OpenArchiveOptions {

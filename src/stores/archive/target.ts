@@ -76,8 +76,8 @@ export class StreamTarget implements ArchiveTarget {
   }
 
   async finish(): Promise<void> {
-    const sums = this.#volume?.sums(this.#hashes);
-    if (sums !== undefined) await this.#write(sums.bytes);
+    const tail = this.#volume?.tail(this.#hashes);
+    if (tail !== undefined) await this.#write(tail.bytes);
     await this.#write(TAR_END);
     this.#stream.off('error', this.#onError);
   }

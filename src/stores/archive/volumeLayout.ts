@@ -1,6 +1,6 @@
 import { type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
-import { TAR_END, tarFileHeader, tarPadding } from '../../io/tarball.ts';
+import { TAR_END, tarFile, tarFileHeader, tarPadding } from '../../io/tarball.ts';
 import { blobPath } from '../../io/verify.ts';
 import { compare } from './entries.ts';
 import { hexOf, lineLength, sha256Hex, sumsEntry, sumsSize } from './sums.ts';
@@ -34,6 +34,8 @@ export interface VolumeContents {
   readonly slices: readonly { readonly descriptor: Descriptor; readonly start: number; readonly length: number }[];
   /** Whether the sums of all entries stand at the end. */
   readonly sums: boolean;
+  /** Other names than those of a layout, and a file at the end: the form that docker had before layouts. */
+  readonly docker?: { readonly pathOf: (blob: Descriptor) => string; readonly last: Files[number] } | undefined;
 }
 
 const DOCUMENT_MODE = 0o644;
@@ -59,15 +61,17 @@ export class VolumeLayout {
     const places: Place[] = [];
     const add = (descriptor: Descriptor, start: number, length: number, isSlice: boolean): void => {
       places.push({ descriptor, volume, offset, start, length, isSlice });
-      offset += blobSize(isSlice ? SLICE_NAME : blobPath(descriptor.digest), length);
+      offset += blobSize(isSlice ? SLICE_NAME : this.#pathOf(descriptor), length);
     };
-    const blobs = contents.blobs.toSorted((a, b) => compare(blobPath(a.digest), blobPath(b.digest)));
+    const blobs = contents.blobs.toSorted((a, b) => compare(this.#pathOf(a), this.#pathOf(b)));
     for (const descriptor of blobs) add(descriptor, 0, descriptor.size, false);
     for (const { descriptor, start, length } of contents.slices) add(descriptor, start, length, true);
     this.places = places;
     this.#end = offset;
-    const names = [...files.map(([name]) => name), ...places.map((place) => nameOf(place) ?? SLICE_NAME)];
-    this.size = offset + (contents.sums ? sumsSize(names) : 0) + TAR_END.length;
+    const names = [...files.map(([name]) => name), ...places.map((place) => this.#nameOf(place) ?? SLICE_NAME)];
+    const last = contents.docker?.last;
+    const lastSize = last === undefined ? 0 : fileSize(last[0], last[1].length);
+    this.size = offset + (contents.sums ? sumsSize(names) : lastSize) + TAR_END.length;
     if (!Number.isSafeInteger(this.size))
       throw new OclError('OCL_LIMIT', 'Cannot lay out the archive: its contents are larger than any disk');
   }
@@ -84,25 +88,18 @@ export class VolumeLayout {
 
   /** Everything before the first content. */
   head(hashes: Hashes): Uint8Array {
-    const parts = this.#contents
-      .files(hashes)
-      .flatMap(([name, bytes]) => [
-        tarFileHeader(name, bytes.length, DOCUMENT_MODE),
-        bytes,
-        new Uint8Array(tarPadding(bytes.length)),
-      ]);
-    return Buffer.concat(parts);
+    return Buffer.concat(this.#contents.files(hashes).map(([name, bytes]) => tarFile(name, bytes)));
   }
 
   /** The header of a content whose name is known before it has flowed. */
   header(place: Place): Uint8Array | undefined {
-    const name = nameOf(place);
-    return name === undefined ? undefined : tarFileHeader(name, place.length, BLOB_MODE);
+    const name = this.#nameOf(place);
+    return name === undefined ? undefined : tarFileHeader(name, place.length, this.#blobMode);
   }
 
   /** Bytes of the header of a place. */
   headerLength(place: Place): number {
-    return tarFileHeader(nameOf(place) ?? SLICE_NAME, place.length, BLOB_MODE).length;
+    return tarFileHeader(this.#nameOf(place) ?? SLICE_NAME, place.length, this.#blobMode).length;
   }
 
   /** The headers of the others. */
@@ -111,8 +108,10 @@ export class VolumeLayout {
       if (place.isSlice) yield { place, bytes: tarFileHeader(name, place.length, BLOB_MODE) };
   }
 
-  /** The sums, which stand after the last content. */
-  sums(hashes: Hashes): { readonly offset: number; readonly bytes: Uint8Array } | undefined {
+  /** What stands after the last content: the sums, or what docker looks for. */
+  tail(hashes: Hashes): { readonly offset: number; readonly bytes: Uint8Array } | undefined {
+    const last = this.#contents.docker?.last;
+    if (last !== undefined) return { offset: this.#end, bytes: tarFile(...last) };
     if (!this.#contents.sums) return undefined;
     const lines: (readonly [string, string])[] = this.#contents
       .files(hashes)
@@ -121,12 +120,25 @@ export class VolumeLayout {
     return { offset: this.#end, bytes: sumsEntry(lines) };
   }
 
+  get #blobMode(): number {
+    return this.#contents.docker === undefined ? BLOB_MODE : DOCUMENT_MODE;
+  }
+
+  /** Undefined for a slice, whose digest is known when it has flowed. */
+  #nameOf({ descriptor, isSlice }: Place): string | undefined {
+    return isSlice ? undefined : this.#pathOf(descriptor);
+  }
+
+  #pathOf(descriptor: Descriptor): string {
+    return this.#contents.docker?.pathOf(descriptor) ?? blobPath(descriptor.digest);
+  }
+
   /** A slice is named by its own bytes. Where two in one file are equal, the further ones have names that nobody looks for. */
   #names(hashes: Hashes): ReadonlyMap<Place, string> {
     const names = new Map<Place, string>();
     const taken = new Set<string>();
     for (const place of this.places) {
-      const name = nameOf(place) ?? freeName(sha256Of(place, hashes), taken);
+      const name = this.#nameOf(place) ?? freeName(sha256Of(place, hashes), taken);
       taken.add(name);
       names.set(place, name);
     }
@@ -145,11 +157,6 @@ function sha256Of(place: Place, hashes: Hashes): string {
   const hex = place.isSlice ? hashes.get(place) : (hexOf(place.descriptor.digest) ?? hashes.get(place));
   if (hex !== undefined) return hex;
   throw new OclError('OCL_INTERNAL', `Cannot sum up the archive: ${place.descriptor.digest} was not hashed`);
-}
-
-/** Undefined for a slice, whose digest is known when it has flowed. */
-function nameOf({ descriptor, isSlice }: Place): string | undefined {
-  return isSlice ? undefined : blobPath(descriptor.digest);
 }
 
 /** Bytes of an entry before the contents, with header and filling. */

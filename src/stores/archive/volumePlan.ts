@@ -148,7 +148,7 @@ class VolumePlanner {
   async #volume(packed: Packed, volume: number, record: (hashes: Hashes) => Uint8Array): Promise<VolumeLayout> {
     const { documents, dockerPlatform } = this.#options;
     const roots = this.#reached.filter((each) => isComplete(each, packed, volume)).map(({ root }) => root);
-    const docker = await composeDockerFiles(roots, documents, dockerPlatform);
+    const docker = await composeDockerFiles(roots, documents, { dockerPlatform });
     const descriptor = (digest: Digest): Descriptor => this.#known.get(digest) as Descriptor;
     const whole = [...packed.whole].filter(([, at]) => at === volume).map(([digest]) => descriptor(digest));
     const slices = sorted(packed.cut).flatMap(([digest, parts]) =>
@@ -195,7 +195,7 @@ class VolumePlanner {
   }
 }
 
-const NOTHING_FOR_DOCKER = { manifest: undefined, repositories: undefined, left: [] };
+const NOTHING_FOR_DOCKER = { manifest: undefined, repositories: undefined, config: undefined, left: [] };
 /** Stands for a digest that is not known yet, and is as long. */
 const UNKNOWN_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
 

@@ -2,11 +2,13 @@ import { type Writable } from 'node:stream';
 import { type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { shortDigest, type Digest } from '../../core/digest.ts';
+import { type FindStandIn } from '../../core/dockerStandIn.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
 import { formatPlatform } from '../../core/platform.ts';
 import { printable } from '../../core/redact.ts';
 import { type Gate, type NamedRoot, type Open, type RootName, type Shortcut, type Sink } from '../../core/store.ts';
+import { planDockerArchive } from './dockerPlan.ts';
 import { FileTarget } from './fileTarget.ts';
 import { nameKey, planArchive, type ArchivePlan, type DeltaOptions, type Slot } from './plan.ts';
 import { VolumeFiles } from './volumeFiles.ts';
@@ -19,7 +21,13 @@ export type ArchiveDestination =
   /** Volumes that are named after the path; bytes of each, the last for all after it. */
   | { readonly path: string; readonly volumeSizes: readonly number[] };
 
+export type ArchiveForm = 'layout' | 'docker';
+
 export interface CreateArchiveOptions {
+  /** A layout that docker reads too; or what `docker save` wrote of old, for one artifact with a stand-in and nothing else. */
+  readonly form?: ArchiveForm | undefined;
+  /** What stands for an artifact where docker's files are read. */
+  readonly standIn?: FindStandIn | undefined;
   /** Which image of a multi-platform index `docker load` gets. */
   readonly dockerPlatform?: Platform | undefined;
   /** What the far side has is left out, and named in the record. */
@@ -106,8 +114,11 @@ class TarSink implements ArchiveSink {
     this.#mustBeOpen();
     if (this.#plan !== undefined)
       throw new OclError('OCL_INTERNAL', `Cannot add to ${this.name}: its contents are settled already`);
-    const { dockerPlatform = LINUX, delta, tool, volumeSizes } = this.#options;
-    const plan = await planArchive(nodes, names, { read, dockerPlatform, delta, tool, volumeSizes });
+    const { dockerPlatform = LINUX, delta, tool, volumeSizes, standIn, form } = this.#options;
+    const plan =
+      form === 'docker'
+        ? await planDockerArchive(nodes, names, { read, standIn })
+        : await planArchive(nodes, names, { read, dockerPlatform, delta, tool, volumeSizes, standIn });
     const [left] = plan.notForDocker;
     if (left !== undefined) {
       const count = plan.notForDocker.length === 1 ? '' : ` and ${plan.notForDocker.length - 1} more`;
@@ -151,7 +162,8 @@ class TarSink implements ArchiveSink {
         `Cannot name ${descriptor.digest} in ${this.name}: the name was not announced`,
       );
     }
-    await this.put(descriptor, open);
+    // The docker form has no place for manifests.
+    if (this.#options.form !== 'docker' || this.#plan.slots.has(descriptor.digest)) await this.put(descriptor, open);
   }
 
   async commit(): Promise<void> {

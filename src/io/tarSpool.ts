@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OclError } from '../../core/errors.ts';
-import { COMPRESSION_HEAD, decompressStream, detectCompression } from '../../io/compression.ts';
-import { FileRange } from '../../io/fileRange.ts';
-import { openRegularFile, Tarball } from '../../io/tarball.ts';
+import { OclError } from '../core/errors.ts';
+import { COMPRESSION_HEAD, decompressStream, detectCompression } from './compression.ts';
+import { FileRange } from './fileRange.ts';
+import { openRegularFile, Tarball } from './tarball.ts';
+import { type ScanOptions } from './tarScan.ts';
 
 export interface OpenTar {
   readonly tarball: Tarball;
@@ -17,7 +18,7 @@ export interface OpenTar {
  * @param tmpDir exists; holds the decompressed copy until the archive is closed
  * @throws OCL_NOT_FOUND, OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_LIMIT, OCL_UNSUPPORTED
  */
-export async function openTar(path: string, tmpDir: string): Promise<OpenTar> {
+export async function openTar(path: string, tmpDir: string, options: ScanOptions = {}): Promise<OpenTar> {
   const file = await openRegularFile(path);
   const head = Buffer.alloc(COMPRESSION_HEAD);
   const { bytesRead } = await file.read(head, 0, head.length, 0);
@@ -27,7 +28,7 @@ export async function openTar(path: string, tmpDir: string): Promise<OpenTar> {
   }
   const kind = detectCompression(head.subarray(0, bytesRead));
   if (kind === 'none') {
-    const tarball = await Tarball.read(file);
+    const tarball = await Tarball.read(file, options);
     return { tarball, close: () => tarball.close() };
   }
   const copyPath = join(tmpDir, `ocl-${process.pid}-${randomBytes(8).toString('hex')}.tar`);
@@ -41,7 +42,7 @@ export async function openTar(path: string, tmpDir: string): Promise<OpenTar> {
         what: `the archive ${path}`,
       }),
     );
-    const tarball = await Tarball.read(copy);
+    const tarball = await Tarball.read(copy, options);
     return {
       tarball,
       async close(): Promise<void> {
