@@ -1,3 +1,4 @@
+import { type NameHistory } from '../core/bundleRecord.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
@@ -12,6 +13,10 @@ import { type Planned } from './naming.ts';
 export interface Incomplete {
   readonly image: string;
   readonly root: Descriptor;
+  /** Of the target. */
+  readonly repository: string;
+  /** What the bundle says of its name. */
+  readonly history: NameHistory | undefined;
   /** What neither the bundles nor the target have; the root itself where not even that is there. */
   readonly missing: readonly StoredBlob[];
 }
@@ -33,7 +38,7 @@ export interface Candidate {
 export async function findMissing(
   candidates: readonly Candidate[],
   tools: CheckTools,
-): Promise<readonly (Incomplete & { readonly planned: Planned })[]> {
+): Promise<readonly { readonly planned: Planned; readonly missing: readonly StoredBlob[] }[]> {
   const wanted = new Map<Candidate, readonly Descriptor[]>();
   const reached = new Set<Digest>();
   for (const candidate of candidates) {
@@ -47,7 +52,7 @@ export async function findMissing(
     const missing = contents.filter((descriptor) => tools.elsewhere.at(descriptor) === undefined);
     if (missing.length === 0) return [];
     const blobs = new Map<Digest, StoredBlob>(missing.map(({ digest, size }) => [digest, { digest, size }]));
-    return [{ planned, image: planned.image, root: planned.root, missing: [...blobs.values()] }];
+    return [{ planned, missing: [...blobs.values()] }];
   });
 }
 
@@ -65,7 +70,7 @@ async function absentIn(
   reached: Set<Digest>,
 ): Promise<readonly Descriptor[]> {
   const { root, name, image } = planned;
-  if (unchanged && !(await to.has(root))) {
+  if (unchanged && !(await brings(root.digest)) && !(await to.has(root))) {
     await elsewhere.find([root]);
     // Nobody can say what is below it.
     if (elsewhere.at(root) === undefined) return [root];
@@ -89,7 +94,7 @@ export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, 
     'OCL_MISSING_BLOBS',
     `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes), for ${incomplete.length} images: ${printable(listed.join(', '))}${more}`,
     {
-      hint: `import what came before it, or ask for what is missing: ocl import --check FILE ${target} --request missing.json`,
+      hint: `import what came before it, or ask for what is missing: ocl import FILE ${target} --request missing.json`,
     },
   );
 }

@@ -72,10 +72,14 @@ export class DeltaImport {
     const brings = async (digest: Digest): Promise<boolean> =>
       this.#placed.has(digest) || (await this.#isBrought(digest));
     const found = await findMissing(candidates, { copier, elsewhere: this.#elsewhere, brings });
+    const incomplete = found.map(({ planned, missing }) => {
+      const { image, root, repository } = planned;
+      return { planned, told: { image, root, repository, history: this.#histories.get(fullNameOf(root)), missing } };
+    });
     this.#incomplete = new Map(
-      found.map((each) => [each.planned, missingBlobs([each], this.#source.name, sinks.name)]),
+      incomplete.map(({ planned, told }) => [planned, missingBlobs([told], this.#source.name, sinks.name)]),
     );
-    return found.map(({ planned: _planned, ...incomplete }) => incomplete);
+    return incomplete.map(({ told }) => told);
   }
 
   /** Why an image is not taken, after `check`. */

@@ -2,7 +2,7 @@ import { type Digest } from '../core/digest.ts';
 import { isCode, toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
-import { type LocalSource } from '../core/store.ts';
+import { type LocalSource, type Sink } from '../core/store.ts';
 import { requireSpace } from '../io/space.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
@@ -41,6 +41,8 @@ export interface ImportReport {
   readonly failed: readonly { readonly image: string; readonly error: OclError }[];
   /** Images that arrived without their names, because the target has something there that the delta does not replace. */
   readonly kept: readonly Kept[];
+  /** Images of which the answer to a request has brought what was missing, and that wait for the bundle that was refused. Bytes that flowed. */
+  readonly waiting: readonly { readonly image: string; readonly bytes: number }[];
   readonly incomplete: readonly Incomplete[];
 }
 
@@ -62,8 +64,10 @@ export async function importBundles(
     const incomplete: Incomplete[] = [];
     for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.images)) ?? []));
     if (incomplete.length > 0) await options.missing?.(incomplete);
-    if (options.checkOnly === true) return { results: [], failed: [], kept: [], incomplete };
-    if (incomplete.length > 0 && options.keepGoing !== true)
+    if (options.checkOnly === true) return { results: [], failed: [], kept: [], waiting: [], incomplete };
+    // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
+    const isAnswer = planned.every(({ source }) => source.record?.basis?.kind === 'request');
+    if (incomplete.length > 0 && options.keepGoing !== true && !isAnswer)
       throw missingBlobs(incomplete, planned[0]?.source.name ?? '', sinks.name);
     await requireRoom(planned, sinks, options);
     const importer = new Importer(sinks, options);
@@ -132,6 +136,7 @@ class Importer {
   readonly #results: CopyResult[] = [];
   readonly #failed: { image: string; error: OclError }[] = [];
   readonly #kept: Kept[] = [];
+  readonly #waiting: { image: string; bytes: number }[] = [];
 
   constructor(sinks: TargetSinks, options: ImportOptions) {
     this.#sinks = sinks;
@@ -139,7 +144,7 @@ class Importer {
   }
 
   get report(): Omit<ImportReport, 'incomplete'> {
-    return { results: this.#results, failed: this.#failed, kept: this.#kept };
+    return { results: this.#results, failed: this.#failed, kept: this.#kept, waiting: this.#waiting };
   }
 
   async run(bundle: BundlePlan): Promise<void> {
@@ -189,9 +194,14 @@ class Importer {
   async #copy(image: Planned, { source, delta }: BundlePlan, received: Set<string>): Promise<void> {
     const { root, name, repository } = image;
     try {
-      const missing = delta?.incomplete(image);
-      if (missing !== undefined) throw missing;
       const to = await this.#sinks.open(repository);
+      const missing = delta?.incomplete(image);
+      if (missing !== undefined) {
+        if (source.record?.basis?.kind !== 'request') throw missing;
+        await this.#bring(image, to, { source, delta });
+        received.add(this.#sinks.keyOf(repository));
+        return;
+      }
       const kept = await delta?.keeps(image, to);
       const request = { from: source, to, root, name, image: image.image, select: this.#options.select };
       const result = await this.#options.copier.copy(
@@ -205,6 +215,25 @@ class Importer {
       if (known.code === 'OCL_CANCELLED') throw known;
       this.#failed.push({ image: image.image, error: known });
     }
+  }
+
+  /** Contents alone: the names come with the bundle that was refused. */
+  async #bring(planned: Planned, to: Sink, { source, delta }: Pick<BundlePlan, 'source' | 'delta'>): Promise<void> {
+    const { root, name, image } = planned;
+    const request = {
+      from: source,
+      to,
+      root,
+      name,
+      image,
+      select: this.#options.select,
+      ...(await delta?.request(planned)),
+    };
+    const bytes = await this.#options.copier.bring(
+      request,
+      async ({ digest }) => (await source.size(digest)) !== undefined,
+    );
+    this.#waiting.push({ image, bytes });
   }
 
   async #commit(key: string, source: LocalSource): Promise<void> {

@@ -1,4 +1,4 @@
-import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
+import { ANNOTATION, plainDescriptor, type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode, OclError } from '../core/errors.ts';
 import { answersTo, entryName } from '../core/names.ts';
@@ -15,6 +15,7 @@ import { type LocalSource, type RootName, type Source, type Stores } from '../co
 import { type Select } from '../copy/select.ts';
 import { AnyOf } from './anyOf.ts';
 import { lockedName, lockedSelect, type LockedImage, type LockFile } from './lock.ts';
+import { type RequestedImage } from './requestSchema.ts';
 import { type Waivers } from './waivers.ts';
 
 /** Something that is to be carried: an image of a registry, or what a place on disk holds. */
@@ -63,11 +64,7 @@ export class BundleSources {
 
   /** Each image of a lock, from the first of the places that has it, else from the registry of its name. */
   async addLocked(lock: LockFile, places: readonly Reference[]): Promise<void> {
-    const opened: Source[] = [];
-    for (const place of places) {
-      if (place.kind === 'registry') opened.push(await this.#repository(place));
-      else opened.push(...(await this.#layouts(place)).map(({ source }) => source));
-    }
+    const opened = await this.#places(places);
     for (const [key, locked] of lock.images) {
       await this.waivers.attempt(key, async () => {
         const named = parseImageName(key);
@@ -80,6 +77,26 @@ export class BundleSources {
           });
         const name = lockedName(key, locked);
         this.#keep({ from: new AnyOf(from), root: found.root, name, select: lockedSelect(locked) });
+      });
+    }
+  }
+
+  /** Each image that a far side asks for, from the first of the places that has it, else from the registry of its name. */
+  async addRequested(images: readonly RequestedImage[], places: readonly Reference[], select: Select): Promise<void> {
+    const opened = await this.#places(places);
+    for (const { root } of images) {
+      const { tag, imageName } = entryName(root);
+      const key = imageName ?? tag ?? root.digest;
+      await this.waivers.attempt(key, async () => {
+        const named = parseImageName(key);
+        const [
+          from = named === undefined || named.registry === 'localhost' ? undefined : await this.#repository(named),
+        ] = await placesOf(root.digest, opened);
+        if (from === undefined)
+          throw new OclError('OCL_NOT_FOUND', `Cannot export ${key}: none of the places has ${root.digest}`, {
+            hint: 'name a layout, library or bundle that has it, beside --request',
+          });
+        this.#keep({ from, root: plainDescriptor(root), name: { tag, imageName }, select });
       });
     }
   }
@@ -124,6 +141,15 @@ export class BundleSources {
     const known = this.#opened.get(key) ?? this.#stores.source({ kind: 'registry', registry, repository });
     this.#opened.set(key, known);
     return await known;
+  }
+
+  async #places(references: readonly Reference[]): Promise<readonly Source[]> {
+    const opened: Source[] = [];
+    for (const place of references) {
+      if (place.kind === 'registry') opened.push(await this.#repository(place));
+      else opened.push(...(await this.#layouts(place)).map(({ source }) => source));
+    }
+    return opened;
   }
 
   async #layouts(
@@ -178,6 +204,12 @@ async function findLocked(
     if (sources.length > 0) return { root: { ...root, digest, size }, sources };
   }
   return { root, sources: [] };
+}
+
+async function placesOf(digest: Digest, places: readonly Source[]): Promise<readonly Source[]> {
+  const found: Source[] = [];
+  for (const source of places) if ((await sizeIn(source, digest)) !== undefined) found.push(source);
+  return found;
 }
 
 async function sizeIn(source: Source, digest: Digest): Promise<number | undefined> {

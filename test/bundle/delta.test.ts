@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readHoldings, type Holdings } from '../../src/bundle/collection.ts';
 import { type Known } from '../../src/bundle/delta.ts';
 import { type Incomplete } from '../../src/bundle/deltaCheck.ts';
+import { BlobSet } from '../../src/bundle/inventoryBlobs.ts';
 import { type Digest } from '../../src/core/digest.ts';
 import { silent, type OclEvent } from '../../src/core/events.ts';
 import { type Library } from '../../src/core/store.ts';
@@ -19,6 +20,8 @@ import {
   layered,
   nearOf,
   openFar,
+  requestOf,
+  writeAnswer,
   writeBundle,
   type Far,
   type FarKind,
@@ -150,6 +153,67 @@ describe('a delta', () => {
       // Both at once, in whatever order.
       expect((await importFiles(far, [last, lost])).failed).toEqual([]);
       expect(await missingOf(steps[2] as Library, far)).toEqual([]);
+      await far.close();
+    });
+
+    it.each(['alone, and then the one that was refused', 'and the one that was refused, at once'])(
+      'whose base got lost is mended by the answer to a request, imported %s',
+      async (order) => {
+        if (kind === 'docker-registry' && whyNoDockerRegistry() !== undefined) return;
+        const far = await openFar(kind);
+        const directory = await temporary();
+        const at = (name: string): string => join(directory, name);
+        // The lost one brought layers that two images still need, and a third image that has not changed since.
+        const near = await nearOf([...releasesAt(2, SMALL, 2), other]);
+        await writeBundle(await nearOf(releasesAt(0, SMALL, 2)), at('full.tar'));
+        const full = await knownFrom(at('full.tar'));
+        await writeBundle(await nearOf([...releasesAt(1, SMALL, 2), other]), at('lost.tar'), [full]);
+        await writeBundle(near, at('last.tar'), [full, await knownFrom(at('lost.tar'))]);
+        await importFiles(far, [at('full.tar')]);
+
+        const request = await requestOf(far, [at('last.tar')]);
+        const there = new Set([...(await holdingsOf(far)).blobs.keys(), ...(await blobsOf(at('last.tar')))]);
+        const lacking = [...(await holdingsOf(near)).blobs.keys()].filter((digest) => !there.has(digest));
+        const asked = request.missing.map(({ digest }) => digest);
+        expect(lacking).toEqual(expect.arrayContaining(asked));
+        expect(asked).toContain(other.graph.root.digest);
+        const { record } = await writeAnswer(near, request, at('mend.tar'));
+        const documents = new Set(request.images.map(({ root }) => root.digest));
+        const brought = record?.provides?.map(({ digest }) => digest).filter((digest) => !documents.has(digest));
+        expect(lacking).toEqual(expect.arrayContaining(brought ?? []));
+        if (order.startsWith('alone')) {
+          const { failed, waiting } = await importFiles(far, [at('mend.tar')]);
+          expect([failed, waiting]).toEqual([[], expect.objectContaining({ length: 4 })]);
+          expect((await importFiles(far, [at('last.tar')])).failed).toEqual([]);
+        } else expect((await importFiles(far, [at('mend.tar'), at('last.tar')])).failed).toEqual([]);
+        expect(await missingOf(near, far)).toEqual([]);
+        await far.close();
+      },
+    );
+
+    it('for which an inventory promised a blob that is not there is mended too', async (context) => {
+      const far = await open(context);
+      const directory = await temporary();
+      const at = (name: string): string => join(directory, name);
+      const near = await nearOf(releasesAt(1, SMALL, 1));
+      await writeBundle(await nearOf(releasesAt(0, SMALL, 1)), at('full.tar'));
+      await importFiles(far, [at('full.tar')]);
+      // Another blob that begins in the same way would look like this.
+      const real = await inventoryOf(far, at('have.ocli'));
+      const fresh = [...(await holdingsOf(near)).blobs.keys()].filter((digest) => !real.has(digest));
+      const alike = fresh.map(
+        (digest): Digest => `${digest.slice(0, 'sha256:'.length + 16)}${'0'.repeat(48)}` as Digest,
+      );
+      const unreal = BlobSet.of(alike);
+      const { record } = await writeBundle(near, at('delta.tar'), [
+        { ...real, has: (digest) => real.has(digest) || unreal.has(digest) },
+      ]);
+      expect(record?.provides).toEqual([]);
+      const request = await requestOf(far, [at('delta.tar')]);
+      await writeAnswer(near, request, at('mend.tar'));
+      expect((await importFiles(far, [at('mend.tar')])).failed).toEqual([]);
+      expect((await importFiles(far, [at('delta.tar')])).failed).toEqual([]);
+      expect(await missingOf(near, far)).toEqual([]);
       await far.close();
     });
 

@@ -7,6 +7,9 @@ import { readKnown } from '../../src/bundle/deltaBasis.ts';
 import { exportImages } from '../../src/bundle/export.ts';
 import { importBundles, type ImportOptions, type ImportReport, type ImportTarget } from '../../src/bundle/import.ts';
 import { encodeInventory, takeInventory } from '../../src/bundle/inventory.ts';
+import { type Incomplete } from '../../src/bundle/deltaCheck.ts';
+import { formatRequest, knownOfRequest, makeRequest } from '../../src/bundle/request.ts';
+import { parseRequest, type BlobRequest } from '../../src/bundle/requestSchema.ts';
 import { type BundleImage } from '../../src/bundle/sources.ts';
 import { registryCollection } from '../../src/cli/bundle/collection.ts';
 import { Copier } from '../../src/copy/copier.ts';
@@ -133,14 +136,31 @@ export interface WrittenBundle {
 
 /** A bundle of all that the near side has, without what is known of the far side. */
 export async function writeBundle(near: Library, path: string, known: readonly Known[] = []): Promise<WrittenBundle> {
+  return await write(await imagesOf(near), path, known);
+}
+
+async function write(images: readonly BundleImage[], path: string, known: readonly Known[]): Promise<WrittenBundle> {
   const delta = known.length === 0 ? undefined : new Delta(known);
   const sink = createArchive({ path }, { emit: silent, delta });
   try {
-    await exportImages(await imagesOf(near), sink, { copier: newCopier(), delta });
+    await exportImages(images, sink, { copier: newCopier(), delta });
     return { path, record: sink.record, size: (await stat(path)).size };
   } finally {
     await sink.close();
   }
+}
+
+/** The answer to a request, from what the near side has now. */
+export async function writeAnswer(near: Library, request: BlobRequest, path: string): Promise<WrittenBundle> {
+  const images: BundleImage[] = [];
+  for (const { root } of request.images) {
+    const { imageName = '', tag } = entryName(root);
+    const from = await near.source(imageName.slice(NEAR.length + 1).replace(/:.*/, ''));
+    if (from === undefined) throw new Error(`the near side has no ${imageName}`);
+    const name = { tag, imageName };
+    images.push({ from, root: await from.resolve(root.digest), name, image: imageName, select: EVERYTHING });
+  }
+  return await write(images, path, [knownOfRequest(request, 'request')]);
 }
 
 /** What a file tells of the far side. */
@@ -153,6 +173,20 @@ export async function inventoryOf(far: Far, path: string): Promise<Known> {
   const taken = await takeInventory([await far.holds()], { clock: systemClock, emit: silent, version: '1' });
   await writeFile(path, await encodeInventory(taken));
   return await knownFrom(path);
+}
+
+/** What an import that is refused asks for, read back from its file. */
+export async function requestOf(far: Far, paths: readonly string[]): Promise<BlobRequest> {
+  let text = '';
+  const options = { clock: systemClock, emit: silent, version: '1' };
+  const sources = await Promise.all(paths.map(async (path) => await openArchive(path, { tmpDir: tmpdir() })));
+  const target = await far.target();
+  const missing = async (incomplete: readonly Incomplete[]): Promise<void> => {
+    text = await formatRequest(await makeRequest(incomplete, { target, bundles: sources, options }));
+  };
+  await importFiles(far, paths, { checkOnly: true, missing });
+  for (const source of sources) await source.close();
+  return await parseRequest(Buffer.from(text), 'the request');
 }
 
 /** Takes bundles in, as one command does. */

@@ -1,11 +1,14 @@
 import { type Argv } from 'yargs';
 import { Delta, type Known } from '../../bundle/delta.ts';
 import { readKnown } from '../../bundle/deltaBasis.ts';
+import { knownOfRequest } from '../../bundle/request.ts';
+import { OclError } from '../../core/errors.ts';
 import { type BundleRecord } from '../../core/bundleRecord.ts';
 import { type StoredBlob } from '../../core/store.ts';
 import { type Env } from '../env.ts';
 import { formatBytes, plural } from '../render/format.ts';
 import { openBundle } from './open.ts';
+import { type SourceFiles } from './sources.ts';
 
 /** What the far side has already: the same options wherever a bundle is written or planned. */
 export function deltaOptions<T>(cli: Argv<T>) {
@@ -31,9 +34,19 @@ interface DeltaArguments {
   readonly since: readonly string[];
 }
 
-/** Undefined: nothing is left out. @throws as `readKnown` */
-export async function openDelta({ have, since }: DeltaArguments, env: Env): Promise<Delta | undefined> {
-  const known: Known[] = [];
+/**
+ * Undefined: nothing is left out.
+ * @param request what is asked for, where that decides
+ * @throws as `readKnown`; OCL_USAGE
+ */
+export async function openDelta(
+  { have, since }: DeltaArguments,
+  request: SourceFiles['request'],
+  env: Env,
+): Promise<Delta | undefined> {
+  if (request !== undefined && have.length + since.length > 0)
+    throw new OclError('OCL_USAGE', 'Cannot take --have or --since with --request: the request says what is there');
+  const known: Known[] = request === undefined ? [] : [knownOfRequest(request.asks, request.id)];
   for (const path of [...have, ...since])
     known.push(await readKnown(path, async (bundle) => (await openBundle(bundle, env)).source));
   return known.length === 0 ? undefined : new Delta(known);

@@ -1,8 +1,10 @@
 import { type Argv } from 'yargs';
 import { type LockFile } from '../../bundle/lock.ts';
 import { parseLock } from '../../bundle/lockSchema.ts';
+import { parseRequest, type BlobRequest } from '../../bundle/requestSchema.ts';
 import { BundleSources } from '../../bundle/sources.ts';
 import { Waivers } from '../../bundle/waivers.ts';
+import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { listMirrored } from '../../sync/mirrored.ts';
@@ -11,6 +13,7 @@ import { type Env, type EnvOptions } from '../env.ts';
 import { parsePlace } from '../place.ts';
 import { selectOptions, toSelect } from '../select.ts';
 import { readSmallFile } from '../../io/smallFile.ts';
+import { digestOf } from '../../io/verify.ts';
 import { openConfig } from '../sync/file.ts';
 import { envOptions } from '../sync/hosts.ts';
 
@@ -38,6 +41,12 @@ export function sourceOptions(cli: Argv) {
       requiresArg: true,
       describe: 'Write to this file what was taken: name, digest, platforms, referrers',
     })
+    .option('request', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Just what this file of ocl import --request asks for, from the places that are named or the registries',
+    })
     .option('allow-missing', {
       type: 'string',
       array: true,
@@ -56,6 +65,7 @@ type SourceArguments = Parameters<typeof toSelect>[0] & {
   readonly references: readonly string[];
   readonly from?: string | undefined;
   readonly locked?: string | undefined;
+  readonly request?: string | undefined;
   readonly allowMissing: readonly string[];
   readonly dockerPlatform?: string | undefined;
 };
@@ -64,6 +74,7 @@ type SourceArguments = Parameters<typeof toSelect>[0] & {
 export interface SourceFiles {
   readonly config: SyncConfig | undefined;
   readonly lock: LockFile | undefined;
+  readonly request: { readonly asks: BlobRequest; readonly id: Digest } | undefined;
   readonly dockerPlatform: string;
   /** How the sync file wants its registries reached. */
   readonly envOptions: EnvOptions;
@@ -71,12 +82,12 @@ export interface SourceFiles {
 
 /** @throws OCL_USAGE, OCL_CONFIG_INVALID, OCL_NOT_FOUND */
 export async function readSourceFiles(args: SourceArguments): Promise<SourceFiles> {
-  const { references, from, locked } = args;
-  if (from !== undefined && locked !== undefined)
-    throw new OclError('OCL_USAGE', 'Cannot take both a sync file and a lock', {
-      hint: 'leave --from or --locked away',
+  const { references, from, locked, request } = args;
+  if ([from, locked, request].filter((file) => file !== undefined).length > 1)
+    throw new OclError('OCL_USAGE', 'Cannot take more than one of a sync file, a lock and a request', {
+      hint: 'leave --from, --locked or --request away',
     });
-  if (references.length === 0 && from === undefined && locked === undefined)
+  if (references.length === 0 && from === undefined && locked === undefined && request === undefined)
     throw new OclError('OCL_USAGE', 'Cannot export: nothing is named', {
       hint: 'name images or a place, or --from sync.yaml',
     });
@@ -88,9 +99,16 @@ export async function readSourceFiles(args: SourceArguments): Promise<SourceFile
   return {
     config,
     lock,
+    request: request === undefined ? undefined : await readRequest(request),
     dockerPlatform: args.dockerPlatform ?? lock?.dockerPlatform ?? 'linux/amd64',
     envOptions: config === undefined ? {} : envOptions(config),
   };
+}
+
+async function readRequest(path: string): Promise<{ readonly asks: BlobRequest; readonly id: Digest }> {
+  const what = `the request ${path}`;
+  const bytes = await readSmallFile(path, LIMITS.indexBytes, what);
+  return { asks: await parseRequest(bytes, what), id: digestOf(bytes) };
 }
 
 /** What the command line asks for, found in its sources. */
@@ -101,6 +119,10 @@ export async function openSources(args: SourceArguments, files: SourceFiles, env
   try {
     if (files.lock !== undefined) {
       await sources.addLocked(files.lock, references);
+      return sources;
+    }
+    if (files.request !== undefined) {
+      await sources.addRequested(files.request.asks.images, references, select);
       return sources;
     }
     if (files.config !== undefined) await addMirrored(files.config, sources, { args, env });

@@ -30,6 +30,7 @@ export const exportCommand = defineCommand(
       .example('$0 export --from sync.yaml -o mirror.tar --lock mirror.lock', 'What a sync file mirrors')
       .example('$0 export --locked mirror.lock ./mirror -o again.tar', 'The same bytes once more')
       .example('$0 export ./mirror --have have.ocli -o delta.tar', 'What the far side does not have yet')
+      .example('$0 export ./mirror --request missing.json -o mend.tar', 'What the far side said it lacks')
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
     const toStdout = args.output === '-';
@@ -52,7 +53,7 @@ export const exportCommand = defineCommand(
       async (env) => {
         const { stores, clock, emit, signal } = env;
         warnOfCompressedName(args.output, emit);
-        const delta = await openDelta(args, env);
+        const delta = await openDelta(args, files.request, env);
         const sink = await stores.archive(destinationOf(args.output, args.volumeSize), { delta });
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         const sources = await openSources(args, files, env);

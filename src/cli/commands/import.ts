@@ -1,10 +1,12 @@
 import { type Incomplete } from '../../bundle/deltaCheck.ts';
 import { importBundles, type ImportReport } from '../../bundle/import.ts';
+import { formatRequest, makeRequest, sumOf } from '../../bundle/request.ts';
 import { shortDigest } from '../../core/digest.ts';
 import { OclError, type OclError as Failure } from '../../core/errors.ts';
 import { silent } from '../../core/events.ts';
 import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
+import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { ownRepository } from '../../stores.ts';
 import { namingOptions, readNaming } from '../bundle/naming.ts';
 import { openBundle, type OpenBundle } from '../bundle/open.ts';
@@ -16,6 +18,7 @@ import { EXIT } from '../exit.ts';
 import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
+import { version } from '../version.ts';
 
 export const importCommand = defineCommand(
   (cli) =>
@@ -32,6 +35,11 @@ export const importCommand = defineCommand(
         default: false,
         describe: 'Write nothing: say which blobs are missing that a delta leaves out, by image',
       })
+      .option('request', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'When something is missing, ask for it in this file, which ocl export --request answers',
+      })
       .option('keep-going', {
         type: 'boolean',
         default: false,
@@ -47,7 +55,10 @@ export const importCommand = defineCommand(
       .example('$0 import images.tar registry.local:5000/mirror', 'Into a registry, below mirror/')
       .example('$0 import images.tar ocidir://layout', 'All into one layout')
       .example("$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'", 'Under other names')
-      .example('$0 import --check delta.tar /srv/images', 'Whether a delta finds there what it needs'),
+      .example(
+        '$0 import --check delta.tar /srv/images --request missing.json',
+        'Whether a delta finds there what it needs',
+      ),
   async (args) => {
     const files = args.files.slice(0, -1);
     const target = args.files.at(-1);
@@ -74,7 +85,8 @@ export const importCommand = defineCommand(
             repository: args.repository ?? ownRepository(files[i] === '-' ? 'images' : (files[i] ?? '')),
           },
         }));
-        const imported = await importBundles(bundles, await openTarget(target, env), {
+        const where = await openTarget(target, env);
+        const imported = await importBundles(bundles, where, {
           copier,
           measure,
           emit: env.emit,
@@ -83,6 +95,18 @@ export const importCommand = defineCommand(
           keepGoing: args.keepGoing,
           moveTags: args.moveTags,
           checkOnly: args.check,
+          missing: async (incomplete) => {
+            if (args.request === undefined) return;
+            const { clock, emit, signal } = env;
+            const options = { clock, emit, signal, concurrency: args.concurrency, version };
+            const sources = bundles.map(({ source }) => source);
+            const asked = await makeRequest(incomplete, { target: where, bundles: sources, options });
+            await writeFileAtomic(args.request, Buffer.from(await formatRequest(asked)));
+            const next = `carry it back, then  ocl export --request ${args.request} PLACE -o mend.tar`;
+            env.say(
+              `${args.request}: asks for ${plural(asked.missing.length, 'blob')} (${formatBytes(sumOf(asked.missing))})\nnext: ${next}`,
+            );
+          },
         });
         return args.check ? reportCheck(imported.incomplete, target, env) : report(imported, target, env);
       } finally {
@@ -125,7 +149,7 @@ function reportCheck(incomplete: readonly Incomplete[], target: string, env: Env
   return incomplete.length === 0 ? EXIT.done : EXIT.failed;
 }
 
-function report({ results, failed, kept }: ImportReport, target: string, env: Env): number {
+function report({ results, failed, kept, waiting }: ImportReport, target: string, env: Env): number {
   const copied = results.filter(({ outcome }) => outcome === 'copied').length;
   const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
   if (env.json)
@@ -136,11 +160,16 @@ function report({ results, failed, kept }: ImportReport, target: string, env: En
         images: results,
         failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
         kept,
+        waiting,
       }),
     );
   else
     env.say(
       `${target}: ${plural(copied, 'image')} imported, ${results.length - copied} unchanged, ${failed.length} failed (${formatBytes(bytes)})`,
+    );
+  if (!env.json && waiting.length > 0)
+    env.say(
+      `what was missing of ${plural(waiting.length, 'image')} is there now\nnext: import the bundle that was refused once more, into the same target`,
     );
   for (const { image, error } of failed) env.sayFailed(image, error);
   return failed.length > 0 ? EXIT.failed : EXIT.done;
