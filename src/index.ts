@@ -1,7 +1,11 @@
 /** The library: what the commands are made of, for programs. Each name is documented where it is defined. */
+export { classify, type Classification, type ClassifyOptions } from './artifact/kind.ts';
 export { describeImage, type Listed } from './artifact/list.ts';
 export { inspect, type Inspection } from './artifact/inspect.ts';
 export { buildTree, type TreeNode } from './artifact/tree.ts';
+export { parseTypes } from './artifact/types/file.ts';
+export { type ArtifactType } from './artifact/types/schema.ts';
+export { builtInTypes, TypeTable } from './artifact/types/table.ts';
 export { buildArtifact, type ArtifactSpec, type BuiltArtifact, type LayerSpec } from './artifact/build.ts';
 export { exportImages, type ExportOptions } from './bundle/export.ts';
 export { BundleSources, type BundleImage, type Wanted } from './bundle/sources.ts';

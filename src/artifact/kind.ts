@@ -88,7 +88,7 @@ export async function classify(
   }
   if (match !== undefined) return { type: match.type, evidence: match.clues, scan: scanOf(match.type, facts) };
   const type = types.get('artifact');
-  return { type, evidence: [{ by: 'nothing', value: '' }], scan: scanOf(type, facts) };
+  return { type, evidence: [{ by: 'nothing', value: kindOf(descriptor, document) }], scan: scanOf(type, facts) };
 }
 
 async function configOf(reads: Reads, document: ManifestDocument | undefined): Promise<JsonObject | undefined> {

@@ -64,7 +64,7 @@ describe('evidence', () => {
     const { type, evidence, scan } = await classify(store, descriptor, document, { types, deep: true });
     expect({ id: type.id, why: explain(evidence), scan }).toEqual({
       id: 'artifact',
-      why: 'nothing tells more',
+      why: 'nothing is known of application/vnd.nobody.knows',
       scan: 'skip',
     });
   });

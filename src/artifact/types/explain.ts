@@ -15,7 +15,7 @@ const WORDS: Readonly<Record<Clue['by'], string>> = {
   repository: 'repository',
   mediaType: 'media type',
   child: 'its first manifest',
-  nothing: 'nothing tells more',
+  nothing: 'nothing is known of',
 };
 const LONGEST = 120;
 

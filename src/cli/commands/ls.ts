@@ -42,7 +42,7 @@ export const ls = defineCommand(
       .option('html', {
         type: 'string',
         requiresArg: true,
-        describe: 'Also write the listing to this file, as a page to look at',
+        describe: 'Also write the listing to this file, as a page to look at; - prints the page alone',
       })
       .example('$0 ls ./mirror', 'All images of a library')
       .example('$0 ls ./mirror --html mirror.html', 'The same as a page for a browser, which needs no network')
@@ -72,6 +72,10 @@ export const ls = defineCommand(
       if (args.html !== undefined) {
         const { catalogPage } = await import('../render/catalogPage.ts');
         const page = catalogPage(listed, { place: args.place, types, now: env.clock.now() });
+        if (args.html === '-') {
+          env.print(page.trimEnd());
+          return;
+        }
         await writeFileAtomic(args.html, new TextEncoder().encode(page));
         env.say(`${printable(args.html)}: ${plural(listed.length, 'image')}`);
       }
@@ -152,5 +156,6 @@ function table(listed: readonly Listed[]): string {
 
 function typeName({ kind, artifact, problem, deprecation }: Listed): string {
   if (problem !== undefined) return 'DAMAGED';
-  return `${printable(artifact?.name ?? kind)}${deprecation?.deprecated === true ? ' (deprecated)' : ''}`;
+  const name = artifact === undefined || artifact.id === 'artifact' ? kind : artifact.name;
+  return `${printable(name)}${deprecation?.deprecated === true ? ' (deprecated)' : ''}`;
 }
