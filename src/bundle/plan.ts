@@ -8,6 +8,7 @@ import { type NamedRoot, type Sink } from '../core/store.ts';
 import { type Copier, type Surveyed } from '../copy/copier.ts';
 import { contentsOf } from '../copy/reserved.ts';
 import { inOrder } from '../copy/walk.ts';
+import { type Delta } from './delta.ts';
 import { surveyImages } from './export.ts';
 import { type BundleImage } from './sources.ts';
 import { type Waivers } from './waivers.ts';
@@ -35,6 +36,8 @@ export interface PlanBundleOptions {
   readonly copier: Copier;
   readonly waivers: Waivers;
   readonly dockerPlatform: Platform;
+  /** What the far side has; the archive is laid out with the same. */
+  readonly delta?: Delta | undefined;
   /** Lays the archive out. `read` gives documents as they are, and configs as large as they have to be. */
   readonly layOut: (
     nodes: readonly Descriptor[],
@@ -51,17 +54,20 @@ export interface PlanBundleOptions {
  */
 export async function planBundle(
   images: readonly BundleImage[],
-  { copier, waivers, dockerPlatform, layOut }: PlanBundleOptions,
+  { copier, waivers, dockerPlatform, delta, layOut }: PlanBundleOptions,
 ): Promise<BundlePlan & { readonly surveyed: readonly Surveyed[] }> {
   const to = new Nowhere();
   const surveyed = await surveyImages(images, to, { copier, waivers });
-  const { nodes, names, sourceOf } = contentsOf(surveyed);
+  const { nodes: all } = contentsOf(surveyed);
+  const { nodes, names, sourceOf } = contentsOf(delta?.settle(surveyed) ?? surveyed);
   const configs = standInConfigs(surveyed, dockerPlatform);
   const { volumes, record } = await layOut(nodes, names, async (descriptor) => {
     if (!isDocumentType(descriptor.mediaType)) return configs.get(descriptor.digest) ?? new Uint8Array();
     return (await copier.read(descriptor, { from: sourceOf(descriptor), to })).bytes;
   });
-  const required = record?.requires ?? [];
+  const required = new Set((record?.requires ?? []).map(({ digest }) => digest));
+  const carried = new Set(nodes.map(({ digest }) => digest).filter((digest) => !required.has(digest)));
+  const left = all.filter(({ digest }) => !carried.has(digest));
   const perImage = surveyed.map(({ request, graph }) => ({
     image: request.image,
     digest: graph.root.descriptor.digest,
@@ -70,10 +76,10 @@ export async function planBundle(
   return {
     surveyed,
     images: perImage,
-    contents: nodes.length,
+    contents: all.length,
     listed: sum(perImage.map(({ bytes }) => bytes)),
-    unique: sum(nodes.map(({ size }) => size)),
-    leftOut: { contents: required.length, bytes: sum(required.map(({ size }) => size)) },
+    unique: sum(all.map(({ size }) => size)),
+    leftOut: { contents: left.length, bytes: sum(left.map(({ size }) => size)) },
     volumes,
     carried: sum(volumes.map(({ size }) => size)),
     cut: sum((record?.placement?.cut ?? []).map(({ size }) => size)),

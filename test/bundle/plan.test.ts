@@ -1,12 +1,15 @@
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Delta } from '../../src/bundle/delta.ts';
+import { readKnown } from '../../src/bundle/deltaBasis.ts';
 import { exportImages } from '../../src/bundle/export.ts';
 import { planBundle, type BundlePlan } from '../../src/bundle/plan.ts';
 import { BundleSources, type Wanted } from '../../src/bundle/sources.ts';
 import { Waivers } from '../../src/bundle/waivers.ts';
 import { silent } from '../../src/core/events.ts';
 import { parseSpeeds } from '../../src/core/mediaSpeeds.ts';
+import { type LocalSource } from '../../src/core/store.ts';
 import { parsePlatform } from '../../src/core/platform.ts';
 import { startEmbedded, type Embedded } from '../support/embedded.ts';
 import { startFaultProxy, type FaultProxy } from '../support/faultProxy.ts';
@@ -14,7 +17,7 @@ import { image as imageOf, noise, piece, put } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
 import { makeShop } from '../support/shop.ts';
 import { newCopier } from '../support/worlds.ts';
-import { EVERYTHING, image, openStores, stockedLibrary } from './support.ts';
+import { EVERYTHING, exported, image, openStores, stockedLibrary } from './support.ts';
 
 const temporary = temporaryDirectories();
 const shop = makeShop();
@@ -42,7 +45,7 @@ interface Both {
   readonly sizes: readonly number[];
 }
 
-async function planned(wanted: readonly Wanted[], volumeSizes?: readonly number[]): Promise<Both> {
+async function planned(wanted: readonly Wanted[], volumeSizes?: readonly number[], delta?: Delta): Promise<Both> {
   const directory = await temporary();
   const opened = openStores(directory);
   const { stores } = opened;
@@ -55,12 +58,13 @@ async function planned(wanted: readonly Wanted[], volumeSizes?: readonly number[
       copier,
       waivers: sources.waivers,
       dockerPlatform: parsePlatform('linux/amd64'),
-      layOut: (nodes, names, read) => stores.planArchive(nodes, names, { read, volumeSizes, delta: undefined }),
+      layOut: (nodes, names, read) => stores.planArchive(nodes, names, { read, volumeSizes, delta }),
+      delta,
     });
     const asked = proxy.passed.slice(before).map(({ path }) => path);
     const path = join(directory, 'x.tar');
-    const sink = await stores.archive(volumeSizes === undefined ? { path } : { path, volumeSizes });
-    await exportImages(sources.images, sink, { copier });
+    const sink = await stores.archive(volumeSizes === undefined ? { path } : { path, volumeSizes }, { delta });
+    await exportImages(sources.images, sink, { copier, delta });
     const sizes: number[] = [];
     for (const file of sink.files) sizes.push((await stat(file.path)).size);
     return { plan, asked, sizes };
@@ -82,6 +86,27 @@ describe('a plan', () => {
     expect(plan.carried).toBe(sizes.reduce((sum, size) => sum + size, 0));
     expect(asked.filter((path) => path.includes('/blobs/'))).toEqual([]);
     expect(asked.length).toBeGreaterThan(0);
+  });
+
+  it('leaves out what the far side has', async () => {
+    const directory = await temporary();
+    const first = await exported(directory, [image(`${proxy.host}/big:a`)]);
+    await writeFile(join(directory, 'first.tar'), first.bytes);
+    const opened = openStores(directory);
+    try {
+      const known = await readKnown(
+        join(directory, 'first.tar'),
+        async (path) => (await opened.stores.source({ kind: 'path', path })) as LocalSource,
+      );
+      const wanted = ['big:a', 'big:b'].map((name) => image(`${proxy.host}/${name}`));
+      const { plan, sizes } = await planned(wanted, undefined, new Delta([known]));
+      expect(plan.volumes.map(({ size }) => size)).toEqual(sizes);
+      const [a] = plan.images;
+      expect(plan.leftOut.bytes).toBe(a?.bytes);
+      expect(plan.carried).toBeLessThan(20_000);
+    } finally {
+      await opened.close();
+    }
   });
 
   it('counts once what images share', async () => {

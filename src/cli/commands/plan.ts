@@ -7,6 +7,7 @@ import { parsePlatform } from '../../core/platform.ts';
 import { Copier } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { measureSpace, type FileSystemSpace } from '../../io/space.ts';
+import { deltaOptions, openDelta } from '../bundle/delta.ts';
 import { openSources, readSourceFiles, sourceOptions } from '../bundle/sources.ts';
 import { defineCommand } from '../command.ts';
 import { formatDuration, formatTable, plural } from '../render/format.ts';
@@ -15,7 +16,7 @@ import { VOLUME_SIZE } from '../volumes.ts';
 
 export const planCommand = defineCommand(
   (cli) =>
-    sourceOptions(cli)
+    deltaOptions(sourceOptions(cli))
       .option('volume-size', VOLUME_SIZE)
       .option('output', {
         alias: 'o',
@@ -32,6 +33,7 @@ export const planCommand = defineCommand(
       })
       .example('$0 plan alpine:3.20 nginx:1.27', 'How much it is')
       .example('$0 plan --from sync.yaml --volume-size dvd --speed dvd', 'How many DVDs, and how long it takes')
+      .example('$0 plan ./mirror --have have.ocli', 'What is new to the far side')
       .example('$0 plan ./mirror --lock mirror.lock', 'And write down what it is'),
   async (args) => {
     const files = await readSourceFiles(args);
@@ -44,14 +46,16 @@ export const planCommand = defineCommand(
         if (event.type === 'notice' || event.type === 'image.failed') emit(event);
       };
       const copier = new Copier({ clock, emit: tell, signal, concurrency: args.concurrency });
+      const delta = await openDelta(args, env);
       const sources = await openSources(args, files, env);
       try {
         const plan = await planBundle(sources.images, {
           copier,
           waivers: sources.waivers,
           dockerPlatform: parsePlatform(dockerPlatform),
+          delta,
           layOut: (nodes, names, read) =>
-            stores.planArchive(nodes, names, { read, volumeSizes: args.volumeSize, delta: undefined }),
+            stores.planArchive(nodes, names, { read, volumeSizes: args.volumeSize, delta }),
         });
         if (args.lock !== undefined)
           await writeFileAtomic(
