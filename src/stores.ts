@@ -66,7 +66,7 @@ export interface AllStores extends Stores {
   /** An archive that is written anew, to a file or a stream; a delta leaves out what the far side has. */
   archive(
     destination: ArchiveDestination,
-    options?: { readonly delta?: DeltaOptions | undefined },
+    options?: { readonly delta?: DeltaOptions | undefined; readonly form?: ArchiveForm | undefined },
   ): Promise<ArchiveSink>;
   /** What an archive of these contents would be, without writing any of it. */
   planArchive(
@@ -126,9 +126,9 @@ export function createStores(options: StoresOptions): AllStores {
 
   async function archive(
     destination: ArchiveDestination,
-    { delta }: { readonly delta?: DeltaOptions | undefined } = {},
+    { delta, form }: { readonly delta?: DeltaOptions | undefined; readonly form?: ArchiveForm | undefined } = {},
   ): Promise<ArchiveSink> {
-    const { dockerPlatform, tool, overwrite, spaceCheck, archiveForm: form } = options;
+    const { dockerPlatform, tool, overwrite, spaceCheck, archiveForm } = options;
     // What stands for a set has names of its own, which are known when its volumes are.
     if ('path' in destination && !('volumeSizes' in destination) && overwrite !== true)
       await refuseExisting(destination.path);
@@ -140,7 +140,7 @@ export function createStores(options: StoresOptions): AllStores {
         tool,
         overwrite,
         spaceCheck,
-        form,
+        form: form ?? archiveForm,
         standIn: meshStandIn,
       }),
     );
@@ -148,13 +148,7 @@ export function createStores(options: StoresOptions): AllStores {
 
   async function sink(reference: Reference): Promise<Sink> {
     if (reference.kind === 'registry') return keep(registries.repository(reference));
-    if (reference.kind === 'docker-archive') {
-      throw new OclError(
-        'OCL_UNSUPPORTED',
-        `Cannot write ${formatReference(reference)}: docker archives are read only`,
-        { hint: `write oci-archive:${reference.path} instead; docker load (25 and newer) and podman load take it` },
-      );
-    }
+    if (reference.kind === 'docker-archive') return await archive({ path: reference.path }, { form: 'docker' });
     if (reference.kind === 'archive' || (reference.kind === 'path' && (await isArchivePath(reference.path))))
       return await archive({ path: reference.path });
     return keep(await writableLayout(reference));

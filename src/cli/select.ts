@@ -49,6 +49,11 @@ export function toSelect(args: SelectArguments): Select {
   };
 }
 
+/** Which image of an index `docker load` gets: the first platform that is wanted. */
+export function firstPlatform(args: Pick<SelectArguments, 'platform'>): string | undefined {
+  return args.platform.flatMap(splitList)[0];
+}
+
 /** `linux/amd64,linux/arm64`; a comma before `osver=` belongs to the platform. */
 function splitList(text: string): readonly string[] {
   return text.split(/,(?!\s*osv)/);

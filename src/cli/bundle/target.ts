@@ -2,20 +2,34 @@ import { stat } from 'node:fs/promises';
 import { type ImportTarget } from '../../bundle/import.ts';
 import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
+import { type Sink } from '../../core/store.ts';
 import { type Env } from '../env.ts';
 import { looksLikeRegistry } from '../place.ts';
 import { registryCollection } from './collection.ts';
 
-/** Where a bundle goes: a directory, `ocidir://LAYOUT` or `HOST[:PORT][/PREFIX]`. @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID */
-export async function openTarget(text: string, env: Env): Promise<ImportTarget> {
+/** An archive of images alone, which is written anew. */
+export interface ArchiveTarget {
+  readonly kind: 'archive';
+  readonly sink: Sink;
+}
+
+/** Where a bundle goes: a directory, `ocidir://LAYOUT`, `HOST[:PORT][/PREFIX]` or `docker-archive:FILE`. @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID */
+export async function openTarget(text: string, env: Env): Promise<ImportTarget | ArchiveTarget> {
   const { stores } = env;
   const reference = parsePathReference(text);
   if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env);
   if (reference.kind === 'layout')
     return { kind: 'layout', sink: await stores.sink(reference), directory: reference.path };
+  if (reference.kind === 'docker-archive') {
+    if (reference.tag !== undefined)
+      throw new OclError('OCL_USAGE', `Cannot import into ${text}: a bundle gives its images their names`, {
+        hint: `ocl import FILE docker-archive:${reference.path}, with --rewrite for other names`,
+      });
+    return { kind: 'archive', sink: await stores.sink(reference) };
+  }
   if (reference.kind !== 'path')
     throw new OclError('OCL_USAGE', `Cannot import into ${text}: it is an archive`, {
-      hint: 'name a directory, or HOST:PORT[/PREFIX]',
+      hint: 'name a directory, HOST:PORT[/PREFIX] or docker-archive:FILE; ocl export writes bundles',
     });
   const directory = await isDirectory(text);
   if (looksLikeRegistry(text)) {

@@ -1,15 +1,25 @@
 import { type Descriptor } from '../../core/descriptor.ts';
+import { OclError } from '../../core/errors.ts';
 import { originName } from '../../core/names.ts';
-import { formatReference, parseReference, wantedName, type Reference } from '../../core/reference.ts';
+import {
+  formatReference,
+  isTag,
+  parseImageName,
+  parseReference,
+  wantedName,
+  type FileReference,
+  type Reference,
+} from '../../core/reference.ts';
 import { type RootName } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Select } from '../../copy/select.ts';
+import { ownRepository } from '../../stores.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { defineCommand } from '../command.ts';
 import { warnOfBareName, warnOfCompressedName } from '../place.ts';
 import { formatBytes } from '../render/format.ts';
 import { runCommand } from '../run.ts';
-import { selectOptions, toSelect } from '../select.ts';
+import { firstPlatform, selectOptions, toSelect } from '../select.ts';
 
 export const copy = defineCommand(
   (cli) =>
@@ -34,7 +44,11 @@ export const copy = defineCommand(
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace an archive that exists' })
       .example('$0 copy alpine:3.20 ocidir://mirror/alpine:3.20', 'From Docker Hub into a layout')
       .example('$0 copy ocidir://mirror/alpine:3.20 registry.local:5000/alpine:3.20', 'From a layout into a registry')
-      .example('$0 copy --platform linux/amd64 nginx:1.27 oci-archive:nginx.tar', 'One platform into a file'),
+      .example('$0 copy --platform linux/amd64 nginx:1.27 oci-archive:nginx.tar', 'One platform into a file')
+      .example(
+        '$0 copy nginx:1.27 docker-archive:nginx.tar',
+        'As docker save writes it, for tools that read nothing else',
+      ),
   async (args) => {
     const source = parseReference(args.source);
     const target = parseReference(args.target);
@@ -44,7 +58,7 @@ export const copy = defineCommand(
         overwrite: args.overwrite,
         reverify: args.reverify,
         spaceCheck: args.spaceCheck,
-        dockerPlatform: args.platform[0],
+        dockerPlatform: firstPlatform(args),
       },
       async (env) => {
         const { stores, clock, emit, signal } = env;
@@ -99,10 +113,29 @@ export const copy = defineCommand(
 
 /** The target's name, else the source's; a layout also learns where its content came from. */
 function targetName(source: Reference, target: Reference, root: Descriptor): RootName {
+  if (target.kind === 'docker-archive') return dockerName(source, target, root);
   const tag =
     target.tag ??
     (target.digest === undefined ? (source.tag ?? (source.digest === undefined ? 'latest' : undefined)) : undefined);
   if (tag === undefined) return {};
   const imageName = target.kind === 'registry' ? undefined : originName(source, root, tag);
   return { tag, ...(imageName === undefined ? {} : { imageName }) };
+}
+
+/** A docker archive knows full names only; what has no registry lies below `localhost`. */
+function dockerName(source: Reference, target: FileReference, root: Descriptor): RootName {
+  const given = target.tag === undefined ? undefined : parseImageName(target.tag);
+  if (target.tag !== undefined && given?.digest === undefined && given !== undefined) {
+    const tag = given.tag ?? 'latest';
+    return { tag, imageName: formatReference({ ...given, tag }) };
+  }
+  if (target.tag !== undefined)
+    throw new OclError(
+      'OCL_REFERENCE_INVALID',
+      `Cannot name the image ${JSON.stringify(target.tag)}: it is no NAME:TAG`,
+    );
+  const tag = source.tag ?? 'latest';
+  const origin = originName(source, root, tag);
+  if (origin !== undefined || source.kind === 'registry') return { tag, imageName: origin };
+  return isTag(tag) ? { tag, imageName: `localhost/${ownRepository(source.path)}:${tag}` } : {};
 }

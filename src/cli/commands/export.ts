@@ -22,6 +22,11 @@ export const exportCommand = defineCommand(
         demandOption: true,
         describe: 'The file to write, or - for standard output; with --volume-size the name before .volNNofNN.tar',
       })
+      .option('format', {
+        choices: ['oci-archive', 'docker-archive'] as const,
+        default: 'oci-archive' as const,
+        describe: 'A layout that docker load reads as well, or what docker save wrote before version 25',
+      })
       .option('volume-size', VOLUME_SIZE)
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace an archive that exists' })
       .example('$0 export alpine:3.20 nginx:1.27 -o images.tar', 'Two images of Docker Hub')
@@ -37,6 +42,14 @@ export const exportCommand = defineCommand(
     if (toStdout && args.volumeSize !== undefined)
       throw new OclError('OCL_USAGE', 'Cannot write volumes to standard output', {
         hint: 'name a file: -o images.tar',
+      });
+    const form = args.format === 'docker-archive' ? 'docker' : 'layout';
+    if (
+      form === 'docker' &&
+      (args.volumeSize !== undefined || args.have.length > 0 || args.since.length > 0 || args.request !== undefined)
+    )
+      throw new OclError('OCL_USAGE', 'Cannot write a docker archive in volumes, or as a delta', {
+        hint: 'leave --format away: docker load and podman load read such bundles too',
       });
     if (toStdout) endWithStdout('an archive', 'name a file: -o images.tar');
     const files = await readSourceFiles(args);
@@ -54,7 +67,7 @@ export const exportCommand = defineCommand(
         const { stores, clock, emit, signal } = env;
         warnOfCompressedName(args.output, emit);
         const delta = await openDelta(args, files.request, env);
-        const sink = await stores.archive(destinationOf(args.output, args.volumeSize), { delta });
+        const sink = await stores.archive(destinationOf(args.output, args.volumeSize), { delta, form });
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         const sources = await openSources(args, files, env);
         let lock: LockFile | undefined;

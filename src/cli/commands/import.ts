@@ -1,4 +1,5 @@
 import { type Incomplete } from '../../bundle/deltaCheck.ts';
+import { importIntoArchive } from '../../bundle/importArchive.ts';
 import { importBundles, type ImportReport } from '../../bundle/import.ts';
 import { formatRequest, makeRequest, sumOf } from '../../bundle/request.ts';
 import { shortDigest } from '../../core/digest.ts';
@@ -17,7 +18,7 @@ import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
 import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
-import { selectOptions, toSelect } from '../select.ts';
+import { firstPlatform, selectOptions, toSelect } from '../select.ts';
 import { version } from '../version.ts';
 
 export const importCommand = defineCommand(
@@ -28,7 +29,7 @@ export const importCommand = defineCommand(
         array: true,
         demandOption: true,
         describe:
-          'Files (or - for standard input), then the target: a directory, ocidir://LAYOUT, or HOST[:PORT][/PREFIX]',
+          'Files (or - for standard input), then the target: a directory, ocidir://LAYOUT, HOST[:PORT][/PREFIX] or docker-archive:FILE',
       })
       .option('check', {
         type: 'boolean',
@@ -51,10 +52,12 @@ export const importCommand = defineCommand(
         default: false,
         describe: 'Set the tags of a delta also where the target has something newer under them',
       })
+      .option('overwrite', { type: 'boolean', default: false, describe: 'Replace a docker archive that exists' })
       .example('$0 import images.tar /srv/images', 'Into a library, one directory a repository')
       .example('$0 import images.tar registry.local:5000/mirror', 'Into a registry, below mirror/')
       .example('$0 import images.tar ocidir://layout', 'All into one layout')
       .example("$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'", 'Under other names')
+      .example('$0 import images.tar docker-archive:for-docker.tar', 'For tools that read nothing else')
       .example(
         '$0 import --check delta.tar /srv/images --request missing.json',
         'Whether a delta finds there what it needs',
@@ -67,7 +70,8 @@ export const importCommand = defineCommand(
         hint: 'ocl import images.tar DIRECTORY',
       });
     const naming = await readNaming(args);
-    await runCommand(args, {}, async (env) => {
+    const { overwrite, spaceCheck } = args;
+    await runCommand(args, { overwrite, spaceCheck, dockerPlatform: firstPlatform(args) }, async (env) => {
       const copier = new Copier({
         clock: env.clock,
         emit: env.emit,
@@ -86,6 +90,12 @@ export const importCommand = defineCommand(
           },
         }));
         const where = await openTarget(target, env);
+        if (where.kind === 'archive') {
+          if (args.check)
+            throw new OclError('OCL_USAGE', 'Cannot check an archive: nothing is in it before it is written');
+          const results = await importIntoArchive(bundles, where.sink, { copier, select: toSelect(args) });
+          return report({ results, failed: [], kept: [], waiting: [], incomplete: [] }, target, env);
+        }
         const imported = await importBundles(bundles, where, {
           copier,
           measure,

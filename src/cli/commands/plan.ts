@@ -46,7 +46,7 @@ export const planCommand = defineCommand(
         if (event.type === 'notice' || event.type === 'image.failed') emit(event);
       };
       const copier = new Copier({ clock, emit: tell, signal, concurrency: args.concurrency });
-      const delta = await openDelta(args, env);
+      const delta = await openDelta(args, files.request, env);
       const sources = await openSources(args, files, env);
       try {
         const plan = await planBundle(sources.images, {

@@ -20,6 +20,10 @@ export interface DockerFiles {
   readonly config: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
   /** Names of images that docker will not find. */
   readonly left: readonly string[];
+  /** Roots that are no such images: signatures, SBOMs, charts, what cosign keeps under digest tags. */
+  readonly others: number;
+  /** The configs and layers of the images that it will find. */
+  readonly contents: readonly Descriptor[];
 }
 
 export interface DockerFilesOptions {
@@ -60,12 +64,14 @@ export async function composeDockerFiles(
   const images = new Map<Digest, Loadable>();
   const taken = new Set<string>();
   const left: string[] = [];
+  let others = 0;
   for (const { root, name } of names) {
     const image = await documents.image(root, platform);
     const known = image === undefined ? undefined : images.get(image.descriptor.digest);
     const loadable = known ?? (image === undefined ? undefined : await asLoadable(image.manifest, documents));
     if (image === undefined || loadable === undefined) {
       if (name.imageName !== undefined && (image === undefined || isImage(image.manifest))) left.push(name.imageName);
+      else others++;
       continue;
     }
     images.set(image.descriptor.digest, loadable);
@@ -74,7 +80,7 @@ export async function composeDockerFiles(
     taken.add(tag);
     loadable.tags.add(tag);
   }
-  if (images.size === 0) return { ...(await standInFiles(names, documents, standIn)), left };
+  if (images.size === 0) return { ...(await standInFiles(names, documents, standIn)), left, others, contents: [] };
   const all = [...images.values()];
   const whole = toJsonBytes(all.map((image) => dockerEntry(image, true)));
   return {
@@ -82,6 +88,8 @@ export async function composeDockerFiles(
     repositories: repositories(all),
     config: undefined,
     left,
+    others,
+    contents: all.flatMap(({ config, layers }) => [config, ...layers]),
   };
 }
 
@@ -90,7 +98,7 @@ async function standInFiles(
   names: readonly NamedRoot[],
   documents: Documents,
   find: FindStandIn | undefined,
-): Promise<Omit<DockerFiles, 'left'>> {
+): Promise<Pick<DockerFiles, 'manifest' | 'repositories' | 'config'>> {
   const found = new Map<Digest, DockerStandIn>();
   for (const { root } of find === undefined ? [] : names) {
     const manifest = await documents.manifest(root);

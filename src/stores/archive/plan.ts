@@ -32,6 +32,8 @@ export interface ArchivePlan {
   readonly names: ReadonlySet<string>;
   /** Names under which `docker load` will find nothing. */
   readonly notForDocker: readonly string[];
+  /** Roots that have no place in it: a docker archive holds images alone. */
+  readonly leftBehind: number;
 }
 
 /** What the far side of a delta has, going by its basis. */
@@ -84,6 +86,7 @@ export async function planArchive(
     record,
     names: new Set(names.map(({ root, name }) => nameKey(root, name))),
     notForDocker: volumeSizes === undefined ? docker.left : [],
+    leftBehind: 0,
   };
 }
 

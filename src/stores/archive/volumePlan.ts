@@ -195,7 +195,14 @@ class VolumePlanner {
   }
 }
 
-const NOTHING_FOR_DOCKER = { manifest: undefined, repositories: undefined, config: undefined, left: [] };
+const NOTHING_FOR_DOCKER = {
+  manifest: undefined,
+  repositories: undefined,
+  config: undefined,
+  left: [],
+  others: 0,
+  contents: [],
+};
 /** Stands for a digest that is not known yet, and is as long. */
 const UNKNOWN_DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
 

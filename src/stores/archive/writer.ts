@@ -24,7 +24,7 @@ export type ArchiveDestination =
 export type ArchiveForm = 'layout' | 'docker';
 
 export interface CreateArchiveOptions {
-  /** A layout that docker reads too; or what `docker save` wrote of old, for one artifact with a stand-in and nothing else. */
+  /** A layout that docker reads too; or what `docker save` wrote of old: one platform of each image, or one artifact with a stand-in, and nothing else. */
   readonly form?: ArchiveForm | undefined;
   /** What stands for an artifact where docker's files are read. */
   readonly standIn?: FindStandIn | undefined;
@@ -88,7 +88,7 @@ class TarSink implements ArchiveSink {
   #state: 'open' | 'committed' | 'closed' = 'open';
 
   constructor(target: ArchiveTarget, options: CreateArchiveOptions & { readonly volumeSizes?: readonly number[] }) {
-    this.name = `oci-archive:${target.name}`;
+    this.name = `${options.form === 'docker' ? 'docker' : 'oci'}-archive:${target.name}`;
     this.#target = target;
     this.#options = options;
   }
@@ -117,7 +117,7 @@ class TarSink implements ArchiveSink {
     const { dockerPlatform = LINUX, delta, tool, volumeSizes, standIn, form } = this.#options;
     const plan =
       form === 'docker'
-        ? await planDockerArchive(nodes, names, { read, standIn })
+        ? await planDockerArchive(nodes, names, { read, dockerPlatform, standIn })
         : await planArchive(nodes, names, { read, dockerPlatform, delta, tool, volumeSizes, standIn });
     const [left] = plan.notForDocker;
     if (left !== undefined) {
@@ -129,6 +129,10 @@ class TarSink implements ArchiveSink {
       });
     }
     this.#plan = plan;
+    if (plan.leftBehind > 0) {
+      const message = `${plan.leftBehind} of what belongs to the images stays behind (signatures, SBOMs and the like): a docker archive holds images alone`;
+      this.#options.emit({ type: 'notice', level: 'warning', message });
+    }
     await this.#target.start(plan);
     return [...plan.slots.values()].map(({ descriptor }) => descriptor);
   }
