@@ -94,6 +94,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/scanInput.ts')).scanInput,
   },
   {
+    usage: 'scan-db <action> <places..>',
+    describe: 'Put the database of a scanner where it looks for it, or list their ages',
+    load: async () => (await import('./commands/scanDb.ts')).scanDb,
+  },
+  {
     usage: 'rootfs <reference>',
     describe: 'Write the file system of an image into a directory or a tar file',
     load: async () => (await import('./commands/rootfs.ts')).rootfs,

@@ -23,6 +23,7 @@ export const EXIT_OF: Readonly<Record<ErrorCode, number>> = {
   OCL_DIGEST_MISMATCH: EXIT.content,
   OCL_SIZE_MISMATCH: EXIT.content,
   OCL_INCOMPLETE: EXIT.failed,
+  OCL_STALE: EXIT.failed,
   OCL_UNAUTHORIZED: EXIT.refused,
   OCL_DENIED: EXIT.refused,
   OCL_RATE_LIMITED: EXIT.network,

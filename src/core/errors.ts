@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   OCL_DIGEST_MISMATCH: 'The bytes that came are not the bytes that the digest promises.',
   OCL_SIZE_MISMATCH: 'More or fewer bytes came than the descriptor promises.',
   OCL_INCOMPLETE: 'The run ended, but a part of it failed; each failure is listed.',
+  OCL_STALE: 'Something is older than was asked for.',
   OCL_UNAUTHORIZED: 'The registry asks for a login, or refuses the one it was given.',
   OCL_DENIED: 'The registry knows who asks, and says no.',
   OCL_RATE_LIMITED: 'The registry answers that too many requests were made.',

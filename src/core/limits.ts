@@ -62,6 +62,12 @@ export const LIMITS = {
   pathComponent: 255,
   /** Links that are followed on the way to one entry. */
   linkHops: 40,
+  /** Bytes of a scanner's database, decompressed. */
+  scanDatabaseBytes: 2 ** 36,
+  /** Files of a scanner's database. */
+  scanDatabaseEntries: 200_000,
+  /** Bytes of a scanner's result or SBOM that is attached: what cosign takes. */
+  scanResultBytes: 128 << 20,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
   /** Bytes of one file of a Meshery entity. Designs and models are texts; a WASM filter is the largest. */
