@@ -99,6 +99,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/scanDb.ts')).scanDb,
   },
   {
+    usage: 'scan-attach <reference> <file>',
+    describe: "Let a scanner's result or an SBOM travel with its image",
+    load: async () => (await import('./commands/scanAttach.ts')).scanAttach,
+  },
+  {
     usage: 'rootfs <reference>',
     describe: 'Write the file system of an image into a directory or a tar file',
     load: async () => (await import('./commands/rootfs.ts')).rootfs,

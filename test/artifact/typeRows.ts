@@ -437,6 +437,28 @@ export const ROWS: readonly Row[] = [
     why: 'artifactType',
   },
   {
+    n: 37,
+    is: 'trivy-report',
+    spec: {
+      artifactType: 'application/vnd.aquasec.trivy.report+json',
+      config: EMPTY,
+      layers: ['application/vnd.aquasec.trivy.report+json'],
+    },
+    scan: 'skip',
+    why: 'artifactType',
+  },
+  {
+    n: 37,
+    is: 'grype-report',
+    spec: {
+      artifactType: 'application/vnd.anchore.grype.report+json',
+      config: EMPTY,
+      layers: ['application/vnd.anchore.grype.report+json'],
+    },
+    scan: 'skip',
+    why: 'artifactType',
+  },
+  {
     n: 38,
     is: 'scout-attestation',
     spec: {

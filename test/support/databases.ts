@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { type Descriptor } from '../../src/core/descriptor.ts';
 import { MEDIA } from '../../src/core/mediaTypes.ts';
-import { Content, tarOf } from './content.ts';
+import { tarOf, type Content } from './content.ts';
 
 export interface DatabaseSpec {
   readonly layerType: string;

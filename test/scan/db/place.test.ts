@@ -271,7 +271,7 @@ describe('what is not placed', () => {
     await expect(place(spec, scanner, cache, options)).rejects.toMatchObject({ code });
     const after = await fileTree(around);
     // A directory that was made for it may stay, empty.
-    for (const name of ['cache/6', 'cache/policy']) after.has(name) && (after as Map<string, unknown>).delete(name);
+    for (const name of ['cache/6', 'cache/policy']) (after as Map<string, unknown>).delete(name);
     const timeless = (tree: typeof before): unknown =>
       [...tree].map(([name, { mtime, ...facts }]) => [name, facts.kind === 'directory' ? facts : { ...facts, mtime }]);
     expect(timeless(after)).toEqual(timeless(before));
