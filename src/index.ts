@@ -43,7 +43,9 @@ export { validateFiles, type ValidateInput, type ValidateReport } from './mesh/v
 export { ENTITY_KINDS, type Entity, type EntityKind, type MeshFile } from './mesh/entity.ts';
 export { entityRepository, entityTag } from './mesh/naming.ts';
 export { packEntity, type PackedEntity, type PackOptions } from './mesh/pack.ts';
+export { packEntities, type Packed, type PackIntoOptions } from './mesh/packInto.ts';
 export { unpackEntities, type Unpacked, type UnpackOptions } from './mesh/unpack.ts';
+export { judgeArchive, type Verdict } from './mesh/verdict.ts';
 export { readEntities, type ReadOptions } from './mesh/read.ts';
 export { type NamedImage } from './scan/inputs/found.ts';
 export { prepareInputs, type PrepareOptions, type ScanInputs } from './scan/inputs/prepare.ts';

@@ -31,6 +31,8 @@ export interface ScanOptions {
   readonly tail?: 'refuse' | 'ignore' | undefined;
   /** The beginning of names that are cut off where they have it, with the slash behind it. */
   readonly stripPrefix?: string | undefined;
+  /** Told of every entry as its headers have it, with the name that is written there. */
+  readonly onEntry?: ((entry: Pick<TarHeader, 'name' | 'type'>) => void) | undefined;
 }
 
 const NEAR = 256 << 10;
@@ -104,6 +106,7 @@ export async function scanTar(handle: TarBytes, size: number, options: ScanOptio
     }
     const entry = complete(header, pending);
     pending = {};
+    options.onEntry?.(entry);
     table.add(entry, body);
     at = nextBlock(body, entry.size, size);
   }

@@ -32,6 +32,8 @@ export interface PackOptions {
 }
 
 export interface PackedEntity extends BuiltArtifact {
+  /** The files of the layer that Meshery reads. */
+  readonly imported: readonly TarFile[];
   /** What people should know of what became of it. */
   readonly notes: readonly string[];
 }
@@ -55,7 +57,7 @@ export function packEntity(entity: Entity, options: PackOptions = {}): PackedEnt
   const annotations = { ...annotationsOf(entity, document?.value, created), ...options.annotations };
   const { diffId, bytes } = tarLayer(layer.files, { rootMode: ROOT_MODE });
   const beside = filesBeside(entity, layer);
-  const notes = [...entity.notes, ...layer.notes];
+  const packed = { imported: layer.files, notes: [...entity.notes, ...layer.notes] };
   const first = { bytes, annotations: layerAnnotations(entity, layer, diffId) };
   if (form === 'flux') {
     const config = { mediaType: MESH.fluxConfig, bytes: imageConfig([diffId]) };
@@ -64,7 +66,7 @@ export function packEntity(entity: Entity, options: PackOptions = {}): PackedEnt
       layers: [{ bytes, mediaType: MESH.fluxLayer }],
       annotations: { ...fluxAnnotations(created), ...options.annotations },
     };
-    return { ...buildArtifact(spec), notes: [...notes, ...lostNotes(beside)] };
+    return { ...buildArtifact(spec), ...packed, notes: [...packed.notes, ...lostNotes(beside)] };
   }
   const layers: LayerSpec[] = [{ ...first, mediaType: MEDIA.ociLayerGzip }];
   if (form === 'image') {
@@ -72,10 +74,10 @@ export function packEntity(entity: Entity, options: PackOptions = {}): PackedEnt
     if (files !== undefined) layers.push({ mediaType: MEDIA.ociLayerGzip, bytes: files.bytes });
     const diffIds = files === undefined ? [diffId] : [diffId, files.diffId];
     const config = { mediaType: MEDIA.ociConfig, bytes: imageConfig(diffIds, annotations) };
-    return { ...buildArtifact({ config, layers, annotations }), notes };
+    return { ...buildArtifact({ config, layers, annotations }), ...packed };
   }
   layers.push(...fileLayers(entity, beside));
-  return { ...buildArtifact({ artifactType: artifactTypeOfKind(entity.kind), layers, annotations }), notes };
+  return { ...buildArtifact({ artifactType: artifactTypeOfKind(entity.kind), layers, annotations }), ...packed };
 }
 
 /** Files that are not in Meshery's layer, or not as they were given. */

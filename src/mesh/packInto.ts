@@ -5,6 +5,7 @@ import { type RootName, type Sink } from '../core/store.ts';
 import { type Copier } from '../copy/copier.ts';
 import { loadDocument } from '../copy/documents.ts';
 import { type Entity, type EntityKind } from './entity.ts';
+import { importNotes } from './importNotes.ts';
 import { entityRepository, entityTag } from './naming.ts';
 import { packEntity, type PackedEntity, type PackOptions } from './pack.ts';
 import { chainAnnotations, chainOf } from './publish.ts';
@@ -100,7 +101,8 @@ class Packer {
     const tag = entityTag(entity);
     const shelf = await this.#shelves.open(entityRepository(entity));
     const place: Place = { shelf, name: shelf.nameOf(tag), target: shelf.labelOf?.(tag) ?? `${shelf.name}:${tag}` };
-    const facts = { kind, name, version, origin, target: place.target, notes: built.notes };
+    const notes = [...built.notes, ...(await importNotes(built.imported))];
+    const facts = { kind, name, version, origin, target: place.target, notes };
     const { digest } = built.root;
     if (!this.#take(place.target, { origin, digest })) return { ...facts, digest, outcome: 'unchanged' };
     const before = place.name.tag === undefined ? undefined : await shelf.sink.find(place.name.tag);

@@ -122,7 +122,8 @@ class Reader {
         name === undefined && local !== undefined ? await rootsOf(local) : [await source.resolve(name ?? 'latest')];
       const wanted = name !== undefined || roots.length === 1;
       for (const root of roots) {
-        const origin = name === undefined ? originOf(source, root) : formatReference(input);
+        const only = input.kind === 'registry' || name !== undefined ? formatReference(input) : input.path;
+        const origin = wanted ? only : originOf(source, root);
         for await (const found of readArtifact(source, root, { origin, wanted })) {
           if (found.type === 'entity') yield found.entity;
           else yield* this.#layers(found.tree, found.kind);

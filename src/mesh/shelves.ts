@@ -27,6 +27,8 @@ export interface Shelves {
   readonly name: string;
   /** All shelves stand on one sink. */
   readonly together: boolean;
+  /** What is put there goes to its place at the end alone. */
+  readonly staged?: boolean;
   /** @param repository `designs/shop` */
   open(repository: string): Promise<Shelf>;
   /** Writes what could not be written piece by piece: an archive. */
@@ -117,6 +119,7 @@ function archiveShelves(reference: FileReference, stores: Stores, copier: Copier
   return {
     name: reference.path,
     together: false,
+    staged: true,
     open(repository) {
       const store = made.get(repository) ?? createScratch(repository);
       made.set(repository, store);

@@ -12,3 +12,10 @@ export function inputReference(text: string): Reference {
 export function noteTo(emit: Emit): (message: string) => void {
   return (message) => emit({ type: 'notice', level: 'warning', message });
 }
+
+/** Without a line for each copy: where what is copied is told in another way, or not at its place yet. */
+export function quietCopies(emit: Emit): Emit {
+  return (event) => {
+    if (event.type === 'notice' || event.type.startsWith('wait')) emit(event);
+  };
+}

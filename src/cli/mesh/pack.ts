@@ -11,7 +11,7 @@ import { EXIT } from '../exit.ts';
 import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
 import { sourceDate } from '../sourceDate.ts';
-import { inputReference, noteTo } from './input.ts';
+import { inputReference, noteTo, quietCopies } from './input.ts';
 import { packTarget } from './target.ts';
 
 export const pack = defineCommand(
@@ -69,14 +69,16 @@ export const pack = defineCommand(
     const open = packTarget(target, { legacy });
     await runCommand(args, { overwrite: args.overwrite, archiveForm: legacy ? 'docker' : 'layout' }, async (env) => {
       const { clock, emit, signal } = env;
-      const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+      const loud = new Copier({ clock, emit, signal, concurrency: args.concurrency });
+      const shelves = open(env, loud);
+      const copier = shelves.staged === true ? new Copier({ clock, emit: quietCopies(emit), signal }) : loud;
       const note = noteTo(emit);
       const failed: { readonly origin: string; readonly error: OclError }[] = [];
       const onFailed = (origin: string, error: OclError): void => void failed.push({ origin, error });
       const packed: Packed[] = [];
       const entities = readAll(inputs, env, onFailed);
       const options: PackIntoOptions = { copier, pack: how, onFailed, force: args.force };
-      for await (const one of packEntities(entities, open(env, copier), options)) {
+      for await (const one of packEntities(entities, shelves, options)) {
         packed.push(one);
         for (const each of one.notes) note(`${one.origin}: ${each}`);
         if (env.json) env.print(JSON.stringify({ type: 'packed', ...one }));

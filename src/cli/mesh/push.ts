@@ -1,5 +1,4 @@
 import { OclError } from '../../core/errors.ts';
-import { type Emit } from '../../core/events.ts';
 import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Published } from '../../mesh/publish.ts';
@@ -9,7 +8,7 @@ import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
-import { inputReference } from './input.ts';
+import { inputReference, quietCopies } from './input.ts';
 import { parseShelvesPlace } from './shelvesPlace.ts';
 
 export const push = defineCommand(
@@ -78,13 +77,6 @@ export const push = defineCommand(
     });
   },
 );
-
-/** An entity is small and gets four names: a line for each version tells enough. */
-function quietCopies(emit: Emit): Emit {
-  return (event) => {
-    if (event.type === 'notice' || event.type.startsWith('wait')) emit(event);
-  };
-}
 
 function line({ repository, tag, digest, outcome, aliases, previous }: Published): string {
   const also = Object.keys(aliases).toSorted();

@@ -1,5 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { printable } from '../../core/redact.ts';
 import { unpackEntities } from '../../mesh/unpack.ts';
+import { judgeArchive, type Verdict } from '../../mesh/verdict.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { plural } from '../render/format.ts';
@@ -27,7 +29,8 @@ export const unpack = defineCommand(
     await runCommand(args, {}, async (env) => {
       const { stores, tmpDir, emit, signal } = env;
       const note = noteTo(emit);
-      const entities = await unpackEntities(inputReference(args.input), args.output, {
+      const reference = inputReference(args.input);
+      const entities = await unpackEntities(reference, args.output, {
         stores,
         tmpDir,
         signal,
@@ -42,7 +45,18 @@ export const unpack = defineCommand(
           );
         else env.print(printable(`${directory}  ${kind} ${name} ${version}, ${plural(files.length, 'file')}`));
       }
+      const verdict = reference.kind === 'registry' ? undefined : await judgeFile(reference.path, tmpDir);
+      if (verdict?.recognised === true && verdict.why !== undefined)
+        emit({
+          type: 'notice',
+          level: 'info',
+          message: `Meshery itself would not import ${args.input}: ${verdict.why}`,
+        });
       return EXIT.done;
     });
   },
 );
+
+async function judgeFile(path: string, tmpDir: string): Promise<Verdict | undefined> {
+  return (await stat(path)).isFile() ? await judgeArchive(path, tmpDir) : undefined;
+}
