@@ -37,6 +37,8 @@ export { foldAdditionalProperties } from './mesh/additional.ts';
 export { diffEntities, type MeshDiff } from './mesh/diff.ts';
 export { type MeshFinding } from './mesh/finding.ts';
 export { fixText } from './mesh/fix.ts';
+export { inspectEntity, inspectInput, type MeshInspected, type MeshInspection } from './mesh/inspect.ts';
+export { listDisk, listRepository, type ListedEntity } from './mesh/list.ts';
 export { requiredImages, requiredModels, type RequiredImage, type RequiredModel } from './mesh/requires.ts';
 export { RULES, type FindingLevel, type RuleId } from './mesh/rules.ts';
 export { validateFiles, type ValidateInput, type ValidateReport } from './mesh/validate.ts';

@@ -7,6 +7,7 @@ import { checkShape, derivedUuid, type Decoder } from './checkShape.ts';
 import { type Checked } from './checked.ts';
 import { isOldDesign, textOf } from './detect.ts';
 import { DESIGN } from './shapes.ts';
+import { baseName } from './survey.ts';
 
 /** `file`: as it is given to the import by itself. `archive`: in a layer, where the name has to be design.yml and no version is looked at. */
 export type DesignPlace = 'file' | 'archive';
@@ -29,8 +30,8 @@ const METADATA = {
 } as const;
 
 /** What the import of designs does with the document (meshkit `files.IdentifyFile`, `ParseFileAsMesheryDesign`). */
-export function checkDesign(document: Checked, place: DesignPlace): void {
-  const { value, file } = document;
+export function checkDesign(document: Checked, place: DesignPlace, path: string): void {
+  const { value } = document;
   if (!isObject(value)) {
     checkShape(document, DESIGN, 'json-or-yaml');
     return;
@@ -44,16 +45,16 @@ export function checkDesign(document: Checked, place: DesignPlace): void {
     );
     return;
   }
-  checkShape(document, DESIGN, decoderOf(file, place));
-  if (decoderOf(file, place) === 'yaml') checkGoYaml(document);
-  if (document.byteOrderMark && decoderOf(file, place) === 'json')
+  checkShape(document, DESIGN, decoderOf(path, place));
+  if (decoderOf(path, place) === 'yaml') checkGoYaml(document);
+  if (document.byteOrderMark && decoderOf(path, place) === 'json')
     document.add(
       'byte-order-mark',
       [],
       'the file begins with a byte order mark, which is no JSON to Meshery',
       'save it without',
     );
-  checkFileName(document, place);
+  checkFileName(document, place, baseName(path));
   const schemaVersion = value['schemaVersion'];
   if (place === 'file' && !ACCEPTED.has(schemaVersion)) {
     const message =
@@ -70,16 +71,15 @@ export function checkDesign(document: Checked, place: DesignPlace): void {
   checkFields(document, value);
   checkAdditionalProperties(document);
   checkYearOne(document);
-  if (place === 'file' && !file.endsWith('.json')) checkWhatYamlLoses(document, value);
+  if (place === 'file' && !path.endsWith('.json')) checkWhatYamlLoses(document, value);
 }
 
-function decoderOf(file: string, place: DesignPlace): Decoder {
+function decoderOf(path: string, place: DesignPlace): Decoder {
   if (place === 'archive') return 'json-or-yaml';
-  return file.endsWith('.json') ? 'json' : 'yaml';
+  return path.endsWith('.json') ? 'json' : 'yaml';
 }
 
-function checkFileName(document: Checked, place: DesignPlace): void {
-  const name = document.file.slice(document.file.lastIndexOf('/') + 1);
+function checkFileName(document: Checked, place: DesignPlace, name: string): void {
   if (place === 'archive') {
     if (name !== 'design.yml')
       document.add(

@@ -2,6 +2,7 @@ import { isObject } from '../core/json.ts';
 import { type YamlPath } from '../io/yaml.ts';
 import { type Checked } from './checked.ts';
 import { textOf } from './detect.ts';
+import { secretsIn } from './secrets.ts';
 
 /** What `getEntity` of meshkit's registration takes, and what it is mended to. */
 const ACCEPTED: Readonly<
@@ -130,6 +131,7 @@ export function checkRelationship(document: Checked): void {
 }
 
 export function checkConnection(document: Checked): void {
+  checkSecrets(document);
   for (const key of ['name', 'type', 'kind', 'status'])
     if (textOf(at(document.value, [key])) === undefined)
       document.add('connection-field', [key], `${key} is missing`, `add ${key}`);
@@ -143,6 +145,15 @@ export function checkConnection(document: Checked): void {
       `${JSON.stringify(status)} is no status of a connection`,
       `use one of ${[...CONNECTION_STATUSES].join(', ')}`,
     );
+}
+
+/** A value that is found here is refused by `ocl mesh pack`. */
+function checkSecrets(document: Checked): void {
+  for (const secret of secretsIn(document.value)) {
+    const path = secret.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+    const message = `${secret} looks like a credential, and connections are not packed with such`;
+    document.add('connection-secret', path, message, 'take it out, and give it where the connection is used');
+  }
 }
 
 /** What stands at a path of a document; undefined when nothing does. */

@@ -1,5 +1,6 @@
 import { isObject } from '../core/json.ts';
 import { checkAdditionalProperties, checkYearOne } from './additional.ts';
+import { looksLikeArchive } from './archiveTree.ts';
 import { lintPackageFile, lintRepositoryFile } from './artifactHubLint.ts';
 import { checkDesign, type DesignPlace } from './checkDesign.ts';
 import { checkGoYaml } from './checkGoYaml.ts';
@@ -66,7 +67,7 @@ export function examine(path: string, file: string, bytes: Uint8Array, place: De
   if (name.toLowerCase().endsWith('.rego'))
     return { ...base, what: 'rego', found: isRego(bytes) ? [] : [noPackage(file)] };
   if (SKIPPED.test(name)) return { ...base, what: 'skipped', found: [] };
-  if (isArchive(bytes)) return { ...base, what: 'archive', found: [] };
+  if (looksLikeArchive(bytes)) return { ...base, what: 'archive', found: [] };
   if (isRego(bytes)) return { ...base, what: 'rego', found: [] };
   if (bytes.subarray(0, 8192).includes(0)) return { ...base, what: 'other', found: [] };
   return examineDocument(new Checked(file, bytes), path, place);
@@ -86,7 +87,7 @@ function examineDocument(document: Checked, path: string, place: DesignPlace): E
   if (!document.readable) return { ...base, ...NOTHING, what: 'unreadable' };
   const kind = kindOfDocument(value);
   if (kind === undefined) return { ...base, ...NOTHING, what: 'other', found: [] };
-  if (kind === 'design') checkDesign(document, place);
+  if (kind === 'design') checkDesign(document, place, path);
   else if (isOtherKind(kind)) checkOther(document, kind);
   else checkPart(document, kind);
   return { ...base, what: kind, ...factsOf(kind, value) };
@@ -127,12 +128,4 @@ function noPackage(file: string): MeshFinding {
   const rule = 'policy-package';
   const message = 'the policy does not begin with its package';
   return { rule, level: levelOf(rule), file, line: 1, column: 1, message, fix: 'write package NAME before all else' };
-}
-
-/** gzip, zip, or tar by its magic. */
-export function isArchive(bytes: Uint8Array): boolean {
-  const [a, b, c] = bytes;
-  if (a === 0x1f && b === 0x8b) return true;
-  if (a === 0x50 && b === 0x4b && (c === 3 || c === 5 || c === 7)) return true;
-  return Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar';
 }

@@ -21,6 +21,8 @@ export interface ReadOptions {
   readonly tmpDir: string;
   /** A part of the input that cannot be read, while others can. Without it the first such part ends the reading. */
   readonly onBroken?: ((error: OclError, place: string) => void) | undefined;
+  /** Image layouts in a directory are passed over. */
+  readonly filesAlone?: boolean | undefined;
   /** What was left out on the way. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
@@ -82,7 +84,8 @@ class Reader {
       for (const { path, error } of broken) this.#fail(placeOf(tree, path), error);
       for (const group of groups) yield* this.#tried(placeOf(tree, group.main), () => one(entityOf(tree, group)));
       for (const path of archives) yield* this.#tried(placeOf(tree, path), () => this.#nested(tree, path, depth + 1));
-      for (const path of tree.layouts) yield* this.#tried(path, () => this.#store({ kind: 'layout', path }));
+      for (const path of this.#options.filesAlone === true ? [] : tree.layouts)
+        yield* this.#tried(path, () => this.#store({ kind: 'layout', path }));
     } finally {
       await tree.close();
     }

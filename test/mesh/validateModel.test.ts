@@ -114,6 +114,11 @@ describe('a model', () => {
       { [REGISTRY]: altered(CONNECTION, ['status', 'fine']) },
       [`${REGISTRY} @status connection-status`],
     ],
+    [
+      'a connection with a password',
+      { [REGISTRY]: altered(CONNECTION, ['metadata', { auth: [{ password: 'x' }] }]) },
+      [`${REGISTRY} @password connection-secret`],
+    ],
     ['an empty id', { [WIDGET]: altered(COMPONENT, ['id', '']) }, [`${WIDGET} @id uuid`]],
     ['an id that is none', { [WIDGET]: altered(COMPONENT, ['modelReference.id', 'x']) }, [`${WIDGET} @id uuid`]],
     ['a time that is none', { [WIDGET]: altered(COMPONENT, ['createdAt', 'today']) }, [`${WIDGET} @createdAt time`]],

@@ -43,6 +43,16 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     load: async () => (await import('./validate.ts')).validate,
   },
   {
+    usage: 'inspect <input>',
+    describe: 'Show what an entity is, and which models and images it needs',
+    load: async () => (await import('./inspect.ts')).inspect,
+  },
+  {
+    usage: 'ls <places..>',
+    describe: 'List entities of stores, registries and directories',
+    load: async () => (await import('./ls.ts')).ls,
+  },
+  {
     usage: 'diff <from> <to>',
     describe: 'Say which parts of an entity were added, removed and changed',
     load: async () => (await import('./diff.ts')).diff,

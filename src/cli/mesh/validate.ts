@@ -1,21 +1,15 @@
-import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { LIMITS } from '../../core/limits.ts';
-import { readSmallFile } from '../../io/smallFile.ts';
-import { isArchive } from '../../mesh/examine.ts';
 import { type MeshFinding } from '../../mesh/finding.ts';
 import { fixFiles } from '../../mesh/fix.ts';
-import { readEntities } from '../../mesh/read.ts';
-import { directoryTree } from '../../mesh/tree.ts';
 import { validateFiles, type ValidateInput, type ValidateReport } from '../../mesh/validate.ts';
+import { openInputs } from '../../mesh/validateInputs.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
-import { parsePlace } from '../place.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
+import { inputReference, noteTo } from './input.ts';
 
 /** What is mended may uncover what can be mended; more rounds than these no file needs. */
 const ROUNDS = 4;
@@ -38,35 +32,61 @@ export const validate = defineCommand(
     await runCommand(args, { showsOnly: !args.fix }, async (env) => {
       const count = { error: 0, warning: 0, info: 0 };
       let fixed = 0;
-      let examined = 0;
+      let files = 0;
       for (const text of args.inputs) {
-        for await (const { input, onDisk } of openInputs(text, env)) {
-          let report = await validateFiles(input);
-          const rounds = args.fix && onDisk ? ROUNDS : 0;
-          for (let round = 0; round < rounds; round++) {
-            const done = await fixFiles(report.findings, (file) => file);
-            if (done.length === 0) break;
-            for (const finding of done) printFinding(finding, env, 'fixed');
-            fixed += done.length;
-            report = await validateFiles(input);
-          }
-          if (args.fix && !onDisk && report.findings.some(({ edits }) => edits !== undefined))
-            env.say(`${printable(text)} is not mended in its place: unpack it, mend the files, and pack them again`);
-          for (const finding of report.findings) printFinding(finding, env, 'finding');
-          for (const { level } of report.findings) count[level]++;
-          examined += examinedIn(report, input, text);
-        }
+        const result = await validateInput(text, env, args.fix);
+        for (const finding of result.findings) count[finding.level]++;
+        fixed += result.fixed;
+        files += result.examined;
       }
       const { error: errors, warning: warnings, info: infos } = count;
-      if (env.json) env.print(JSON.stringify({ type: 'summary', files: examined, errors, warnings, infos, fixed }));
+      if (env.json) env.print(JSON.stringify({ type: 'summary', files, errors, warnings, infos, fixed }));
       else
         env.say(
-          `${plural(examined, 'file')}: ${plural(errors, 'error')}, ${plural(warnings, 'warning')}${fixed > 0 ? `, ${fixed} mended` : ''}`,
+          `${plural(files, 'file')}: ${plural(errors, 'error')}, ${plural(warnings, 'warning')}${fixed > 0 ? `, ${fixed} mended` : ''}`,
         );
       return errors > 0 || (args.strict && warnings > 0) ? EXIT.failed : EXIT.done;
     });
   },
 );
+
+interface Validated extends ValidateReport {
+  /** Findings that are mended. */
+  readonly fixed: number;
+}
+
+/** Prints what is found and mended. @throws OCL_NOT_FOUND when nothing of Meshery is there */
+async function validateInput(text: string, env: Env, fix: boolean): Promise<Validated> {
+  const findings: MeshFinding[] = [];
+  let [examined, fixed, files] = [0, 0, 0];
+  const { stores, tmpDir, emit } = env;
+  const reference = inputReference(text);
+  for await (const { input, onDisk } of openInputs(reference, { stores, tmpDir, onNote: noteTo(emit) })) {
+    files += input.files.length;
+    const done = fix && onDisk ? await mend(input) : [];
+    for (const finding of done) printFinding(finding, env, 'fixed');
+    fixed += done.length;
+    const report = await validateFiles(input);
+    for (const finding of report.findings) printFinding(finding, env, 'finding');
+    findings.push(...report.findings);
+    examined += report.examined;
+    if (fix && !onDisk && report.findings.some(({ edits }) => edits !== undefined))
+      env.say(`${printable(text)} is not mended in its place: unpack it, mend the files, and pack them again`);
+  }
+  if (examined === 0 && findings.length === 0)
+    throw new OclError('OCL_NOT_FOUND', `Cannot validate ${text}: none of its ${files} files is an entity of Meshery`);
+  return { findings, examined, fixed };
+}
+
+async function mend(input: ValidateInput): Promise<readonly MeshFinding[]> {
+  const all: MeshFinding[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const done = await fixFiles((await validateFiles(input)).findings, (file) => file);
+    if (done.length === 0) break;
+    all.push(...done);
+  }
+  return all;
+}
 
 function printFinding(finding: MeshFinding, env: Env, type: 'finding' | 'fixed'): void {
   const { rule, level, file, line, column, message, fix, edits } = finding;
@@ -78,56 +98,4 @@ function printFinding(finding: MeshFinding, env: Env, type: 'finding' | 'fixed')
     `${printable(file)}:${line}:${column}: ${type === 'fixed' ? 'mended' : level}: ${printable(type === 'fixed' ? `${message}: ${fix}` : message)} [${rule}]`,
   );
   if (type === 'finding') env.print(`    ${printable(fix)}${edits === undefined ? '' : ' (--fix does it)'}`);
-}
-
-/** @throws OCL_NOT_FOUND when nothing of Meshery is there */
-function examinedIn({ examined, findings }: ValidateReport, input: ValidateInput, text: string): number {
-  if (examined === 0 && findings.length === 0)
-    throw new OclError(
-      'OCL_NOT_FOUND',
-      `Cannot validate ${text}: none of its ${input.files.length} files is an entity of Meshery`,
-    );
-  return examined;
-}
-
-/** What is on disk by its files, all else by what `ocl` reads from it. */
-async function* openInputs(
-  text: string,
-  env: Env,
-): AsyncGenerator<{ readonly input: ValidateInput; readonly onDisk: boolean }> {
-  if (existsSync(text) && statSync(text).isDirectory()) {
-    const tree = await directoryTree(text);
-    for (const note of tree.notes) env.say(printable(note));
-    if (tree.paths.length > 0)
-      yield {
-        onDisk: true,
-        input: {
-          form: 'directory',
-          files: tree.paths.map((path) => ({ path })),
-          read: (path) => tree.read(path),
-          nameOf: (path) => join(text, path),
-        },
-      };
-    return;
-  }
-  const isFile = existsSync(text);
-  const bytes = isFile ? await readSmallFile(text, LIMITS.meshFile, text) : undefined;
-  if (bytes !== undefined && !isArchive(bytes)) {
-    const read = async (): Promise<Uint8Array> => await readSmallFile(text, LIMITS.meshFile, text);
-    yield { onDisk: true, input: { form: 'file', files: [{ path: basename(text) }], read, nameOf: () => text } };
-    return;
-  }
-  const reference = isFile ? ({ kind: 'path', path: text } as const) : parsePlace(text);
-  for await (const entity of readEntities(reference, { stores: env.stores, tmpDir: env.tmpDir })) {
-    const contents = new Map(entity.files.map((file) => [file.path, file.bytes]));
-    yield {
-      onDisk: false,
-      input: {
-        form: 'archive',
-        files: entity.files,
-        read: (path) => Promise.resolve(contents.get(path) ?? new Uint8Array()),
-        nameOf: (path) => `${entity.origin}: ${path}`,
-      },
-    };
-  }
 }
