@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { type Clock } from './core/clock.ts';
 import { type BundleRecord } from './core/bundleRecord.ts';
@@ -35,6 +35,7 @@ import {
   type LayoutStore,
 } from './stores/layout/layout.ts';
 import { LayoutTree } from './stores/layout/library.ts';
+import { importsPath } from './stores/layout/session.ts';
 import { NamedEntries } from './stores/named/library.ts';
 import { type Registries } from './stores/registry/registries.ts';
 
@@ -77,7 +78,7 @@ export interface AllStores extends Stores {
   /** Removes what nothing reaches, in one layout or in each of a library. */
   collectGarbage(
     reference: FileReference,
-    options: { readonly grace: number; readonly dryRun: boolean },
+    options: { readonly grace: number; readonly dryRun: boolean; readonly forgetImports?: boolean },
   ): Promise<readonly { readonly layout: string; readonly report: GcReport }[]>;
 }
 
@@ -202,14 +203,23 @@ export function createStores(options: StoresOptions): AllStores {
       const plan = await planArchive(nodes, names, { read, volumeSizes, delta, tool, dockerPlatform });
       return { volumes: plan.volumes.map(({ size, images }) => ({ size, images })), record: plan.record };
     },
-    async collectGarbage(reference, { grace, dryRun }) {
+    async collectGarbage(reference, { grace, dryRun, forgetImports }) {
       const paths = await layoutsBelow(reference, layouts);
       const reports: { layout: string; report: GcReport }[] = [];
       for (const path of paths)
         reports.push({
           layout: path,
-          report: await collectGarbage(await openLayout(path, layouts), { clock, emit, signal, grace, dryRun }),
+          report: await collectGarbage(await openLayout(path, layouts), {
+            clock,
+            emit,
+            signal,
+            grace,
+            dryRun,
+            forgetImports,
+          }),
         });
+      // Slices for a library lie beside its layouts.
+      if (forgetImports === true && !dryRun) await rm(importsPath(reference.path), { recursive: true, force: true });
       return reports;
     },
     async close() {

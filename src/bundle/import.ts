@@ -1,3 +1,4 @@
+import { type Clock } from '../core/clock.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode, toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
@@ -6,10 +7,12 @@ import { type LocalSource, type Sink } from '../core/store.ts';
 import { requireSpace } from '../io/space.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
+import { requireAllVolumes } from './allVolumes.ts';
 import { DeltaImport, type Kept } from './deltaImport.ts';
 import { missingBlobs, type Incomplete } from './deltaCheck.ts';
 import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
 import { TargetSinks, type ImportTarget } from './target.ts';
+import { VolumesImport, type AwaitedVolumes } from './volumesImport.ts';
 
 export { type ImportTarget };
 
@@ -21,6 +24,7 @@ export interface GivenBundle {
 
 export interface ImportOptions {
   readonly copier: Copier;
+  readonly clock: Clock;
   readonly emit: Emit;
   readonly signal?: AbortSignal | undefined;
   readonly select: Select;
@@ -44,6 +48,8 @@ export interface ImportReport {
   /** Images of which the answer to a request has brought what was missing, and that wait for the bundle that was refused. Bytes that flowed. */
   readonly waiting: readonly { readonly image: string; readonly bytes: number }[];
   readonly incomplete: readonly Incomplete[];
+  /** Sets of volumes of which more has to come. */
+  readonly awaited: readonly AwaitedVolumes[];
 }
 
 /**
@@ -64,7 +70,7 @@ export async function importBundles(
     const incomplete: Incomplete[] = [];
     for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.images)) ?? []));
     if (incomplete.length > 0) await options.missing?.(incomplete);
-    if (options.checkOnly === true) return { results: [], failed: [], kept: [], waiting: [], incomplete };
+    if (options.checkOnly === true) return { results: [], failed: [], kept: [], waiting: [], awaited: [], incomplete };
     // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
     const isAnswer = planned.every(({ source }) => source.record?.basis?.kind === 'request');
     if (incomplete.length > 0 && options.keepGoing !== true && !isAnswer)
@@ -82,6 +88,7 @@ interface BundlePlan {
   readonly source: LocalSource;
   readonly images: readonly Planned[];
   readonly delta: DeltaImport | undefined;
+  readonly volumes: VolumesImport | undefined;
 }
 
 async function planBundle(
@@ -92,10 +99,25 @@ async function planBundle(
 ): Promise<BundlePlan> {
   const { record } = source;
   const unchanged = record?.unchanged?.images ?? [];
-  const images = chooseRoots([...(await source.roots()), ...unchanged], { ...naming, into: sinks.target.kind });
-  if (record?.kind !== 'delta') return { source, images, delta: undefined };
+  const roots = source.volumes?.roots ?? (await source.roots());
+  const images = chooseRoots([...roots, ...unchanged], { ...naming, into: sinks.target.kind });
+  const volumes = await beginVolumes(source, sinks, options);
+  if (record?.kind !== 'delta') return { source, images, delta: undefined, volumes };
   const pool = all.map((bundle) => bundle.source).filter((other) => other !== source);
-  return { source, images, delta: new DeltaImport({ source, record }, { ...options, pool, sinks, images }) };
+  return { source, images, delta: new DeltaImport({ source, record }, { ...options, pool, sinks, images }), volumes };
+}
+
+async function beginVolumes(
+  source: LocalSource,
+  { target }: TargetSinks,
+  { clock, emit, signal }: ImportOptions,
+): Promise<VolumesImport | undefined> {
+  if (source.volumes === undefined) return undefined;
+  if (target.state === undefined) {
+    requireAllVolumes(source, 'import');
+    return undefined;
+  }
+  return await VolumesImport.begin(source, target.state, { clock, emit, signal });
 }
 
 /** Bytes that a file takes on a disk beyond its own, at most as a rule. */
@@ -109,17 +131,22 @@ async function requireRoom(
   const { directory } = sinks.target;
   if (directory === undefined || measure === undefined) return;
   const missing = new Map<string, number>();
-  for (const { source, images, delta } of plans) {
+  for (const { source, images, delta, volumes } of plans) {
     // What lies in files of its own is linked.
     if (images.some(({ root }) => source.place(root).kind === 'file')) continue;
     for (const planned of images) {
       const { root, repository, name, image } = planned;
       try {
         const to = await sinks.open(repository);
-        const request = { from: source, to, root, name, image, select, ...(await delta?.request(planned)) };
+        const { part } = volumes ?? {};
+        const request = { from: source, to, root, name, image, select, part, ...(await delta?.request(planned)) };
         const { nodes } = await measure.plan(request);
         for (const { descriptor, present } of nodes)
-          if (!present && request.from.place(descriptor).kind !== 'file')
+          if (
+            !present &&
+            volumes?.isElsewhere(descriptor.digest) !== true &&
+            request.from.place(descriptor).kind !== 'file'
+          )
             missing.set(`${sinks.keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
       } catch (error) {
         // What is wrong with an image is told when it is copied.
@@ -133,7 +160,8 @@ async function requireRoom(
 class Importer {
   readonly #sinks: TargetSinks;
   readonly #options: ImportOptions;
-  readonly #results: CopyResult[] = [];
+  readonly #results = new Map<Planned, CopyResult>();
+  readonly #awaited: AwaitedVolumes[] = [];
   readonly #failed: { image: string; error: OclError }[] = [];
   readonly #kept: Kept[] = [];
   readonly #waiting: { image: string; bytes: number }[] = [];
@@ -144,12 +172,19 @@ class Importer {
   }
 
   get report(): Omit<ImportReport, 'incomplete'> {
-    return { results: this.#results, failed: this.#failed, kept: this.#kept, waiting: this.#waiting };
+    return {
+      results: [...this.#results.values()],
+      failed: this.#failed,
+      kept: this.#kept,
+      waiting: this.#waiting,
+      awaited: this.#awaited,
+    };
   }
 
   async run(bundle: BundlePlan): Promise<void> {
     /** Where an image has arrived: elsewhere there is nothing to commit, and what fails there has been told. */
     const received = new Set<string>();
+    const failedBefore = this.#failed.length;
     try {
       const { images } = bundle;
       const named = images.filter(({ name }) => name.tag !== undefined);
@@ -158,10 +193,29 @@ class Importer {
       for (const image of named) if (image.follows !== undefined) await this.#follow(image, bundle, received);
       const nameless = images.filter(({ name }) => name.tag === undefined);
       await this.#copyNameless(nameless, bundle, received);
+      await this.#completeVolumes(bundle, received, failedBefore);
     } finally {
       // Also after Ctrl-C: what has arrived whole gets its name.
       for (const key of received) await this.#commit(key, bundle.source);
     }
+    const awaited = await bundle.volumes?.end(this.#failed.length > failedBefore);
+    if (awaited !== undefined) this.#awaited.push(awaited);
+  }
+
+  /** What the volumes before have left and these complete, arrives now. */
+  async #completeVolumes(bundle: BundlePlan, received: Set<string>, failedBefore: number): Promise<void> {
+    const { volumes } = bundle;
+    if (volumes === undefined) return;
+    try {
+      for (const image of await volumes.keep()) await this.#copy(image, bundle, received);
+    } catch (error) {
+      const known = toOclError(error);
+      if (known.code === 'OCL_CANCELLED') throw known;
+      this.#failed.push({ image: bundle.source.name, error: known });
+    }
+    this.#failed.push(...volumes.broken());
+    if (this.#failed.length > failedBefore) return;
+    for (const key of received) await volumes.release((await this.#sinks.at(key)) as Sink);
   }
 
   /** Nameless roots are mostly referrers, which came with their subjects; what is left goes where its repository is clear. */
@@ -169,7 +223,7 @@ class Importer {
     for (const image of nameless) {
       const sinks = [...received].map(async (key) => await this.#sinks.at(key));
       const there = await Promise.all(sinks.map(async (sink) => await (await sink)?.has(image.root)));
-      if (there.includes(true)) continue;
+      if (there.includes(true) || bundle.volumes?.isLeft(image.root.digest) === true) continue;
       const [only] = received;
       await this.#copy(
         received.size === 1 && only !== undefined ? { ...image, repository: only } : image,
@@ -191,7 +245,7 @@ class Importer {
       await this.#copy({ ...signature, repository }, bundle, received);
   }
 
-  async #copy(image: Planned, { source, delta }: BundlePlan, received: Set<string>): Promise<void> {
+  async #copy(image: Planned, { source, delta, volumes }: BundlePlan, received: Set<string>): Promise<void> {
     const { root, name, repository } = image;
     try {
       const to = await this.#sinks.open(repository);
@@ -203,11 +257,13 @@ class Importer {
         return;
       }
       const kept = await delta?.keeps(image, to);
-      const request = { from: source, to, root, name, image: image.image, select: this.#options.select };
+      const { select } = this.#options;
+      const request = { from: source, to, root, name, image: image.image, select, part: volumes?.part };
       const result = await this.#options.copier.copy(
         delta === undefined ? request : { ...request, ...(await delta.request(image)), unnamed: kept !== undefined },
       );
-      this.#results.push(result);
+      this.#results.set(image, result);
+      volumes?.note(image, result);
       if (kept !== undefined) this.#kept.push(kept);
       received.add(this.#sinks.keyOf(repository));
     } catch (error) {

@@ -1,12 +1,13 @@
 import { OclError } from '../core/errors.ts';
 import { type LocalSource, type Sink } from '../core/store.ts';
 import { type CopyRequest, type CopyResult } from '../copy/copier.ts';
+import { requireAllVolumes } from './allVolumes.ts';
 import { type GivenBundle, type ImportOptions } from './import.ts';
 import { chooseRoots } from './naming.ts';
 
 /**
  * Takes the images of bundles into an archive that is written anew and knows images alone, as `docker save` writes it.
- * @throws OCL_UNSUPPORTED for a delta, which lacks what a new archive needs; what the sink throws
+ * @throws OCL_UNSUPPORTED for a delta, which lacks what a new archive needs; OCL_INCOMPLETE for a set that lacks volumes; what the sink throws
  */
 export async function importIntoArchive(
   bundles: readonly GivenBundle[],
@@ -16,6 +17,7 @@ export async function importIntoArchive(
   const requests: CopyRequest[] = [];
   for (const { source, naming } of bundles) {
     refuseDelta(source);
+    requireAllVolumes(source, 'write an archive of');
     const planned = chooseRoots(await source.roots(), { ...naming, into: 'layout' });
     const named = planned.filter(({ name }) => name.tag !== undefined);
     // What has no name belongs to what has one, as a rule, and is met there.

@@ -1,9 +1,9 @@
 import { type BundleRecord } from '../core/bundleRecord.ts';
-import { OclError } from '../core/errors.ts';
 import { entryName } from '../core/names.ts';
 import { type LocalSource, type Sink, type StoredBlob } from '../core/store.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
+import { requireAllVolumes } from './allVolumes.ts';
 import { exportImages } from './export.ts';
 
 /** All that a bundle holds. */
@@ -15,13 +15,7 @@ const EVERYTHING: Select = { referrers: true, digestTags: false, foreign: 'held'
  * @throws OCL_INCOMPLETE for a set of which volumes are missing; OCL_NOT_FOUND for a bundle with nothing in it; what the ends throw
  */
 export async function splitBundle(source: LocalSource, sink: Sink, copier: Copier): Promise<readonly CopyResult[]> {
-  const { volumes } = source;
-  if (volumes !== undefined && volumes.absent.length > 0)
-    throw new OclError(
-      'OCL_INCOMPLETE',
-      `Cannot split ${source.name}: of its ${volumes.count} volumes these are not given: ${volumes.absent.join(', ')}`,
-      { hint: 'name all volumes of the set' },
-    );
+  requireAllVolumes(source, 'split');
   const images = (await source.roots()).map((root) => {
     const name = entryName(root);
     return { from: source, root, name, image: name.imageName ?? name.tag ?? root.digest, select: EVERYTHING };

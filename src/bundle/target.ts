@@ -4,7 +4,13 @@ import { type Collection } from './collection.ts';
 /** Where a bundle's repositories go. */
 export type ImportTarget =
   /** One layout takes all; names stay as they are. */
-  | { readonly kind: 'layout'; readonly sink: Sink; readonly directory?: string | undefined }
+  | {
+      readonly kind: 'layout';
+      readonly sink: Sink;
+      readonly directory?: string | undefined;
+      /** Where imports of volumes keep what belongs to no image yet. */
+      readonly state?: string | undefined;
+    }
   /** Each repository becomes one of the target's: a library's directory, a registry's path. `directory`: where it lies on this machine's disks. */
   | {
       readonly kind: 'repositories';
@@ -13,6 +19,7 @@ export type ImportTarget =
       /** To read what is there already. */
       readonly holds: Collection;
       readonly directory?: string | undefined;
+      readonly state?: string | undefined;
     };
 
 /** The target's repositories that an import writes to, each opened once. */

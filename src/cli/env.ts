@@ -76,6 +76,8 @@ export interface Env {
   /** For questions about the way to a registry itself. */
   readonly reach: Reach;
   readonly tmpDir: string;
+  /** What outlives a run and belongs to this user. */
+  readonly stateDir: string;
   readonly json: boolean;
   readonly renderer: Renderer;
   /** A line of data. */
@@ -166,6 +168,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
       authorities: async (own) => new (await import('../io/authorities.ts')).Authorities(authorities).with(own),
     },
     tmpDir,
+    stateDir: join(env['XDG_STATE_HOME'] || env['LOCALAPPDATA'] || join(homedir(), '.local', 'state'), 'ocl'),
     json: args.json,
     renderer,
     print,

@@ -15,6 +15,7 @@ import {
   type CopyRequest,
   type CopyResult,
 } from './request.ts';
+import { lackingIn, NOTHING, type Lacking } from './part.ts';
 import { fillReserved, rootsOf, survey, type LeaveOut, type Surveyed } from './reserved.ts';
 import { Run, type CopierOptions } from './run.ts';
 import { targetSide } from './transfer.ts';
@@ -162,12 +163,16 @@ export class Copier {
     const { to, name } = request;
     await targetSide(async () => await to.begin?.());
     const graph = withoutWhatIsNamed(await this.#run.walk(request), request, before);
-    this.#run.planned(request, graph);
+    const lacking = await this.#lacking(graph, request);
+    const { incomplete } = lacking;
+    this.#run.planned(request, graph, incomplete);
     const outcomes = new Map<Digest, Outcome>();
-    const ensure = this.#ensurer(request, flights, outcomes);
+    const ensure = this.#ensurer(request, flights, { outcomes, incomplete });
     const root = graph.root.descriptor;
+    const isComplete = lacking.missing.length === 0;
     // A registry takes a manifest and its tag in one request: there the root comes with its tag, at the end.
     const rootWithTag =
+      isComplete &&
       request.unnamed !== true &&
       name.tag !== undefined &&
       to.presence === 'graph' &&
@@ -175,9 +180,9 @@ export class Copier {
       before?.digest !== graph.root.descriptor.digest;
     if (rootWithTag) await allSettled(graph.root.children.map(ensure));
     else await ensure(graph.root);
-    await this.#ensureBeside(request, graph, ensure);
+    await this.#ensureBeside(request, graph, { ensure, incomplete });
     const named = request.unnamed === true || isNamed(request, root, before);
-    if (!named || rootWithTag) await this.#tag(root, name, request);
+    if (isComplete && (!named || rootWithTag)) await this.#tag(root, name, request);
     if (rootWithTag) outcomes.set(root.digest, 'streamed');
     const result = resultOf(
       request,
@@ -185,23 +190,43 @@ export class Copier {
       (node) => outcomes.get(node.descriptor.digest) ?? 'present',
       (digest) => this.#run.resumedBytes(to, digest),
     );
+    if (!isComplete) return { ...result, missing: lacking.missing, left: leftBeside(graph, incomplete) };
     // A layout that learns only now where its content came from has not received anything.
     return before?.digest === root.digest && !result.moved ? { ...result, outcome: 'current' } : result;
+  }
+
+  /** What other parts of the whole have to bring. The sink keeps what comes before that. */
+  async #lacking(graph: Graph, { to, part }: CopyRequest): Promise<Lacking> {
+    if (part === undefined) return NOTHING;
+    const has = async (descriptor: Descriptor): Promise<boolean> =>
+      await this.#run.ask(() => targetSide(() => to.has(descriptor)));
+    const lacking = await lackingIn(graph, part, has);
+    if (lacking.missing.length > 0)
+      await targetSide(
+        async () =>
+          await to.hold?.(
+            part.key,
+            [...inOrder(graph)].map((node) => node.descriptor.digest),
+          ),
+      );
+    return lacking;
   }
 
   /** What travels with the image, each after what it refers to. */
   async #ensureBeside(
     request: CopyRequest,
     { referrers, digestTags }: Graph,
-    ensure: (node: Node) => Promise<void>,
+    { ensure, incomplete }: { readonly ensure: (node: Node) => Promise<void>; readonly incomplete: ReadonlySet<Node> },
   ): Promise<void> {
     for (const referrer of referrers) {
       await ensure(referrer);
+      if (incomplete.has(referrer)) continue;
       // A registry lists referrers by itself; elsewhere nothing else would name one that an earlier run left without a name.
       if (request.to.presence === 'node') await this.#tag(referrer.descriptor, {}, request);
     }
     for (const { tag, node } of digestTags) {
       await ensure(node);
+      if (incomplete.has(node)) continue;
       if (node.present && (await targetSide(() => request.to.find(tag)))?.digest === node.descriptor.digest) continue;
       await this.#tag(node.descriptor, digestTagName(request.name, tag), request);
     }
@@ -211,12 +236,14 @@ export class Copier {
   #ensurer(
     { from, to }: CopyRequest,
     flights: Flights<Outcome>,
-    outcomes: Map<Digest, Outcome>,
+    { outcomes, incomplete }: { readonly outcomes: Map<Digest, Outcome>; readonly incomplete: ReadonlySet<Node> },
   ): (node: Node) => Promise<void> {
     const asked = new Map<Node, Promise<void>>();
-    const bring = async ({ descriptor, children, present }: Node): Promise<void> => {
+    const bring = async (node: Node): Promise<void> => {
+      const { descriptor, children, present } = node;
       if (present) return;
       await allSettled(children.map(ensure));
+      if (incomplete.has(node)) return;
       // Only the node itself is shared with other images: of an index they may have chosen other platforms.
       await flights.run(descriptor.digest, from, async () => {
         const outcome = await this.#run.transfer(descriptor, { from, to });
@@ -250,6 +277,11 @@ function withoutWhatIsNamed(graph: Graph, { root, to, select }: CopyRequest, bef
   const isThere = descriptor.digest !== root.digest && descriptor.digest === before?.digest;
   if (!isThere || to.presence !== 'graph' || select?.force === true) return graph;
   return { ...graph, root: { descriptor, children: [], present: true } };
+}
+
+function leftBeside({ referrers, digestTags }: Graph, incomplete: ReadonlySet<Node>): readonly Digest[] {
+  const beside = [...referrers, ...digestTags.map(({ node }) => node)];
+  return beside.filter((node) => incomplete.has(node)).map(({ descriptor }) => descriptor.digest);
 }
 
 async function find({ name, to, found }: CopyRequest): Promise<Descriptor | undefined> {

@@ -2,6 +2,7 @@ import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { type Outcome } from '../core/events.ts';
 import { type RootName, type Sink, type Source } from '../core/store.ts';
+import { type Part } from './part.ts';
 import { wantsReferrers, type Select } from './select.ts';
 import { inOrder, type Graph, type Node } from './walk.ts';
 
@@ -16,6 +17,8 @@ export interface CopyRequest {
   /** As events and errors call it. */
   readonly image: string;
   readonly select?: Select | undefined;
+  /** The source is a part of a whole: an image that is not complete yet gets no name, and what is there of it arrives. */
+  readonly part?: Part | undefined;
   /** What the target's name points at, where the caller has just asked. */
   readonly found?: { readonly root: Descriptor | undefined } | undefined;
 }
@@ -30,6 +33,10 @@ export interface CopyResult {
   readonly bytes: number;
   /** Bytes that flowed. */
   readonly streamed: number;
+  /** What other parts of the whole still have to bring; the image has no name then. */
+  readonly missing?: readonly Descriptor[] | undefined;
+  /** What refers to the image, and lacks something itself. */
+  readonly left?: readonly Digest[] | undefined;
 }
 
 /** The result of an image for which nothing had to be asked. */

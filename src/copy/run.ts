@@ -10,7 +10,7 @@ import { listDigestTags, type DigestTags } from './digestTags.ts';
 import { Documents } from './documents.ts';
 import { type CopyRequest, type CopyResult } from './request.ts';
 import { opener, transfer } from './transfer.ts';
-import { inOrder, walk, type Graph } from './walk.ts';
+import { inOrder, walk, type Graph, type Node } from './walk.ts';
 
 export interface CopierOptions {
   readonly clock: Clock;
@@ -45,11 +45,12 @@ export class Run {
   }
 
   async walk(request: CopyRequest): Promise<Graph> {
-    const { from, to, root, select = {} } = request;
+    const { from, to, root, select = {}, part } = request;
     return await walk(root, {
       from,
       to,
       select,
+      part,
       documents: this.documents,
       emit: this.emit,
       signal: this.signal,
@@ -87,15 +88,16 @@ export class Run {
     this.emit({ type: 'image.start', image, from: from.name, to: to.name, root });
   }
 
-  /** Tells what an image adds to the run: contents that an earlier image of it brings as well are not counted again. */
-  planned({ image, to }: CopyRequest, graph: Graph): void {
+  /** Tells what an image adds to the run, but for nodes that are left for later: contents that an earlier image of it brings as well are not counted again. */
+  planned({ image, to }: CopyRequest, graph: Graph, left: ReadonlySet<Node> = new Set()): void {
     let known = this.#planned.get(to);
     if (known === undefined) this.#planned.set(to, (known = new Set()));
     let nodes = 0;
     let bytes = 0;
-    for (const { descriptor, present } of inOrder(graph)) {
+    for (const node of inOrder(graph)) {
+      const { descriptor, present } = node;
       nodes++;
-      if (present || known.has(descriptor.digest)) continue;
+      if (present || left.has(node) || known.has(descriptor.digest)) continue;
       known.add(descriptor.digest);
       bytes += descriptor.size;
     }
@@ -103,10 +105,11 @@ export class Run {
   }
 
   done(result: CopyResult, started: number): CopyResult {
-    const { image, root, outcome, nodes, bytes, streamed } = result;
+    const { image, root, outcome, nodes, bytes, streamed, missing = [], left } = result;
     const ms = this.clock.now() - started;
-    this.emit({ type: 'image.done', image, root, outcome, totals: { nodes, bytes, streamed }, ms });
-    return { image, root, outcome, nodes, bytes, streamed };
+    const told = missing.length > 0 ? 'partial' : outcome;
+    this.emit({ type: 'image.done', image, root, outcome: told, totals: { nodes, bytes, streamed }, ms });
+    return { image, root, outcome, nodes, bytes, streamed, ...(missing.length === 0 ? {} : { missing, left }) };
   }
 
   /** Tells of a failure, and answers what to throw: once the run was stopped, whatever else fails is only its echo. */

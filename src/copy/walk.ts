@@ -13,6 +13,7 @@ import { type DigestTags } from './digestTags.ts';
 import { type Documents } from './documents.ts';
 import { allSettled } from './flight.ts';
 import { otherPlatform } from './otherPlatform.ts';
+import { type Part } from './part.ts';
 import { matchesFilter, pinnedEntries, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
 
 /** A piece of a graph, and what has to be in the sink before it. */
@@ -36,6 +37,7 @@ export interface WalkContext {
   readonly to: Sink;
   readonly documents: Documents;
   readonly select: Select;
+  readonly part: Part | undefined;
   readonly emit: Emit;
   readonly signal: AbortSignal | undefined;
   /** Asked once a run. */
@@ -113,6 +115,7 @@ class Walk {
     const present =
       select.force !== true && to.presence === 'graph' && (await this.#context.limit(() => to.has(descriptor)));
     if (select.shallow === true || (present && !this.#looksBeside())) return { descriptor, children: [], present };
+    if (await this.#isElsewhere(descriptor)) return { descriptor, children: [], present };
     const document = await this.#load(descriptor);
     if (present) {
       // Its contents are there; its children matter as subjects only.
@@ -127,6 +130,15 @@ class Walk {
     for (const child of children(document)) if (!isForeign(child) || (await this.#takesForeign(child))) all.push(child);
     const wanted = document.kind === 'index' ? await this.#held(all) : all;
     return await allSettled(wanted.map(async (child) => await this.#node(child.descriptor, depth + 1)));
+  }
+
+  /** A document that another part has: what is below it is not known yet. */
+  async #isElsewhere(descriptor: Descriptor): Promise<boolean> {
+    const { part, to, limit } = this.#context;
+    return (
+      part?.lacks(descriptor.digest) === true &&
+      (await limit(async () => await to.document?.(descriptor))) === undefined
+    );
   }
 
   async #takesForeign({ descriptor }: Child): Promise<boolean> {
@@ -175,7 +187,7 @@ class Walk {
   }
 
   async #holds(descriptor: Descriptor): Promise<boolean> {
-    if (!isDocumentType(descriptor.mediaType)) return true;
+    if (!isDocumentType(descriptor.mediaType) || this.#context.part?.lacks(descriptor.digest) === true) return true;
     try {
       await this.#load(descriptor);
       return true;

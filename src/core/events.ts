@@ -32,7 +32,8 @@ export type OclEvent =
       readonly type: 'image.done';
       readonly image: string;
       readonly root: Descriptor;
-      readonly outcome: 'copied' | 'current';
+      /** Partial: other volumes have the rest, and the image has no name yet. */
+      readonly outcome: 'copied' | 'current' | 'partial';
       readonly totals: ImageTotals;
       readonly ms: number;
     }

@@ -1,7 +1,9 @@
 import { type Readable } from 'node:stream';
 import { type BundleRecord } from './bundleRecord.ts';
+import { type Clock } from './clock.ts';
 import { type Descriptor } from './descriptor.ts';
 import { type Digest } from './digest.ts';
+import { type Emit } from './events.ts';
 import { type Reference } from './reference.ts';
 
 /** Inclusive offsets in bytes, as HTTP counts them; no `end` means: to the last byte. */
@@ -99,8 +101,26 @@ export interface GivenVolumes {
   readonly absent: readonly number[];
   /** Of the whole set. */
   readonly roots: readonly Descriptor[];
-  /** The absent volumes that have a content, or a part of it; undefined for what is in no volume at all. */
+  /** The absent volumes that have a content, or a part of it that is not kept; undefined for what is in no volume at all. */
   lacking(digest: Digest): readonly number[] | undefined;
+  /** Whether a content of the set can be read now. */
+  has(digest: Digest): boolean;
+  /** From now on, slices that are kept in a directory count as given. It need not exist yet. */
+  keepIn(directory: string, options: KeepOptions): Promise<void>;
+  /**
+   * Keeps the slices of a content that are given here, until the others come. True: it is whole with what was kept before, and can be read.
+   * @throws OCL_DIGEST_MISMATCH when a slice, or the whole, is not what it should be
+   */
+  keep(digest: Digest): Promise<boolean>;
+  /** Removes all that was kept. */
+  forget(): Promise<void>;
+}
+
+/** What keeping a part of a set needs. */
+export interface KeepOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface StoredBlob {
@@ -127,6 +147,10 @@ export interface Sink {
   put(descriptor: Descriptor, open: Open): Promise<void>;
   /** Makes a descriptor a root under a name (or without one), storing the document itself when it is not there yet. All that it reaches is there already. */
   tag(descriptor: Descriptor, name: RootName, open: Open): Promise<void>;
+  /** Keeps contents from being collected although nothing names them yet, from `commit` on: more of the whole that they belong to is to come. */
+  hold?(key: string, digests: readonly Digest[]): Promise<void>;
+  /** Ends what `hold` began, with the next `commit`. */
+  release?(key: string): Promise<void>;
   /** Makes the names set so far visible, all at once and durably. May be called again after more work. */
   commit(): Promise<void>;
   /** Gives up what is open; what was not committed is dropped. */

@@ -203,7 +203,13 @@ export async function importFiles(
     return await importBundles(
       opened.map((source) => ({ source, naming })),
       await far.target(),
-      { copier: new Copier({ clock: systemClock, emit, concurrency: 3 }), emit, select: EVERYTHING, ...options },
+      {
+        copier: new Copier({ clock: systemClock, emit, concurrency: 3 }),
+        clock: systemClock,
+        emit,
+        select: EVERYTHING,
+        ...options,
+      },
     );
   } finally {
     for (const source of opened) await source.close();

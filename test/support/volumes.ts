@@ -33,7 +33,8 @@ export async function writeVolumes(
     const bytes = ({ digest }: Descriptor): Uint8Array => pieces.get(digest)?.bytes ?? new Uint8Array();
     const names: NamedRoot[] = images.map(({ graph, name }) => ({
       root: graph.root,
-      name: { tag: name.slice(name.lastIndexOf(':') + 1), imageName: name },
+      // Referrers have no name.
+      name: name === '' ? {} : { tag: name.slice(name.lastIndexOf(':') + 1), imageName: name },
     }));
     const nodes = [...pieces.values()].map(({ descriptor }) => descriptor);
     const order = await sink.reserve(nodes, names, async (descriptor) => bytes(descriptor));

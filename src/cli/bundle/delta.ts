@@ -4,10 +4,11 @@ import { readKnown } from '../../bundle/deltaBasis.ts';
 import { knownOfRequest } from '../../bundle/request.ts';
 import { OclError } from '../../core/errors.ts';
 import { type BundleRecord } from '../../core/bundleRecord.ts';
+import { parsePathReference } from '../../core/reference.ts';
 import { type StoredBlob } from '../../core/store.ts';
 import { type Env } from '../env.ts';
 import { formatBytes, plural } from '../render/format.ts';
-import { openBundle } from './open.ts';
+import { openLocal } from './open.ts';
 import { type SourceFiles } from './sources.ts';
 
 /** What the far side has already: the same options wherever a bundle is written or planned. */
@@ -48,7 +49,7 @@ export async function openDelta(
     throw new OclError('OCL_USAGE', 'Cannot take --have or --since with --request: the request says what is there');
   const known: Known[] = request === undefined ? [] : [knownOfRequest(request.asks, request.id)];
   for (const path of [...have, ...since])
-    known.push(await readKnown(path, async (bundle) => (await openBundle(bundle, env)).source));
+    known.push(await readKnown(path, async (bundle) => await openLocal(parsePathReference(bundle), env.stores)));
   return known.length === 0 ? undefined : new Delta(known);
 }
 

@@ -9,8 +9,15 @@ export interface BundleGroups {
   readonly unreadable: readonly { readonly path: string; readonly error: OclError }[];
 }
 
-/** Which files belong together, in the order in which they are named. A volume that is named once more stands alone. */
-export async function groupBundles(paths: readonly string[], stores: Stores): Promise<BundleGroups> {
+/**
+ * Which files belong together, in the order in which they are named.
+ * @param again what becomes of a volume that is named once more: it stands alone, or beside the first
+ */
+export async function groupBundles(
+  paths: readonly string[],
+  stores: Stores,
+  again: 'apart' | 'beside',
+): Promise<BundleGroups> {
   const bundles: Reference[] = [];
   const sets = new Map<string, { readonly at: number; readonly numbers: Set<number> }>();
   const unreadable: { path: string; error: OclError }[] = [];
@@ -20,7 +27,8 @@ export async function groupBundles(paths: readonly string[], stores: Stores): Pr
       const set = await setOf(reference, stores);
       const known = set === undefined ? undefined : sets.get(set.id);
       const first = known === undefined ? undefined : bundles[known.at];
-      if (set === undefined || known?.numbers.has(set.volume) === true) bundles.push(reference);
+      const isApart = again === 'apart' && set !== undefined && known?.numbers.has(set.volume) === true;
+      if (set === undefined || isApart) bundles.push(reference);
       else if (known !== undefined && first !== undefined && first.kind !== 'registry') {
         known.numbers.add(set.volume);
         bundles[known.at] = { ...first, volumes: [...(first.volumes ?? []), path] };

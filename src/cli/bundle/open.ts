@@ -1,32 +1,73 @@
 import { OclError } from '../../core/errors.ts';
-import { parsePathReference } from '../../core/reference.ts';
-import { type LocalSource } from '../../core/store.ts';
+import { type Reference } from '../../core/reference.ts';
+import { type LocalSource, type Stores } from '../../core/store.ts';
+import { ownRepository } from '../../stores.ts';
 import { type Env } from '../env.ts';
 import { spoolStdin } from '../stdin.ts';
+import { groupBundles } from './groups.ts';
 
 export interface OpenBundle {
   readonly source: LocalSource;
-  close(): Promise<void>;
+  /** The repository of images that carry no full name: what its file is called. */
+  readonly repository: string;
 }
 
-/** A bundle that is to be taken in, or any other place on disk; `-` is standard input. */
-export async function openBundle(text: string, { stores, tmpDir, signal }: Env): Promise<OpenBundle> {
-  const spooled = text === '-' ? await spoolStdin(tmpDir, signal) : undefined;
-  try {
-    const source = await stores.source(parsePathReference(spooled?.path ?? text));
-    if (!('roots' in source))
-      throw new OclError('OCL_USAGE', `Cannot import ${source.name}: it is no file or directory`, {
-        hint: 'to copy between registries: ocl copy SOURCE TARGET',
-      });
-    return {
-      source: source as LocalSource,
-      async close(): Promise<void> {
-        await source.close();
-        await spooled?.remove();
-      },
-    };
-  } catch (error) {
-    await spooled?.remove();
-    throw error;
+/** Bundles that are to be taken in, or any other places on disk, each with its volumes; `-` is standard input. */
+export class OpenBundles {
+  readonly bundles: readonly OpenBundle[];
+  readonly #close: () => Promise<void>;
+
+  private constructor(bundles: readonly OpenBundle[], close: () => Promise<void>) {
+    this.bundles = bundles;
+    this.#close = close;
   }
+
+  /** @throws the failure of the first that cannot be opened */
+  static async open(files: readonly string[], { stores, tmpDir, signal }: Env): Promise<OpenBundles> {
+    const closing: (() => Promise<void>)[] = [];
+    const close = async (): Promise<void> => {
+      for (const one of closing.splice(0).toReversed()) await one();
+    };
+    try {
+      const paths: string[] = [];
+      for (const file of files) {
+        const spooled = file === '-' ? await spoolStdin(tmpDir, signal) : undefined;
+        if (spooled !== undefined) closing.push(async () => await spooled.remove());
+        paths.push(spooled?.path ?? file);
+      }
+      const groups = await groupBundles(paths, stores, 'beside');
+      const [unreadable] = groups.unreadable;
+      if (unreadable !== undefined) throw unreadable.error;
+      const bundles: OpenBundle[] = [];
+      for (const reference of groups.bundles) {
+        const source = await openLocal(reference, stores);
+        closing.push(async () => await source.close());
+        bundles.push({ source, repository: repositoryOf(reference, files, paths) });
+      }
+      return new OpenBundles(bundles, close);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#close();
+  }
+}
+
+/** @throws OCL_USAGE for a registry */
+export async function openLocal(reference: Reference, stores: Stores): Promise<LocalSource> {
+  const source = await stores.source(reference);
+  if ('roots' in source) return source as LocalSource;
+  throw new OclError('OCL_USAGE', `Cannot take ${source.name} for a bundle: it is no file or directory`, {
+    hint: 'to copy between registries: ocl copy SOURCE TARGET',
+  });
+}
+
+/** What came from standard input has no name of its own. */
+function repositoryOf(reference: Reference, files: readonly string[], paths: readonly string[]): string {
+  const path = reference.kind === 'registry' ? '' : reference.path;
+  const isSpooled = files[paths.indexOf(path)] === '-';
+  return ownRepository(isSpooled ? 'images' : path);
 }

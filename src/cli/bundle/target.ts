@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type ImportTarget } from '../../bundle/import.ts';
 import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, isRepository, parsePathReference } from '../../core/reference.ts';
@@ -13,13 +15,22 @@ export interface ArchiveTarget {
   readonly sink: Sink;
 }
 
-/** Where a bundle goes: a directory, `ocidir://LAYOUT`, `HOST[:PORT][/PREFIX]` or `docker-archive:FILE`. @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID */
-export async function openTarget(text: string, env: Env): Promise<ImportTarget | ArchiveTarget> {
+/**
+ * Where a bundle goes: a directory, `ocidir://LAYOUT`, `HOST[:PORT][/PREFIX]` or `docker-archive:FILE`.
+ * @param state where parts wait for further volumes; beside the images where it is not said, and for registries in the user's state directory
+ * @throws OCL_USAGE, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID
+ */
+export async function openTarget(text: string, env: Env, state?: string): Promise<ImportTarget | ArchiveTarget> {
   const { stores } = env;
   const reference = parsePathReference(text);
-  if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env);
+  if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env, state);
   if (reference.kind === 'layout')
-    return { kind: 'layout', sink: await stores.sink(reference), directory: reference.path };
+    return {
+      kind: 'layout',
+      sink: await stores.sink(reference),
+      directory: reference.path,
+      state: state === undefined ? importsIn(reference.path) : importsOf(state, text),
+    };
   if (reference.kind === 'docker-archive') {
     if (reference.tag !== undefined)
       throw new OclError('OCL_USAGE', `Cannot import into ${text}: a bundle gives its images their names`, {
@@ -33,7 +44,7 @@ export async function openTarget(text: string, env: Env): Promise<ImportTarget |
     });
   const directory = await isDirectory(text);
   if (looksLikeRegistry(text)) {
-    if (!directory) return registryTarget(text, env);
+    if (!directory) return registryTarget(text, env, state);
     throw new OclError(
       'OCL_AMBIGUOUS',
       `Cannot import into ${text}: it may be a registry, and is a directory as well`,
@@ -45,12 +56,23 @@ export async function openTarget(text: string, env: Env): Promise<ImportTarget |
     kind: 'repositories',
     name: text,
     directory: text,
+    state: state === undefined ? importsIn(text) : importsOf(state, text),
     open: async (repository) => await library.sink(repository),
     holds: library,
   };
 }
 
-function registryTarget(text: string, env: Env): ImportTarget {
+/** Where the images are, a content that becomes whole is linked, not copied. */
+function importsIn(directory: string): string {
+  return join(directory, '.ocl', 'imports');
+}
+
+/** Imports of one set into several targets do not meet there. */
+function importsOf(state: string, target: string): string {
+  return join(state, 'imports', createHash('sha256').update(target).digest('hex').slice(0, 16));
+}
+
+function registryTarget(text: string, env: Env, state = env.stateDir): ImportTarget {
   const [registry = '', ...rest] = text.replace(/\/+$/, '').split('/');
   const prefix = rest.join('/');
   if (!isRegistryHost(registry) || (prefix !== '' && !isRepository(prefix)))
@@ -58,6 +80,7 @@ function registryTarget(text: string, env: Env): ImportTarget {
   return {
     kind: 'repositories',
     name: text,
+    state: importsOf(state, text.replace(/\/+$/, '')),
     open: async (repository) =>
       await env.stores.sink({
         kind: 'registry',

@@ -16,6 +16,11 @@ export const gc = defineCommand(
         describe: 'Leave what is younger: 90s, 30m, 1h, 7d, or 0',
       })
       .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be removed, and remove nothing' })
+      .option('forget-imports', {
+        type: 'boolean',
+        default: false,
+        describe: 'Also what imports of volumes have brought whose last volumes will not come',
+      })
       .example('$0 gc ./mirror --dry-run', 'What nothing names any more')
       .example('$0 gc ocidir://mirror/alpine --grace 0', 'Remove it at once'),
   async (args) => {
@@ -26,6 +31,7 @@ export const gc = defineCommand(
       for (const { layout, report } of await env.stores.collectGarbage(reference, {
         grace: args.grace,
         dryRun: args.dryRun,
+        forgetImports: args.forgetImports,
       })) {
         if (env.json) env.print(JSON.stringify({ type: 'gc', layout, ...report }));
         else {
@@ -35,7 +41,7 @@ export const gc = defineCommand(
           const verb = report.dryRun ? 'would remove' : 'removed';
           const resumable = plural(report.resumable, 'unfinished transfer');
           env.say(
-            `${layout}: ${verb} ${plural(report.removed.length, 'blob')} (${formatBytes(report.bytes)} freed) and ${plural(report.leftovers, 'unfinished file')}; kept ${report.kept}${report.young === 0 ? '' : `, left ${report.young} younger than the grace period`}${report.resumable === 0 ? '' : `, left ${resumable} for the next copy`}`,
+            `${layout}: ${verb} ${plural(report.removed.length, 'blob')} (${formatBytes(report.bytes)} freed) and ${plural(report.leftovers, 'unfinished file')}; kept ${report.kept}${report.young === 0 ? '' : `, left ${report.young} younger than the grace period`}${report.resumable === 0 ? '' : `, left ${resumable} for the next copy`}${report.imports === 0 ? '' : `, with what ${plural(report.imports, 'import')} of volumes brought so far`}`,
           );
         }
       }

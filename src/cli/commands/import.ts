@@ -1,16 +1,16 @@
 import { type Incomplete } from '../../bundle/deltaCheck.ts';
 import { importIntoArchive } from '../../bundle/importArchive.ts';
-import { importBundles, type ImportReport } from '../../bundle/import.ts';
+import { importBundles } from '../../bundle/import.ts';
 import { formatRequest, makeRequest, sumOf } from '../../bundle/request.ts';
 import { shortDigest } from '../../core/digest.ts';
-import { OclError, type OclError as Failure } from '../../core/errors.ts';
+import { OclError } from '../../core/errors.ts';
 import { silent } from '../../core/events.ts';
 import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
-import { ownRepository } from '../../stores.ts';
 import { namingOptions, readNaming } from '../bundle/naming.ts';
-import { openBundle, type OpenBundle } from '../bundle/open.ts';
+import { reportImport } from '../bundle/imported.ts';
+import { OpenBundles } from '../bundle/open.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
@@ -53,11 +53,17 @@ export const importCommand = defineCommand(
         describe: 'Set the tags of a delta also where the target has something newer under them',
       })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace a docker archive that exists' })
+      .option('state', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Where parts of contents wait for further volumes; beside the images, or below your state directory',
+      })
       .example('$0 import images.tar /srv/images', 'Into a library, one directory a repository')
       .example('$0 import images.tar registry.local:5000/mirror', 'Into a registry, below mirror/')
       .example('$0 import images.tar ocidir://layout', 'All into one layout')
       .example("$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'", 'Under other names')
       .example('$0 import images.tar docker-archive:for-docker.tar', 'For tools that read nothing else')
+      .example('$0 import /media/disc/images.vol02of03.tar /srv/images', 'Volumes in any order, over days')
       .example(
         '$0 import --check delta.tar /srv/images --request missing.json',
         'Whether a delta finds there what it needs',
@@ -79,26 +85,23 @@ export const importCommand = defineCommand(
         concurrency: args.concurrency,
       });
       const measure = args.spaceCheck ? new Copier({ clock: env.clock, emit: silent, signal: env.signal }) : undefined;
-      const opened: OpenBundle[] = [];
+      const opened = await OpenBundles.open(files, env);
       try {
-        for (const file of files) opened.push(await openBundle(file, env));
-        const bundles = opened.map(({ source }, i) => ({
+        const bundles = opened.bundles.map(({ source, repository }) => ({
           source,
-          naming: {
-            ...naming,
-            repository: args.repository ?? ownRepository(files[i] === '-' ? 'images' : (files[i] ?? '')),
-          },
+          naming: { ...naming, repository: args.repository ?? repository },
         }));
-        const where = await openTarget(target, env);
+        const where = await openTarget(target, env, args.state);
         if (where.kind === 'archive') {
           if (args.check)
             throw new OclError('OCL_USAGE', 'Cannot check an archive: nothing is in it before it is written');
           const results = await importIntoArchive(bundles, where.sink, { copier, select: toSelect(args) });
-          return report({ results, failed: [], kept: [], waiting: [], incomplete: [] }, target, env);
+          return reportImport({ results, failed: [], kept: [], waiting: [], awaited: [], incomplete: [] }, target, env);
         }
         const imported = await importBundles(bundles, where, {
           copier,
           measure,
+          clock: env.clock,
           emit: env.emit,
           signal: env.signal,
           select: toSelect(args),
@@ -118,9 +121,9 @@ export const importCommand = defineCommand(
             );
           },
         });
-        return args.check ? reportCheck(imported.incomplete, target, env) : report(imported, target, env);
+        return args.check ? reportCheck(imported.incomplete, target, env) : reportImport(imported, target, env);
       } finally {
-        for (const bundle of opened) await bundle.close();
+        await opened.close();
       }
     });
   },
@@ -157,34 +160,4 @@ function reportCheck(incomplete: readonly Incomplete[], target: string, env: Env
     );
   }
   return incomplete.length === 0 ? EXIT.done : EXIT.failed;
-}
-
-function report({ results, failed, kept, waiting }: ImportReport, target: string, env: Env): number {
-  const copied = results.filter(({ outcome }) => outcome === 'copied').length;
-  const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
-  if (env.json)
-    env.print(
-      JSON.stringify({
-        type: 'summary',
-        target,
-        images: results,
-        failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
-        kept,
-        waiting,
-      }),
-    );
-  else
-    env.say(
-      `${target}: ${plural(copied, 'image')} imported, ${results.length - copied} unchanged, ${failed.length} failed (${formatBytes(bytes)})`,
-    );
-  if (!env.json && waiting.length > 0)
-    env.say(
-      `what was missing of ${plural(waiting.length, 'image')} is there now\nnext: import the bundle that was refused once more, into the same target`,
-    );
-  for (const { image, error } of failed) env.sayFailed(image, error);
-  return failed.length > 0 ? EXIT.failed : EXIT.done;
-}
-
-function plain({ code, message, hint, side }: Failure): object {
-  return { code, message, hint, side };
 }

@@ -1,8 +1,7 @@
 import { deltaOf, splitBundle } from '../../bundle/split.ts';
-import { OclError } from '../../core/errors.ts';
 import { parsePathReference } from '../../core/reference.ts';
-import { type LocalSource } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
+import { openLocal } from '../bundle/open.ts';
 import { destinationOf, reportWritten } from '../bundle/written.ts';
 import { defineCommand } from '../command.ts';
 import { runCommand } from '../run.ts';
@@ -37,11 +36,7 @@ export const split = defineCommand(
     await runCommand(args, { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform }, async (env) => {
       const { stores, clock, emit, signal } = env;
       const reference = withVolumes(parsePathReference(args.bundle), args.volumes);
-      const source = await stores.source(reference);
-      if (!isLocal(source))
-        throw new OclError('OCL_USAGE', `Cannot split ${source.name}: it is no file or directory`, {
-          hint: 'to write images of a registry: ocl export IMAGE -o FILE --volume-size SIZE',
-        });
+      const source = await openLocal(reference, stores);
       const output = args.output ?? args.bundle.replace(/(?:\.vol\d+of\d+)?\.tar$/i, '');
       const sink = await stores.archive(destinationOf(output, args.volumeSize), { delta: deltaOf(source.record) });
       const results = await splitBundle(source, sink, new Copier({ clock, emit, signal }));
@@ -49,7 +44,3 @@ export const split = defineCommand(
     });
   },
 );
-
-function isLocal(source: object): source is LocalSource {
-  return 'roots' in source;
-}

@@ -1,9 +1,9 @@
 import { verifyBundle, type VerifyReport } from '../../bundle/verify.ts';
-import { OclError, toOclError } from '../../core/errors.ts';
+import { toOclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { formatReference, type Reference } from '../../core/reference.ts';
-import { type LocalSource } from '../../core/store.ts';
 import { groupBundles } from '../bundle/groups.ts';
+import { openLocal } from '../bundle/open.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
@@ -29,7 +29,7 @@ export const verify = defineCommand(
       .example('$0 verify /media/disc/images.vol*.tar --part', 'Each disc as it is burnt'),
   async (args) => {
     await runCommand(args, {}, async (env) => {
-      const { bundles, unreadable } = await groupBundles(args.bundles, env.stores);
+      const { bundles, unreadable } = await groupBundles(args.bundles, env.stores, 'apart');
       const failures = [...unreadable];
       let damaged = false;
       let lacking = false;
@@ -60,13 +60,9 @@ export const verify = defineCommand(
 );
 
 async function verifyOne(reference: Reference, { stores, clock, emit, signal }: Env): Promise<VerifyReport> {
-  const source = await stores.source(reference);
-  if (!('roots' in source))
-    throw new OclError('OCL_USAGE', `Cannot verify ${source.name}: it is no file`, {
-      hint: 'copy it into a layout, and check that',
-    });
+  const source = await openLocal(reference, stores);
   try {
-    return await verifyBundle(source as LocalSource, { clock, emit, signal });
+    return await verifyBundle(source, { clock, emit, signal });
   } finally {
     await source.close();
   }

@@ -37,8 +37,9 @@ export function createPlainRenderer(write: (line: string) => void, clock: Clock)
 export function lineOf(event: OclEvent): string | undefined {
   switch (event.type) {
     case 'image.done':
-      return event.outcome === 'current'
-        ? `unchanged ${printable(event.image)}`
+      if (event.outcome === 'current') return `unchanged ${printable(event.image)}`;
+      return event.outcome === 'partial'
+        ? `in part   ${printable(event.image)}  (${formatBytes(event.totals.streamed)} transferred, ${formatDuration(event.ms)})`
         : `copied    ${printable(event.image)}  (${formatBytes(event.totals.bytes)}, ${formatBytes(event.totals.streamed)} transferred, ${formatDuration(event.ms)})`;
     case 'image.failed':
       return isToldAtTheEnd(event.error) ? `stopped   ${printable(event.image)}` : failedLine(event.image, event.error);

@@ -30,8 +30,6 @@ export interface Packed {
 export interface PackOptions {
   /** Bytes for contents in each volume; the last holds for all after it. */
   readonly rooms: readonly number[];
-  /** Placed before all others, in this order. */
-  readonly first: readonly Parcel[];
   readonly parcels: readonly Parcel[];
   /** What belongs together, and lies in one volume where that costs no further one. */
   readonly groups: readonly (readonly Digest[])[];
@@ -46,15 +44,14 @@ export interface PackOptions {
 export function pack(options: PackOptions): Packed {
   const parcels = options.parcels.toSorted((a, b) => b.size - a.size || (a.digest < b.digest ? -1 : 1));
   const plain = new Bins(options.rooms);
-  for (const parcel of [...options.first, ...parcels]) plain.add(parcel);
+  for (const parcel of parcels) plain.add(parcel);
   return packGrouped({ ...options, parcels }, plain.count) ?? plain.packed();
 }
 
 /** Undefined: it would take more volumes. */
-function packGrouped({ rooms, first, parcels, groups }: PackOptions, count: number): Packed | undefined {
+function packGrouped({ rooms, parcels, groups }: PackOptions, count: number): Packed | undefined {
   if (groups.length < 2 || count < 2) return undefined;
   const bins = new Bins(rooms, count);
-  for (const parcel of first) bins.add(parcel);
   for (const parcel of parcels) if (bins.isTooLarge(parcel)) bins.add(parcel);
   const byDigest = new Map(parcels.map((parcel) => [parcel.digest, parcel]));
   const bundles = groups.map((group) => group.flatMap((digest) => byDigest.get(digest) ?? []));

@@ -34,6 +34,7 @@ export interface Contents {
   size(digest: Digest): Promise<number | undefined>;
   blobs(): AsyncIterable<StoredBlob>;
   faults?(): AsyncIterable<Fault>;
+  place?(digest: Digest): Place;
 }
 
 const OPENING_BRACE = 0x7b;
@@ -76,8 +77,8 @@ export class ArchiveSource implements LocalSource {
     throw new OclError('OCL_NOT_FOUND', `Cannot read ${descriptor.digest}: ${this.name} does not have it`);
   }
 
-  place(): Place {
-    return { kind: 'elsewhere' };
+  place({ digest }: Descriptor): Place {
+    return this.#contents.place?.(digest) ?? { kind: 'elsewhere' };
   }
 
   async *tags(): AsyncIterable<string> {

@@ -30,8 +30,6 @@ export interface LaidOut {
   readonly volumes: readonly VolumeLayout[];
 }
 
-/** Manifests and indexes are in every volume while they take no more than this share of the smallest. */
-const DOCUMENTS_SHARE = 1 / 20;
 /** Bytes that a volume must have for contents. */
 const LEAST_ROOM = 4 * TAR_BLOCK;
 const TRIES = 40;
@@ -68,7 +66,6 @@ function sizeAt(sizes: readonly number[], volume: number): number {
 
 interface Reached {
   readonly root: RootEntry;
-  readonly documents: readonly Digest[];
   readonly contents: readonly Digest[];
 }
 
@@ -77,8 +74,9 @@ class VolumePlanner {
   readonly #sizes: readonly number[];
   readonly #options: VolumesOptions;
   readonly #reached: readonly Reached[];
+  /** Manifests and indexes: with them each volume knows where everything belongs, so volumes can come in any order. */
   readonly #everywhere: readonly Descriptor[];
-  /** What is packed, sorted by digest: the documents among them first. */
+  /** What is packed, sorted by digest. */
   readonly #parcels: readonly Parcel[];
 
   private constructor(
@@ -91,12 +89,9 @@ class VolumePlanner {
     this.#options = options;
     this.#reached = reached;
     const nodes = [...known.values()].toSorted((a, b) => compare(a.digest, b.digest));
-    const documents = nodes.filter(({ mediaType }) => isDocumentType(mediaType));
-    const cost = documents.reduce((sum, { digest, size }) => sum + costOf(blobPath(digest), size), 0);
-    this.#everywhere = cost <= Math.min(...sizes) * DOCUMENTS_SHARE ? documents : [];
-    const placed = new Set(this.#everywhere);
+    this.#everywhere = nodes.filter(({ mediaType }) => isDocumentType(mediaType));
     this.#parcels = nodes
-      .filter((descriptor) => !placed.has(descriptor))
+      .filter(({ mediaType }) => !isDocumentType(mediaType))
       .map(({ digest, size }) => ({ digest, size, cost: costOf(blobPath(digest), size) }));
   }
 
@@ -130,13 +125,7 @@ class VolumePlanner {
         `Cannot make volumes of ${this.#sizes[tight]} bytes: what describes the whole in each of them takes ${reserve}`,
         { hint: `name a --volume-size of ${reserve + LEAST_ROOM} bytes or more` },
       );
-    const isDocument = ({ digest }: Parcel): boolean => isDocumentType(this.#known.get(digest)?.mediaType ?? '');
-    const packed = pack({
-      rooms,
-      first: this.#parcels.filter(isDocument),
-      parcels: this.#parcels.filter((parcel) => !isDocument(parcel)),
-      groups: this.#reached.map(({ contents }) => contents),
-    });
+    const packed = pack({ rooms, parcels: this.#parcels, groups: this.#reached.map(({ contents }) => contents) });
     const volumes: VolumeLayout[] = [];
     const record = oncePer((hashes: Hashes) => this.#record(packed, sliceDigestsOf(hashes)));
     const first = oncePer((hashes: Hashes) => Buffer.from(encodeBundleRecord(record(hashes))).toString());
@@ -238,9 +227,8 @@ function sorted<T>(map: ReadonlyMap<Digest, T>): readonly (readonly [Digest, T])
 }
 
 /** Whether all that the bundle has of an image lies in one volume. */
-function isComplete({ documents, contents }: Reached, { whole, cut }: Packed, volume: number): boolean {
-  const isThere = (digest: Digest): boolean => !cut.has(digest) && (whole.get(digest) ?? volume) === volume;
-  return documents.every(isThere) && contents.every(isThere);
+function isComplete({ contents }: Reached, { whole, cut }: Packed, volume: number): boolean {
+  return contents.every((digest) => !cut.has(digest) && whole.get(digest) === volume);
 }
 
 /** What the archive holds of an image. */
@@ -259,6 +247,5 @@ async function reach(root: RootEntry, known: ReadonlyMap<Digest, Descriptor>, do
     // One by one: a document may have more children than a call takes arguments.
     for (const child of children(await documents.document(descriptor))) waiting.push(child.descriptor);
   }
-  const isContent = new Set(contents);
-  return { root, documents: [...found].filter((digest) => !isContent.has(digest)), contents };
+  return { root, contents };
 }

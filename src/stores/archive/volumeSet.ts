@@ -2,16 +2,17 @@ import { Readable } from 'node:stream';
 import { type BundleRecord, type Slice } from '../../core/bundleRecord.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, type Digest } from '../../core/digest.ts';
-import { isCode, OclError, toOclError } from '../../core/errors.ts';
+import { isCode, OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
-import { type ByteRange, type Fault, type GivenVolumes, type StoredBlob } from '../../core/store.ts';
+import { type ByteRange, type Fault, type GivenVolumes, type Place, type StoredBlob } from '../../core/store.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { type TarEntry } from '../../io/tarScan.ts';
 import { blobPath, readVerified, verifying } from '../../io/verify.ts';
 import { copyFaults, fileFaults, indexFaults, placedIn } from './faults.ts';
+import { damagedSlice, KeptParts, openKept, type GivenSlice } from './keptParts.ts';
 import { blobDigest, describeDocument, readIndexEntries } from './ociFiles.ts';
 import { type Contents } from './source.ts';
 
@@ -43,6 +44,7 @@ export class VolumeSet implements Contents {
   readonly #placed: ReadonlyMap<Digest, number>;
   readonly #cut: ReadonlyMap<Digest, readonly Slice[]>;
   #roots: Promise<readonly Descriptor[]> | undefined;
+  #kept: KeptParts | undefined;
   #joinedSlices: ReadonlySet<Digest> | undefined;
 
   /** @param volumes one or more of one set, each once */
@@ -65,6 +67,12 @@ export class VolumeSet implements Contents {
       absent: numbers.filter((number) => !this.#volumes.has(number)),
       roots: record.roots,
       lacking: (digest) => this.#lacking(digest),
+      has: (digest) => this.#sizeOf(digest) !== undefined,
+      keepIn: async (directory, options) => {
+        this.#kept = await KeptParts.open(directory, cut, options);
+      },
+      keep: async (digest) => await this.#keep(digest),
+      forget: async () => await this.#kept?.forget(),
     };
   }
 
@@ -98,9 +106,7 @@ export class VolumeSet implements Contents {
   }
 
   size(digest: Digest): Promise<number | undefined> {
-    const cut = this.#cut.get(digest);
-    if (cut !== undefined) return Promise.resolve(this.#pieces(digest) === undefined ? undefined : sumOf(cut));
-    return Promise.resolve(this.#find(digest)?.entry.size);
+    return Promise.resolve(this.#sizeOf(digest));
   }
 
   /** In the order of the files, so that discs are read from front to back. Slices count where the whole is not there. */
@@ -123,7 +129,18 @@ export class VolumeSet implements Contents {
     const pieces = this.#cut.has(digest) ? this.#pieces(digest) : undefined;
     if (pieces !== undefined) return joined(digest, pieces, range);
     const found = this.#find(digest);
-    return found?.volume.tarball.stream(found.entry, range);
+    if (found !== undefined) return found.volume.tarball.stream(found.entry, range);
+    const path = this.#kept?.wholeFile(digest);
+    const size = this.#sizeOf(digest);
+    if (path === undefined || size === undefined) return undefined;
+    const start = Math.min(range?.start ?? 0, size);
+    const end = Math.min(range?.end ?? size - 1, size - 1);
+    return await openKept(path, start, Math.max(0, end + 1 - start));
+  }
+
+  place(digest: Digest): Place {
+    const path = this.#pieces(digest) === undefined ? this.#kept?.wholeFile(digest) : undefined;
+    return path === undefined ? { kind: 'elsewhere' } : { kind: 'file', path };
   }
 
   async *faults(): AsyncGenerator<Fault> {
@@ -139,6 +156,13 @@ export class VolumeSet implements Contents {
       yield* fileFaults(volume, placedIn(volume));
       yield* indexFaults(path, await readIndexEntries(tarball, path), await new VolumeSet([volume]).roots());
     }
+  }
+
+  #sizeOf(digest: Digest): number | undefined {
+    const cut = this.#cut.get(digest);
+    if (cut === undefined) return this.#find(digest)?.entry.size;
+    const isHere = this.#pieces(digest) !== undefined || this.#kept?.wholeFile(digest) !== undefined;
+    return isHere ? sumOf(cut) : undefined;
   }
 
   async #completeRoots(): Promise<readonly Descriptor[]> {
@@ -187,7 +211,10 @@ export class VolumeSet implements Contents {
   #volumesOf(digest: Digest): readonly number[] | undefined {
     if (this.#everywhere.has(digest)) return [];
     const slices = this.#cut.get(digest);
-    if (slices !== undefined) return [...new Set(slices.map(({ volume }) => volume))];
+    if (slices !== undefined) {
+      const needed = slices.filter((_, index) => this.#kept?.has(digest, index) !== true);
+      return [...new Set(needed.map(({ volume }) => volume))];
+    }
     const volume = this.#placed.get(digest);
     return volume === undefined ? undefined : [volume];
   }
@@ -199,6 +226,22 @@ export class VolumeSet implements Contents {
       if (entry !== undefined) return { volume, entry };
     }
     return undefined;
+  }
+
+  async #keep(digest: Digest): Promise<boolean> {
+    const slices = this.#cut.get(digest);
+    if (slices === undefined || this.#kept === undefined || this.#pieces(digest) !== undefined) return false;
+    const given = new Map<number, GivenSlice>();
+    for (const [index, slice] of slices.entries()) {
+      const volume = this.#volumes.get(slice.volume);
+      const entry = volume?.tarball.find(blobPath(slice.digest));
+      if (volume !== undefined && entry !== undefined)
+        given.set(index, {
+          open: () => volume.tarball.stream(entry),
+          where: `volume ${slice.volume} (${volume.path})`,
+        });
+    }
+    return await this.#kept.keep({ digest, size: sumOf(slices), slices }, given);
   }
 
   /** The slices of a content, when all are here. */
@@ -243,13 +286,7 @@ function joined(digest: Digest, pieces: readonly Piece[], range: ByteRange = { s
       try {
         yield* isWhole ? verifying(stream, { mediaType: '', digest: slice.digest, size: slice.size }) : stream;
       } catch (error) {
-        const { code } = toOclError(error);
-        if (code !== 'OCL_DIGEST_MISMATCH' && code !== 'OCL_SIZE_MISMATCH') throw error;
-        const where = `its part in volume ${slice.volume} (${volume.path})`;
-        throw new OclError(code, `Cannot read ${digest}: ${where} is not what it was`, {
-          hint: 'bring that volume anew; the others are not concerned',
-          cause: error,
-        });
+        throw damagedSlice(digest, `volume ${slice.volume} (${volume.path})`, error);
       } finally {
         stream.destroy();
       }

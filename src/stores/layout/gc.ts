@@ -12,6 +12,7 @@ import { type StoredBlob } from '../../core/store.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { thisOwner } from '../../io/lock.ts';
 import { readBounded } from '../../io/verify.ts';
+import { forgetImports, readHolds } from './holds.ts';
 import { encodeIndexFile, type Entry } from './indexFile.ts';
 import { type LayoutStore } from './layout.ts';
 import { removePart, type Part } from './parts.ts';
@@ -24,6 +25,8 @@ export interface GcOptions {
   /** Milliseconds for which a blob that nothing names is left alone: another tool may be about to name it. */
   readonly grace: number;
   readonly dryRun: boolean;
+  /** What imports of volumes have brought goes as well, although their last volumes have not come. */
+  readonly forgetImports?: boolean | undefined;
 }
 
 export interface GcReport {
@@ -37,6 +40,8 @@ export interface GcReport {
   readonly parts: readonly StoredBlob[];
   /** Transfers that broke off lately: the next copy goes on with them. */
   readonly resumable: number;
+  /** Imports whose last volumes have not come; what they brought is kept. */
+  readonly imports: number;
   /** Nothing names them, and they are younger than the grace period. */
   readonly young: number;
   /** Bytes freed, or that would be. */
@@ -80,6 +85,7 @@ async function collect(layout: LayoutStore, options: GcOptions): Promise<GcRepor
     );
   }
   const report = await markAndSweep(layout, options);
+  if (options.forgetImports === true && !options.dryRun) await forgetImports(layout.root);
   const leftovers = await unfinishedFiles(layout.root);
   if (!options.dryRun) for (const path of leftovers) await rm(path, { force: true });
   const broken = await brokenOff(layout.root, options.clock.now());
@@ -107,6 +113,8 @@ async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Sw
   const mark = new Marker(layout, sizes, marked);
   const file = await layout.readIndex();
   const stale = await markRoots(file.entries, layout, mark, options);
+  const holds = options.forgetImports === true ? [] : await readHolds(layout.root);
+  for (const { digests } of holds) for (const digest of digests) await mark.reach(`"${digest}"`);
   const doomed = [...sizes].filter(([digest]) => !marked.has(digest));
   const dropped = new Set(stale.filter(({ descriptor }) => !marked.has(descriptor.digest)));
   if (dropped.size > 0 && !options.dryRun) {
@@ -127,7 +135,15 @@ async function markAndSweep(layout: LayoutStore, options: GcOptions): Promise<Sw
     removed.push({ digest, size });
     bytes += stats.nlink > 1 ? 0 : size;
   }
-  return { kept: marked.size, removed, dropped: dropped.size, young, bytes, dryRun: options.dryRun };
+  return {
+    kept: marked.size,
+    removed,
+    dropped: dropped.size,
+    imports: holds.length,
+    young,
+    bytes,
+    dryRun: options.dryRun,
+  };
 }
 
 /**

@@ -28,6 +28,7 @@ import { type LockOptions } from '../../io/lock.ts';
 import { digestOf, readBounded, readVerified } from '../../io/verify.ts';
 import { BlobFiles } from './blobFiles.ts';
 import { applyChanges, encodeIndexFile, entriesNamed, type Change, type IndexFile } from './indexFile.ts';
+import { addHold, removeHold } from './holds.ts';
 import { isUseful, type Parts } from './parts.ts';
 import { checkLayout, checkLayoutOrNew, createLayout, IndexReader, isLayout } from './layoutFiles.ts';
 import { brokenOff, registerWriter, withLayoutLock, type Writer } from './session.ts';
@@ -60,6 +61,8 @@ export class LayoutStore implements LocalSource, Sink, Editor {
   /** Documents whose bytes were seen to be right. */
   readonly #verified = new Set<Digest>();
   #changes: Change[] = [];
+  readonly #holds = new Map<string, Set<Digest>>();
+  readonly #released = new Set<string>();
   #roots: { readonly entries: IndexFile['entries']; readonly descriptors: readonly Descriptor[] } | undefined;
   /** `index.json` with the first changes of a list applied to it. */
   #applied:
@@ -181,6 +184,19 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     this.#changes.push({ type: 'tag', descriptor, name });
   }
 
+  async hold(key: string, digests: readonly Digest[]): Promise<void> {
+    await this.#beWriter();
+    const held = this.#holds.get(key) ?? new Set();
+    this.#holds.set(key, held);
+    for (const digest of digests) held.add(digest);
+  }
+
+  async release(key: string): Promise<void> {
+    await this.#beWriter();
+    this.#holds.delete(key);
+    this.#released.add(key);
+  }
+
   async commit(): Promise<void> {
     if (this.#changes.length === 0 && this.#writer === undefined) return;
     await this.#beWriter();
@@ -190,12 +206,16 @@ export class LayoutStore implements LocalSource, Sink, Editor {
       await this.#blobs.sync();
       // Not stopped by the signal: what has arrived whole gets its name.
       await withLayoutLock(this.root, { ...this.#lockOptions(), signal: undefined }, async () => {
+        for (const [key, digests] of this.#holds) await addHold(this.root, key, digests);
         const { file, changed } = applyChanges(await this.readIndex(), changes);
         if (changed) await writeFileAtomic(join(this.root, 'index.json'), encodeIndexFile(file));
         const kept = new Set(file.entries.map((entry) => entry.descriptor.digest));
         for (const change of changes)
           if (change.type === 'remove' && !kept.has(change.digest)) await this.#blobs.remove(change.digest);
+        for (const key of this.#released) await removeHold(this.root, key);
       });
+      this.#holds.clear();
+      this.#released.clear();
     } catch (error) {
       this.#changes = [...changes, ...this.#changes];
       throw error;
@@ -206,6 +226,8 @@ export class LayoutStore implements LocalSource, Sink, Editor {
     const writer = this.#writer;
     this.#writer = undefined;
     this.#changes = [];
+    this.#holds.clear();
+    this.#released.clear();
     if (writer === undefined) return;
     // A writer that could not be registered has told so at the call that needed it.
     const known = await writer.catch(() => undefined);

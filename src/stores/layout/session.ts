@@ -8,13 +8,15 @@ import { isPartName, isUseful, Parts, partsAmong, release, removePart, type Part
 
 /**
  * `.ocl/` in a layout: the lock, one marker for each process that writes, and unfinished files.
- * When nobody works on the layout it is gone, or holds only what transfers that broke off have left for the next one.
+ * When nobody works on the layout it is gone, or holds only what transfers that broke off have left for the next one, and what imports of
+ * volumes need until the last volume has come.
  * Readers of layouts do not look at it.
  */
 const WORK = '.ocl';
 const LOCK = 'lock';
 const UNFINISHED = 'tmp';
 const WRITERS = 'writers';
+const IMPORTS = 'imports';
 const DAY = 24 * 3_600_000;
 /** Milliseconds after the last byte: nobody comes back for it. */
 const FORGOTTEN = 7 * DAY;
@@ -33,6 +35,11 @@ function temporaryPath(root: string): string {
   return workPath(root, UNFINISHED);
 }
 
+/** What imports of volumes leave until the last one has come. */
+export function importsPath(root: string): string {
+  return workPath(root, IMPORTS);
+}
+
 /** Runs an action while nobody else changes `index.json` or collects garbage. @throws OCL_LOCKED, OCL_UNSAFE */
 export async function withLayoutLock<T>(root: string, options: LockOptions, action: () => Promise<T>): Promise<T> {
   await refuseLinks(root);
@@ -42,7 +49,7 @@ export async function withLayoutLock<T>(root: string, options: LockOptions, acti
 
 /** What is written or removed in `.ocl` must not land elsewhere because somebody planted a link there. */
 async function refuseLinks(root: string): Promise<void> {
-  for (const path of [workPath(root), temporaryPath(root), workPath(root, WRITERS)]) {
+  for (const path of [workPath(root), temporaryPath(root), workPath(root, WRITERS), importsPath(root)]) {
     const stats = await lstat(path).catch((error: unknown) => {
       if (systemCode(error) === 'ENOENT') return undefined;
       throw error;
@@ -205,6 +212,7 @@ async function emptyWorkDirectory(root: string, now: number): Promise<void> {
   }
   await removeIfEmpty(workPath(root, WRITERS));
   await removeIfEmpty(temporaryPath(root));
+  await removeIfEmpty(importsPath(root));
 }
 
 async function removeIfEmpty(path: string): Promise<void> {

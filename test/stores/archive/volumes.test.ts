@@ -40,7 +40,7 @@ const images = fc
       return { graph: multi ? index([one, image({ name: `other-${i}` })]) : one, name: `example.com/app-${i}:1` };
     }),
   );
-const sizes = fc.array(fc.oneof(fc.integer({ min: 24_000, max: 90_000 }), fc.integer({ min: 100_000, max: 400_000 })), {
+const sizes = fc.array(fc.oneof(fc.integer({ min: 50_000, max: 90_000 }), fc.integer({ min: 100_000, max: 400_000 })), {
   minLength: 1,
   maxLength: 4,
 });
@@ -99,7 +99,7 @@ describe('volumes', () => {
           await set.close();
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 

@@ -1,0 +1,65 @@
+import { type ImportReport } from '../../bundle/import.ts';
+import { type AwaitedVolumes } from '../../bundle/volumesImport.ts';
+import { shortDigest } from '../../core/digest.ts';
+import { type OclError } from '../../core/errors.ts';
+import { printable } from '../../core/redact.ts';
+import { type Env } from '../env.ts';
+import { EXIT } from '../exit.ts';
+import { formatBytes, formatTable, plural } from '../render/format.ts';
+
+/** Tells what was imported, and which volumes are still to come. @returns the exit status */
+export function reportImport(
+  { results, failed, kept, waiting, awaited }: ImportReport,
+  target: string,
+  env: Env,
+): number {
+  const partial = results.filter(({ missing }) => missing !== undefined);
+  const copied = results.filter(({ outcome, missing }) => outcome === 'copied' && missing === undefined);
+  const bytes = results.reduce(
+    (sum, result) => sum + (result.missing === undefined ? result.bytes : result.streamed),
+    0,
+  );
+  if (env.json)
+    env.print(
+      JSON.stringify({
+        type: 'summary',
+        target,
+        images: results,
+        failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
+        kept,
+        waiting,
+        awaited,
+      }),
+    );
+  else {
+    const rest = partial.length === 0 ? '' : `, ${partial.length} not complete yet`;
+    const unchanged = results.length - copied.length - partial.length;
+    env.say(
+      `${target}: ${plural(copied.length, 'image')} imported, ${unchanged} unchanged, ${failed.length} failed${rest} (${formatBytes(bytes)})`,
+    );
+    if (waiting.length > 0)
+      env.say(
+        `what was missing of ${plural(waiting.length, 'image')} is there now\nnext: import the bundle that was refused once more, into the same target`,
+      );
+    for (const set of awaited) tellOfAwaited(set, target, env);
+  }
+  for (const { image, error } of failed) env.sayFailed(image, error);
+  if (failed.length > 0) return EXIT.failed;
+  return awaited.length > 0 ? EXIT.drift : EXIT.done;
+}
+
+/** Images that are named in full; of more the number is told. */
+const LISTED = 20;
+
+function tellOfAwaited({ set, volumes, missing, images }: AwaitedVolumes, target: string, env: Env): void {
+  const rows = images.slice(0, LISTED).map((each) => [printable(each.image), each.volumes.join(', ')]);
+  const more = images.length > LISTED ? `\n… and ${images.length - LISTED} more` : '';
+  env.say(`${formatTable(['NOT COMPLETE YET', 'NEEDS VOLUMES'], rows)}${more}`);
+  env.say(
+    `set ${shortDigest(set)} of ${plural(volumes, 'volume')}: still missing ${missing.join(', ')}\nnext: bring them, in any order, with  ocl import VOLUME... ${printable(target)}`,
+  );
+}
+
+function plain({ code, message, hint, side }: OclError): object {
+  return { code, message, hint, side };
+}
