@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonLines, ocl, oclDone } from '../support/cli.ts';
@@ -6,6 +7,7 @@ import { Content } from '../support/content.ts';
 import { shortTree } from '../support/fileTrees.ts';
 import { dir, file, layeredImage, layerOf, symlink, whiteout } from '../support/layered.ts';
 import { newLayout, temporaryDirectories } from '../support/layouts.ts';
+import { startServe } from '../support/processes.ts';
 import { putRoots } from '../support/shop.ts';
 
 const temporary = temporaryDirectories();
@@ -85,5 +87,27 @@ describe('ocl rootfs', () => {
       files: 2,
       leftOut: { counts: { pipe: 1, setuid: 0, link: 1 } },
     });
+  });
+
+  it('fetches an image of a registry once, and leaves nothing of it', async () => {
+    const at = await temporary();
+    const layout = await images(at);
+    const served = await startServe(layout.slice('ocidir://'.length));
+    const tmp = join(at, 'tmp');
+    await mkdir(tmp);
+    const { stderr } = await oclDone([
+      'rootfs',
+      `${served.host}/layout:1`,
+      '-o',
+      join(at, 'out'),
+      '--tmpdir',
+      tmp,
+      '--platform',
+      'linux/arm64',
+    ]);
+    expect(await served.stop()).toBe(0);
+    expect(stderr).toContain('copied');
+    expect(await shortTree(join(at, 'out'))).toContain('etc/arch=arm64');
+    expect(await shortTree(tmp)).toEqual([]);
   });
 });

@@ -65,6 +65,13 @@ describe('ocl scan-db', () => {
       'trivy-checks',
       'grype-db',
     ]);
+    const registry = await startServe(library);
+    const remote = `${registry.host}/aquasec/trivy-checks:2`;
+    await oclDone(['scan-db', 'place', remote, '--for', 'trivy', '--cache', join(at, 'remote')]);
+    expect(await registry.stop()).toBe(0);
+    expect(JSON.parse(await readFile(join(at, 'remote/policy/metadata.json'), 'utf8'))).toMatchObject({
+      MajorVersion: 2,
+    });
     const served = await oclDone(['scan-db', 'place', library, '--for', 'trivy', '--serve', '127.0.0.1:5000']);
     expect(served.stdout).toContain('--db-repository 127.0.0.1:5000/aquasec/trivy-db:2 ');
     expect(served.stderr).toContain(`ocl serve ${library} --read-only --listen 127.0.0.1:5000`);

@@ -6,11 +6,13 @@ import { formatPlatform, hostPlatform, parsePlatform } from '../../core/platform
 import { printable } from '../../core/redact.ts';
 import { formatReference, wantedName } from '../../core/reference.ts';
 import { flatten, type Flattened, type FlattenTarget } from '../../scan/rootfs/flatten.ts';
+import { refuseOccupied } from '../../scan/rootfs/toDirectory.ts';
 import { defineCommand } from '../command.ts';
 import { endWithStdout } from '../content.ts';
 import { formatBytes, plural } from '../render/format.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';
+import { nearby } from '../scan/nearby.ts';
 
 export const rootfs = defineCommand(
   (cli) =>
@@ -57,13 +59,17 @@ export const rootfs = defineCommand(
       const target: FlattenTarget = toStdout
         ? { kind: 'tar', stream: process.stdout }
         : { kind: 'directory', path: args.output };
-      const flattened = await flatten(source, descriptor, target, {
-        keep: args.keep,
-        names: args.names,
-        owner: args.owner,
-        signal: env.signal,
-        emit: env.emit,
-      });
+      const { keep, names, owner } = args;
+      const options = { keep, names, owner, signal: env.signal, emit: env.emit };
+      // A stream touches no disk: there the layers of a registry are fetched twice.
+      if (!toStdout) await refuseOccupied(args.output);
+      const flattened = toStdout
+        ? await flatten(source, descriptor, target, options)
+        : await nearby(
+            { source, image: descriptor, name: formatReference(reference) },
+            env,
+            async (here) => await flatten(here, descriptor, target, options),
+          );
       if (!env.json) {
         env.say(text(args.output, flattened));
         return;

@@ -11,6 +11,7 @@ import { offlineGrype, offlineTrivy, servedTrivy, type OfflineUse } from '../../
 import { placeDatabase, type PlacedDatabase } from '../../scan/db/place.ts';
 import { type Env } from '../env.ts';
 import { candidates } from './candidates.ts';
+import { nearby } from './nearby.ts';
 
 type Scanner = 'trivy' | 'grype';
 
@@ -26,10 +27,15 @@ export async function placeDatabases(
 ): Promise<void> {
   const found = await required(references, scanner, env);
   const placed: (PlacedDatabase & { readonly reference: string; readonly digest: string })[] = [];
-  for (const { reference, source, database } of found) {
+  for (const { reference, source, root, database } of found) {
     const { emit, signal } = env;
     const options = { cache, name: reference, now: env.clock.now(), maxAge, emit, signal };
-    placed.push({ reference, digest: database.digest, ...(await placeDatabase(source, database, options)) });
+    const put = await nearby(
+      { source, image: root, name: reference },
+      env,
+      async (here) => await placeDatabase(here, database, options),
+    );
+    placed.push({ reference, digest: database.digest, ...put });
   }
   const present = new Set((await cachedDatabases(cache)).map(({ kind }) => kind));
   const use = scanner === 'trivy' ? offlineTrivy(cache, present) : offlineGrype(cache);

@@ -18,6 +18,10 @@ export type Change =
 const WHITEOUT = '.wh.';
 const RESERVED = '.wh..wh.';
 const OPAQUE = '.wh..wh..opq';
+/** The last but one of 32 bits: the last one means "nobody" to system calls. */
+const MAX_ID = 0xfffffffe;
+/** The end of the year 9999 in seconds: what all readers can write as a date. */
+const MAX_TIME = 253_402_300_799;
 
 /**
  * Reads one entry. Names that aufs reserves are no change.
@@ -37,7 +41,10 @@ export function readChange(
     const marker = parts.findIndex((part) => part.startsWith(WHITEOUT));
     if (marker >= 0) return readMarker(parts, marker);
   }
-  const attributes = { mode: member.mode, uid: member.uid, gid: member.gid, mtime: member.mtime };
+  if (member.uid > MAX_ID || member.gid > MAX_ID)
+    throw tarFault(`the entry ${shown(member.name)} has an owner that no system has`);
+  const { mode, uid, gid } = member;
+  const attributes = { mode, uid, gid, mtime: Math.min(member.mtime, MAX_TIME) };
   if (member.type !== '5' && path === '') throw tarFault('the root is no directory');
   switch (member.type) {
     case '0': {

@@ -70,9 +70,15 @@ export async function directoryOfPlan(
     await new DirectoryWriter(work, options).write(plan, contents);
     await rename(work, target);
   } catch (error) {
-    await rm(work, { recursive: true, force: true });
+    await removeTree(work, plan);
     throw systemCode(error) === 'EEXIST' ? collision(error as NodeJS.ErrnoException, work) : error;
   }
+}
+
+/** Directories may have lost the right to write already, without which nobody but root can empty them. */
+async function removeTree(work: string, plan: Plan): Promise<void> {
+  for (const { path } of [{ path: '' }, ...plan.directories]) await chmod(`${work}/${path}`, 0o700).catch(() => {});
+  await rm(work, { recursive: true, force: true });
 }
 
 /** What is made exclusively was there: the file system has a way of its own to take two names for one. */

@@ -207,6 +207,16 @@ const ROWS: readonly Row[] = [
     code: 'OCL_ARCHIVE_INVALID',
   },
   {
+    what: 'an owner that no system has',
+    image: one(paxEntry(pax('uid', '4294967295')), file('x', 'x')),
+    code: 'OCL_ARCHIVE_INVALID',
+  },
+  {
+    what: 'a time beyond all dates',
+    image: one(paxEntry(pax('mtime', '9999999999999999')), file('x', 'x')),
+    tree: ['x=x'],
+  },
+  {
     what: 'a PAX header of 2 MiB',
     image: one({ name: 'x', type: 'x', body: Buffer.alloc(2 << 20, 0x61) }),
     code: 'OCL_LIMIT',
@@ -389,6 +399,7 @@ describe('hostile layers', () => {
     if (code === undefined) {
       await work;
       expect(await shortTree(path)).toEqual(tree);
+      await flatten(store, root, { kind: 'tar', stream: new PassThrough().resume() }, options);
     } else {
       await expect(work).rejects.toMatchObject({ code });
       expect((await fileTree(around)).has('root')).toBe(false);

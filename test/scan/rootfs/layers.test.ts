@@ -170,6 +170,8 @@ describe('a tar stream of it', () => {
         symlink('m', 'x'),
         paxEntry(pax('uid', '3000000')),
         file('big', 'owner'),
+        paxEntry(pax('path', 'd/ünï')),
+        dir('x'),
       ),
       layerOf(whiteout('.wh.nothing'), file('e/f', 'f'.repeat(3000))),
     ];
