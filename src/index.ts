@@ -3,7 +3,7 @@ export { classify, type Classification, type ClassifyOptions } from './artifact/
 export { describeImage, type Listed } from './artifact/list.ts';
 export { inspect, type Inspection } from './artifact/inspect.ts';
 export { buildTree, type TreeNode } from './artifact/tree.ts';
-export { parseTypes } from './artifact/types/file.ts';
+export { withTypes } from './artifact/types/file.ts';
 export { type ArtifactType } from './artifact/types/schema.ts';
 export { builtInTypes, TypeTable } from './artifact/types/table.ts';
 export { buildArtifact, type ArtifactSpec, type BuiltArtifact, type LayerSpec } from './artifact/build.ts';

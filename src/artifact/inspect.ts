@@ -10,7 +10,7 @@ import { formatPlatform, matchesPlatform } from '../core/platform.ts';
 import { type Source } from '../core/store.ts';
 import { kindOf } from './kind.ts';
 import { Reads } from './reads.ts';
-import { configFault, type ArtifactType } from './types/schema.ts';
+import { type ArtifactType } from './types/schema.ts';
 import { usageOf, type TypeFacts, type UsageOptions, type Use } from './usage.ts';
 
 export interface Inspection {
@@ -142,6 +142,7 @@ async function faultOf(reads: Reads, type: ArtifactType, top: ManifestDocument):
   if (type.configSchema === undefined || top.kind === 'index' || top.config === undefined) return undefined;
   const { config } = top;
   try {
+    const { configFault } = await import('./types/schema.ts');
     return configFault(type, parseJson(await reads.config(config), config.digest));
   } catch (error) {
     // An image config is read below, and there it fails.

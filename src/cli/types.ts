@@ -2,8 +2,7 @@ import { createReadStream } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Argv } from 'yargs';
-import { parseTypes } from '../artifact/types/file.ts';
-import { builtInTypes, TypeTable, type Change } from '../artifact/types/table.ts';
+import { builtInTypes, TypeTable } from '../artifact/types/table.ts';
 import { isAbsent, toOclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readBounded } from '../io/verify.ts';
@@ -21,10 +20,16 @@ export function typesOption<T>(cli: Argv<T>) {
 
 /** What is known: the built-in types, those of the user's own files, and those of the files that were named, later ones first. */
 export async function loadTypes(files: readonly string[]): Promise<TypeTable> {
-  const changes: Change[] = [];
-  for (const file of ownFiles()) changes.push(...((await readTypes(file, 'if there')) ?? []));
-  for (const file of files) changes.push(...((await readTypes(file, 'must be there')) ?? []));
-  return new TypeTable(builtInTypes(), changes);
+  let types = builtInTypes();
+  const add = async (path: string, bytes: Uint8Array | undefined): Promise<void> => {
+    if (bytes === undefined) return;
+    // The reader of YAML takes its time to load, and few have a file.
+    const { withTypes } = await import('../artifact/types/file.ts');
+    types = withTypes(types, new TextDecoder().decode(bytes), path);
+  };
+  for (const file of ownFiles()) await add(file, await readTypes(file, 'if there'));
+  for (const file of files) await add(file, await readTypes(file, 'must be there'));
+  return new TypeTable(types);
 }
 
 function ownFiles(): readonly string[] {
@@ -32,14 +37,12 @@ function ownFiles(): readonly string[] {
   return ['types.json', 'types.yaml'].map((name) => join(directory, name));
 }
 
-async function readTypes(path: string, when: 'if there' | 'must be there'): Promise<readonly Change[] | undefined> {
-  let bytes: Uint8Array;
+async function readTypes(path: string, when: 'if there' | 'must be there'): Promise<Uint8Array | undefined> {
   try {
-    bytes = await readBounded(createReadStream(path), LIMITS.configFile, path);
+    return await readBounded(createReadStream(path), LIMITS.configFile, path);
   } catch (error) {
     if (when === 'if there' && isAbsent(error)) return undefined;
     // The system does not name the file when it was opened and then could not be read, as a directory is.
     throw toOclError(error instanceof Error ? Object.assign(error, { path }) : error);
   }
-  return parseTypes(new TextDecoder().decode(bytes), path);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeImage, type Listed } from '../../src/artifact/list.ts';
-import { parseTypes } from '../../src/artifact/types/file.ts';
+import { withTypes } from '../../src/artifact/types/file.ts';
 import { builtInTypes, TypeTable } from '../../src/artifact/types/table.ts';
 import { catalogPage } from '../../src/cli/render/catalogPage.ts';
 import { createHash } from 'node:crypto';
@@ -9,8 +9,8 @@ import { EMPTY, TAR } from './typeRows.ts';
 
 const ICON = `data:image/svg+xml;base64,${Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>').toString('base64')}`;
 const types = new TypeTable(
-  builtInTypes(),
-  parseTypes(
+  withTypes(
+    builtInTypes(),
     `types: [{id: acme, name: '<b>Acme</b>', category: other, icon: '${ICON}', scan: skip, match: [{artifactType: [x/acme]}], actions: [{label: '<i>', command: 'acme {{tag}} && {{layout}}'}]}]`.replace(
       '&& {{layout}}',
       '--in {{layout}}',

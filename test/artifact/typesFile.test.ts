@@ -1,15 +1,15 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { classify } from '../../src/artifact/kind.ts';
-import { parseTypes } from '../../src/artifact/types/file.ts';
-import { configFault, typesJsonSchema } from '../../src/artifact/types/schema.ts';
+import { withTypes } from '../../src/artifact/types/file.ts';
+import { BuiltInSchema, configFault, typesJsonSchema } from '../../src/artifact/types/schema.ts';
 import { builtInTypes, TypeTable } from '../../src/artifact/types/table.ts';
 import { toOclError, type OclError } from '../../src/core/errors.ts';
 import { thing } from './thing.ts';
 import { EMPTY } from './typeRows.ts';
 
 function tableOf(text: string): TypeTable {
-  return new TypeTable(builtInTypes(), parseTypes(text, 'mine.yaml'));
+  return new TypeTable(withTypes(builtInTypes(), text, 'mine.yaml'));
 }
 
 function faultOf(text: string): OclError {
@@ -31,6 +31,10 @@ const NEW = `types:
 `.replace('command: acme read {{ref}}', 'command: "acme read {{ref}}"');
 
 describe('the types that are built in', () => {
+  it('are files that are read as they stand', () => {
+    expect(BuiltInSchema.parse({ types: builtInTypes() }).types).toEqual(builtInTypes());
+  });
+
   it('are a file that its own schema takes', () => {
     const validate = new Ajv2020({ strict: false }).compile(typesJsonSchema());
     validate({ types: builtInTypes() });
@@ -79,8 +83,8 @@ describe('a file of types', () => {
   });
 
   it('may change a type that an earlier file has made', () => {
-    const changes = [...parseTypes(NEW, 'a'), ...parseTypes('types: [{id: acme-report, scan: sbom}]', 'b')];
-    expect(new TypeTable(builtInTypes(), changes).get('acme-report')).toMatchObject({
+    const types = withTypes(withTypes(builtInTypes(), NEW, 'a'), 'types: [{id: acme-report, scan: sbom}]', 'b');
+    expect(new TypeTable(types).get('acme-report')).toMatchObject({
       name: 'Acme report',
       scan: 'sbom',
     });

@@ -68,7 +68,7 @@ export function rankRules(types: readonly ArtifactType[]): readonly Ranked[] {
       const stageOf = (name: keyof Condition): number => (isWeak(name, rule) ? WEAK_STAGE : STAGES[name]);
       const conditions = NAMES.filter((name) => rule[name] !== undefined).toSorted((a, b) => stageOf(a) - stageOf(b));
       const stage = Math.min(...conditions.map(stageOf));
-      return { type, rule, stage, conditions };
+      return { type, rule: { ...rule, ...normalTypes(rule) }, stage, conditions };
     }),
   );
   return ranked.toSorted(
@@ -76,6 +76,13 @@ export function rankRules(types: readonly ArtifactType[]): readonly Ranked[] {
       a.stage - b.stage || (b.rule.priority ?? 0) - (a.rule.priority ?? 0) || b.conditions.length - a.conditions.length,
   );
 }
+
+/** Media types differ neither in case nor by their parameters. */
+function normalTypes(rule: Condition): Condition {
+  return Object.fromEntries(MEDIA_TYPES.map((name) => [name, rule[name]?.map(normalMediaType)]));
+}
+
+const MEDIA_TYPES = ['artifactType', 'config', 'layers', 'entries', 'mediaType'] as const;
 
 function isWeak(name: keyof Condition, rule: Rule): boolean {
   if (name === 'config') return rule.config?.every((type) => isWeakConfig(type)) === true;
@@ -102,7 +109,8 @@ export function firstMatch(rules: readonly Ranked[], facts: Facts): Match | unde
   return undefined;
 }
 
-export function holds(condition: Condition, facts: Facts): boolean {
+export function holds(given: Condition, facts: Facts): boolean {
+  const condition = { ...given, ...normalTypes(given) };
   return (
     cluesOf(
       condition,
@@ -180,9 +188,9 @@ function createdBy(entry: unknown): unknown {
   return isObject(entry) ? entry['created_by'] : undefined;
 }
 
-/** Media types differ neither in case nor by their parameters. The value is told as it stands there. */
+/** The value is told as it stands there. */
 function ofMediaType(patterns: readonly string[] | undefined, values: readonly (string | undefined)[]): Found {
-  return anyText(patterns?.map(normalMediaType), values, normalMediaType);
+  return anyText(patterns, values, normalMediaType);
 }
 
 function anyText(
@@ -190,12 +198,13 @@ function anyText(
   values: readonly unknown[],
   normal: (value: string) => string = (value) => value,
 ): Found {
-  const value = values.find(
-    (each): each is string =>
-      typeof each === 'string' &&
-      patterns?.some((pattern) => pattern !== undefined && matchesPattern(pattern, normal(each))) === true,
-  );
-  return value === undefined ? undefined : { value };
+  if (patterns === undefined) return undefined;
+  for (const value of values) {
+    if (typeof value !== 'string') continue;
+    const text = normal(value);
+    if (patterns.some((pattern) => pattern !== undefined && matchesPattern(pattern, text))) return { value };
+  }
+  return undefined;
 }
 
 function pairs(
@@ -225,6 +234,8 @@ function pair(key: string, pattern: string, maps: readonly (Readonly<Record<stri
 
 /** `*` is any text, `?` one character. Takes time in the length of the text alone for each piece between two stars. */
 export function matchesPattern(pattern: string, value: string): boolean {
+  if (pattern === value) return true;
+  if (!/[*?]/.test(pattern)) return false;
   const pieces = pattern.split('*');
   const head = pieces.shift() ?? '';
   if (!fits(head, value, 0)) return false;
