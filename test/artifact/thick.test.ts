@@ -93,6 +93,12 @@ describe('a thick bundle', () => {
     await expect(unpack(bytes)).rejects.toMatchObject({ code });
   });
 
+  it('takes no link for a file', async () => {
+    await expect(unpack(link('bundle.json', 'x'))).rejects.toMatchObject({
+      message: expect.stringContaining('bundle.json is no regular file') as string,
+    });
+  });
+
   it('that is written is read again, and the same each time', async () => {
     const { directory, result } = await unpack(tar(WHOLE));
     const root = await temporary();

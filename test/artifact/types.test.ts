@@ -91,27 +91,37 @@ describe('evidence', () => {
     expect((await classify(store, descriptor, document, { types, deep: true })).type.id).toBe('image-oci');
   });
 
-  it('is not asked of a config of 4 MiB and more, nor of one that is not there', async () => {
-    for (const size of [(4 << 20) + 1, 20]) {
-      const store = createMemory();
-      const config = { mediaType: OCI, digest: `sha256:${HEX}`, size };
-      const bytes = toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociManifest, config, layers: [] });
-      const descriptor = store.putBytes(bytes, MEDIA.ociManifest);
-      const document = parseManifest(bytes, MEDIA.ociManifest, 'x');
-      expect((await classify(store, descriptor, document, { types, deep: true })).type.id).toBe('image-oci');
-    }
+  it.each([
+    [0, 'bootc'],
+    [4 << 20, 'image-oci'],
+  ])('is asked of a config with %d bytes more: %s', async (more, is) => {
+    const content = { config: { Labels: { 'containers.bootc': '1', more: 'x'.repeat(more) } } };
+    const { store, descriptor, document } = thing({ content, layers: [TAR] });
+    expect((await classify(store, descriptor, document, { types, deep: true })).type.id).toBe(is);
   });
 
-  it('of an index that lists itself in others without end is not looked for without end', async () => {
-    let inner = thing({ manifests: [] });
+  it('is not asked of a config that is not there', async () => {
+    const store = createMemory();
+    const config = { mediaType: OCI, digest: `sha256:${HEX}`, size: 20 };
+    const bytes = toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociManifest, config, layers: [] });
+    const descriptor = store.putBytes(bytes, MEDIA.ociManifest);
+    const document = parseManifest(bytes, MEDIA.ociManifest, 'x');
+    expect((await classify(store, descriptor, document, { types, deep: true })).type.id).toBe('image-oci');
+  });
+
+  it.each([
+    [5, 'bootc'],
+    [30, 'image-index'],
+  ])('of indexes in indexes is looked for, at a depth of %d: %s', async (depth, is) => {
+    let inner = thing(labelled({ 'containers.bootc': '1' }));
     const { store } = inner;
-    for (let i = 0; i < 30; i++) {
+    for (let i = 0; i < depth; i++) {
       const bytes = toJsonBytes({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [inner.descriptor] });
       const descriptor = store.putBytes(bytes, MEDIA.ociIndex);
       inner = { store, descriptor, document: parseManifest(bytes, MEDIA.ociIndex, 'x') };
     }
     const { type } = await classify(store, inner.descriptor, inner.document, { types, deep: true });
-    expect(type.id).toBe('image-index');
+    expect(type.id).toBe(is);
   });
 
   it('of annotations with the names of what all objects have is taken as it stands', async () => {

@@ -1,4 +1,3 @@
-import { builtInTypes, TypeTable } from '../../artifact/types/table.ts';
 import { Copier } from '../../copy/copier.ts';
 import { parsePlatform } from '../../core/platform.ts';
 import { printable } from '../../core/redact.ts';
@@ -10,11 +9,12 @@ import { namedImages } from '../namedImages.ts';
 import { parsePlace } from '../place.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
+import { loadTypes, typesOption } from '../types.ts';
 import { version } from '../version.ts';
 
 export const scanInput = defineCommand(
   (cli) =>
-    cli
+    typesOption(cli)
       .positional('places', {
         type: 'string',
         array: true,
@@ -57,7 +57,7 @@ export const scanInput = defineCommand(
       const inputs = await prepareInputs(namedImages(references, env), args.output, {
         stores,
         copier: new Copier({ clock, emit, signal }),
-        types: new TypeTable(builtInTypes()),
+        types: await loadTypes(args.types),
         emit,
         scanners,
         platforms,
