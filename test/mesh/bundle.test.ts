@@ -5,9 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Descriptor } from '../../src/core/descriptor.ts';
 import { entryName } from '../../src/core/names.ts';
 import { parseReference } from '../../src/core/reference.ts';
+import { type OclEvent } from '../../src/core/events.ts';
 import { type LocalSource } from '../../src/core/store.ts';
 import { checkStore } from '../../src/copy/check.ts';
+import { Copier } from '../../src/copy/copier.ts';
 import { loadDocument } from '../../src/copy/documents.ts';
+import { systemClock } from '../../src/io/systemClock.ts';
 import { bundleName, writeBundle, type BundleContents } from '../../src/mesh/bundle.ts';
 import { bundledImages } from '../../src/mesh/bundled.ts';
 import { collectBundle, type CollectOptions } from '../../src/mesh/collect.ts';
@@ -256,5 +259,26 @@ describe('a bundle', () => {
     expect(roots.toSorted()).toEqual(
       [...contents.parts.map(({ name }) => name), 'localhost/bundles/shop:1.0.0'].toSorted(),
     );
+  });
+
+  it('of one platform leaves the others out without a word, since that was wanted', async () => {
+    const said: OclEvent[] = [];
+    const copier = new Copier({ clock: systemClock, emit: (event) => void said.push(event) });
+    const to = await places.stores.sink(parseReference(`oci-archive:${places.path('sparse.tar')}`));
+    const contents = await shop();
+    const select = { platforms: [{ os: 'linux', architecture: 'arm64' }] };
+    await writeBundle(contents, to, { copier, select, name: { tag: 'shop' }, named: true });
+    expect(said.filter(({ type }) => type === 'notice')).toEqual([]);
+    const source = await places.stores.source(parseReference(`oci-archive:${places.path('sparse.tar')}`));
+    const [one] = await bundledImages(parseReference(`oci-archive:${places.path('sparse.tar')}`), places.stores);
+    const { document } = await loadDocument(one?.root as Descriptor, source);
+    const entries = document.kind === 'index' ? document.manifests : [];
+    const held = await Promise.all(
+      entries.map(async ({ platform, digest }) => [
+        platform?.architecture,
+        (await (source as LocalSource).size(digest)) !== undefined,
+      ]),
+    );
+    expect(Object.fromEntries(held)).toEqual({ amd64: false, arm64: true });
   });
 });
