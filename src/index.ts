@@ -1,5 +1,6 @@
 /** The library: what the commands are made of, for programs. Each name is documented where it is defined. */
 export { classify, type Classification, type ClassifyOptions } from './artifact/kind.ts';
+export { readDeprecation, type Deprecation, type DeprecationStatement } from './artifact/deprecation.ts';
 export { describeImage, type Listed } from './artifact/list.ts';
 export { inspect, type Inspection } from './artifact/inspect.ts';
 export { buildTree, type TreeNode } from './artifact/tree.ts';
@@ -49,6 +50,15 @@ export { packEntities, type Packed, type PackIntoOptions } from './mesh/packInto
 export { unpackEntities, type Unpacked, type UnpackOptions } from './mesh/unpack.ts';
 export { judgeArchive, type Verdict } from './mesh/verdict.ts';
 export { readEntities, type ReadOptions } from './mesh/read.ts';
+export { bumpFile, type Bumped, type BumpOptions } from './mesh/bump.ts';
+export { bundleName, writeBundle, type BundleContents, type BundlePart, type MissingPart } from './mesh/bundle.ts';
+export { bundledImages, deliverImages, type BundledImage } from './mesh/bundled.ts';
+export { collectBundle, type CollectOptions } from './mesh/collect.ts';
+export { deprecationsIn, stateDeprecation, type Deprecated } from './mesh/deprecate.ts';
+export { type Published } from './mesh/publish.ts';
+export { pushEntities, type PushOptions } from './mesh/push.ts';
+export { relocateImages, type Relocated, type Relocation } from './mesh/relocate.ts';
+export { openShelves, type Shelves, type ShelvesPlace } from './mesh/shelves.ts';
 export { type NamedImage } from './scan/inputs/found.ts';
 export { prepareInputs, type PrepareOptions, type ScanInputs } from './scan/inputs/prepare.ts';
 export { type ScannerName } from './scan/inputs/scanners.ts';

@@ -14,6 +14,8 @@ export const DEPRECATION_TYPE = 'application/vnd.meshery.deprecation.v1+json';
 /** What a packer writes into the manifest itself, as Artifact Hub reads it. */
 const BORN_DEPRECATED = 'io.artifacthub.package.deprecated';
 
+const ENTITY_KIND = 'io.meshery.entity.kind';
+
 const STATEMENT_BYTES = 64 << 10;
 /** Statements about one manifest that are looked at. */
 const STATEMENTS = 1000;
@@ -43,7 +45,10 @@ export async function deprecationOf(
   document: ManifestDocument,
 ): Promise<Deprecation | undefined> {
   const type = artifactTypeOf(document);
-  if (type?.startsWith('application/vnd.meshery.') !== true || type === DEPRECATION_TYPE) return undefined;
+  // Packed as a container image it has its kind as an annotation alone.
+  const isEntity =
+    type?.startsWith('application/vnd.meshery.') === true || document.annotations?.[ENTITY_KIND] !== undefined;
+  if (!isEntity || type === DEPRECATION_TYPE) return undefined;
   return await readDeprecation(source, root, document.annotations);
 }
 

@@ -1,10 +1,13 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Index } from '../core/manifest.ts';
-import { wantedName, type Reference } from '../core/reference.ts';
+import { parseImageName, wantedName, type Reference } from '../core/reference.ts';
 import { isIndexType } from '../core/mediaTypes.ts';
 import { type LocalSource, type Source, type Stores } from '../core/store.ts';
+import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { loadDocument } from '../copy/documents.ts';
+import { type Select } from '../copy/select.ts';
 import { MESH_BUNDLE } from './mediaTypes.ts';
+import { relocatedName, type Relocation } from './relocate.ts';
 
 /** An image that a bundle carries. */
 export interface BundledImage {
@@ -35,5 +38,29 @@ function* imagesOf(index: Index): Generator<readonly [string, Descriptor]> {
   for (const entry of index.manifests) {
     const name = entry.annotations?.[MESH_BUNDLE.name];
     if (entry.annotations?.[MESH_BUNDLE.role] === 'image' && name !== undefined) yield [name, entry];
+  }
+}
+
+/** Puts the images of a bundle into a registry, each under the name that `relocateImages` gives it there. */
+export async function* deliverImages(
+  images: readonly BundledImage[],
+  relocation: Relocation,
+  { stores, copier, select }: { readonly stores: Stores; readonly copier: Copier; readonly select: Select },
+): AsyncGenerator<CopyResult> {
+  for (const { from, root, name } of images) {
+    const image = relocatedName(name, relocation);
+    const reference = parseImageName(image);
+    if (reference === undefined) continue;
+    const to = await stores.sink(reference);
+    // An image that is wanted by its digest alone has no tag there either.
+    yield await copier.copy({
+      from,
+      to,
+      root,
+      name: reference.tag === undefined ? {} : { tag: reference.tag },
+      image,
+      select,
+    });
+    await to.commit();
   }
 }

@@ -5,7 +5,7 @@ import { type Entity } from './entity.ts';
 import { openImagePlace, ownRegistries, type ImagePlace } from './imagePlaces.ts';
 import { openModelPlace, type FoundModel, type ModelPlace } from './modelPlaces.ts';
 import { entityRepository, entityTag } from './naming.ts';
-import { packEntity } from './pack.ts';
+import { packEntity, type PackOptions } from './pack.ts';
 import { packedRoots } from './packed.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 import { requiredImages, requiredModels, type RequiredModel } from './requires.ts';
@@ -16,6 +16,8 @@ export interface CollectOptions extends ReadOptions {
   readonly models: readonly ShelvesPlace[];
   /** Where images are looked for before their own registries. */
   readonly images: readonly ShelvesPlace[];
+  /** How files are packed. */
+  readonly pack?: PackOptions | undefined;
   /** False: images are not carried. */
   readonly withImages: boolean;
   /** False: nothing is asked of the registries that images name. */
@@ -63,7 +65,7 @@ async function* read(input: Reference, options: CollectOptions): AsyncGenerator<
   }
   if (packed > 0) return;
   for await (const entity of readEntities(input, options)) {
-    const { store, root } = packEntity(entity);
+    const { store, root } = packEntity(entity, options.pack);
     yield { entity, part: { role: entity.kind, name: partName(entity), from: store, root } };
   }
 }

@@ -1,5 +1,6 @@
 import {
   buildDeprecation,
+  deprecationOf,
   readDeprecation,
   type Deprecation,
   type DeprecationStatement,
@@ -11,6 +12,7 @@ import { formatReference, wantedName, type Reference } from '../core/reference.t
 import { type Stores } from '../core/store.ts';
 import { type Copier } from '../copy/copier.ts';
 import { loadDocument } from '../copy/documents.ts';
+import { packedRoots } from './packed.ts';
 
 export interface DeprecateOptions {
   readonly stores: Stores;
@@ -68,4 +70,21 @@ function saysSame(before: Deprecation, statement: DeprecationStatement): boolean
 function membersOf(statement: DeprecationStatement): readonly unknown[] {
   const { deprecated, since, reason, replacedBy, endOfLife } = statement;
   return [deprecated, since, reason, replacedBy?.ref, replacedBy?.digest, endOfLife];
+}
+
+export interface DeprecatedEntity {
+  readonly name: string;
+  readonly deprecation: Deprecation;
+}
+
+/** The entities of an input that are deprecated as things stand. Files that are no store have no statements beside them. */
+export async function deprecationsIn(input: Reference, stores: Stores): Promise<readonly DeprecatedEntity[]> {
+  const found: DeprecatedEntity[] = [];
+  for await (const { kind, name, version, from, root } of packedRoots(input, stores)) {
+    const { document } = await loadDocument(root, from);
+    const deprecation = await deprecationOf(from, root, document);
+    if (deprecation?.deprecated === true)
+      found.push({ name: `the ${kind} ${name} ${version ?? ''}`.trimEnd(), deprecation });
+  }
+  return found;
 }

@@ -2,11 +2,12 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { isCode, OclError, type ErrorCode } from '../core/errors.ts';
 import { artifactTypeOf } from '../core/graph.ts';
 import { type ManifestDocument } from '../core/manifest.ts';
+import { isManifestType } from '../core/mediaTypes.ts';
 import { wantedName, type FileReference, type Reference } from '../core/reference.ts';
 import { type LocalSource, type Source, type Stores } from '../core/store.ts';
 import { loadDocument } from '../copy/documents.ts';
 import { type EntityKind } from './entity.ts';
-import { kindOfArtifactType, MESH_ANNOTATION } from './mediaTypes.ts';
+import { kindOfArtifactType, kindOfName, MESH_ANNOTATION, MESH_BUNDLE } from './mediaTypes.ts';
 
 /** An entity that lies in a store as an artifact already. It keeps its digest, and so its signatures and all else that refers to it. */
 export interface PackedRoot {
@@ -24,25 +25,24 @@ export interface PackedRoot {
 export async function* packedRoots(input: Reference, stores: Stores): AsyncGenerator<PackedRoot> {
   if (input.kind === 'registry') {
     const source = await stores.source(input);
-    const packed = await packedRoot(source, await source.resolve(wantedName(input) ?? 'latest'), input);
-    if (packed !== undefined) yield packed;
+    yield* packedBelow(source, await source.resolve(wantedName(input) ?? 'latest'), input);
     return;
   }
   const seen = new Set<string>();
   for await (const source of localSources(input, stores))
-    for (const root of await rootsOf(source, wantedName(input))) {
-      if (seen.has(root.digest)) continue;
-      seen.add(root.digest);
-      const packed = await packedRoot(source, root, input);
-      if (packed !== undefined) yield packed;
-    }
+    for (const root of await rootsOf(source, wantedName(input)))
+      for await (const packed of packedBelow(source, root, input)) {
+        if (seen.has(packed.root.digest)) continue;
+        seen.add(packed.root.digest);
+        yield packed;
+      }
 }
 
 /** What a manifest says that its entity is. */
 export function packedFacts(
   document: ManifestDocument,
 ): Pick<PackedRoot, 'kind' | 'name' | 'version' | 'modelVersion'> | undefined {
-  const kind = kindOfArtifactType(artifactTypeOf(document));
+  const kind = kindOfArtifactType(artifactTypeOf(document)) ?? kindOfName(document.annotations?.[MESH_ANNOTATION.kind]);
   const name = document.annotations?.[MESH_ANNOTATION.name];
   if (kind === undefined || name === undefined) return undefined;
   return {
@@ -53,9 +53,18 @@ export function packedFacts(
   };
 }
 
-async function packedRoot(from: Source, root: Descriptor, input: Reference): Promise<PackedRoot | undefined> {
-  const facts = packedFacts((await loadDocument(root, from)).document);
-  return facts === undefined ? undefined : { ...facts, from, root, reference: { ...input, digest: root.digest } };
+/** An entity, or those that a bundle names. */
+async function* packedBelow(from: Source, root: Descriptor, input: Reference): AsyncGenerator<PackedRoot> {
+  const { document } = await loadDocument(root, from);
+  if (document.kind === 'index') {
+    if (document.artifactType !== MESH_BUNDLE.artifactType) return;
+    for (const entry of document.manifests)
+      if (entry.annotations?.[MESH_BUNDLE.role] !== 'image' && isManifestType(entry.mediaType))
+        yield* packedBelow(from, entry, input);
+    return;
+  }
+  const facts = packedFacts(document);
+  if (facts !== undefined) yield { ...facts, from, root, reference: { ...input, digest: root.digest } };
 }
 
 const NO_STORE: ReadonlySet<ErrorCode> = new Set([

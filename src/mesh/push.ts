@@ -6,7 +6,8 @@ import { factsOf } from './detect.ts';
 import { parseDocument } from './document.ts';
 import { type Entity, type EntityKind } from './entity.ts';
 import { entityRepository } from './naming.ts';
-import { packEntity } from './pack.ts';
+import { packEntity, type PackOptions } from './pack.ts';
+import { packageOf } from './packageFile.ts';
 import { packedRoots } from './packed.ts';
 import { chainAnnotations, publish, type Publishable, type Published } from './publish.ts';
 import { readEntities, type ReadOptions } from './read.ts';
@@ -18,6 +19,8 @@ export interface PushOptions extends Pick<ReadOptions, 'onNote' | 'tmpDir'> {
   readonly copier: Copier;
   /** A version that is there with another content is replaced. */
   readonly force: boolean;
+  /** How files are packed. */
+  readonly pack?: PackOptions | undefined;
   /** An entity that could not be published; others go on. Without it the first one ends it. */
   readonly onFailed?: ((entity: string, error: OclError) => void) | undefined;
 }
@@ -62,10 +65,11 @@ async function* itemsOf(input: Reference, options: PushOptions): AsyncGenerator<
   const { stores, tmpDir, onNote, onFailed } = options;
   const onBroken =
     onFailed === undefined ? undefined : (error: OclError, place: string): void => onFailed(place, error);
-  for await (const entity of readEntities(input, { stores, tmpDir, onNote, onBroken })) yield entityItem(entity);
+  for await (const entity of readEntities(input, { stores, tmpDir, onNote, onBroken }))
+    yield entityItem(entity, options.pack);
 }
 
-function entityItem(entity: Entity): Item {
+function entityItem(entity: Entity, pack: PackOptions = {}): Item {
   const { kind, name, modelVersion } = entity;
   return {
     name: `the ${kind} ${name}`,
@@ -73,7 +77,7 @@ function entityItem(entity: Entity): Item {
     version: saidVersion(entity),
     modelVersion: pairedVersion(kind, modelVersion),
     build({ version, previous }) {
-      const { store, root } = packEntity({ ...entity, version }, { annotations: chainAnnotations(previous) });
+      const { store, root } = packEntity({ ...entity, version }, { ...pack, annotations: chainAnnotations(previous) });
       return { from: store, root };
     },
   };
@@ -84,9 +88,9 @@ export function pairedVersion(kind: EntityKind, modelVersion: string | undefined
   return kind === 'model' && parseLooseVersion(modelVersion ?? '') !== undefined ? modelVersion : undefined;
 }
 
-/** The version that the document has; the reader gives the first one to a document that says none. */
+/** The version that the document has, or its package; the reader gives the first one where both say none. */
 function saidVersion({ kind, files, main, origin }: Entity): string | undefined {
   const file = files.find(({ path }) => path === main);
   if (file === undefined || kind === 'filter' || main.endsWith('.rego')) return undefined;
-  return factsOf(kind, parseDocument(file.bytes, origin).value).version;
+  return factsOf(kind, parseDocument(file.bytes, origin).value).version ?? packageOf(files)?.version;
 }

@@ -13,6 +13,8 @@ export interface UnpackOptions extends ReadOptions {
   /** Files that are there already are replaced. */
   readonly overwrite?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What is written of an entity in its place. */
+  readonly alter?: ((entity: Entity) => Entity) | undefined;
 }
 
 export interface Unpacked {
@@ -47,8 +49,9 @@ export async function unpackEntities(
   await mkdir(stage, 0o700);
   try {
     const staged: Entity[] = [];
-    for await (const entity of readEntities(input, options)) {
+    for await (const read of readEntities(input, options)) {
       options.signal?.throwIfAborted();
+      const entity = options.alter?.(read) ?? read;
       await writeFiles(join(stage, String(staged.length)), checkedFiles(entity));
       // The bytes are on the disk: only the names are kept.
       staged.push({ ...entity, files: entity.files.map(({ path }) => ({ path, bytes: NOTHING })) });

@@ -18,6 +18,11 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     load: async () => (await import('./push.ts')).push,
   },
   {
+    usage: 'pull <reference>',
+    describe: 'Bring the files of a version or bundle here, and tell when it is deprecated',
+    load: async () => (await import('./pull.ts')).pull,
+  },
+  {
     usage: 'bump <files..>',
     describe: 'Give designs and models the version that follows',
     load: async () => (await import('./bump.ts')).bump,

@@ -1,5 +1,7 @@
+import { extname } from 'node:path';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
+import { type Reference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { bundleName, writeBundle, type MissingPart } from '../../mesh/bundle.ts';
 import { collectBundle } from '../../mesh/collect.ts';
@@ -9,11 +11,12 @@ import { formatBytes, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { selectOptions, toSelect } from '../select.ts';
 import { inputReference } from './input.ts';
+import { packingOptions, toPacking } from './packing.ts';
 import { parseShelvesPlace } from './shelvesPlace.ts';
 
 export const bundle = defineCommand(
   (cli) =>
-    selectOptions(cli)
+    packingOptions(selectOptions(cli))
       .positional('paths', {
         type: 'string',
         array: true,
@@ -69,7 +72,8 @@ export const bundle = defineCommand(
       });
     const models = args.models.map(parseShelvesPlace);
     const images = args.imagesFrom.map(parseShelvesPlace);
-    const target = inputReference(last);
+    const target = bundleTarget(last);
+    const packing = toPacking(args);
     await runCommand(args, { overwrite: args.overwrite, dockerPlatform: args.platform[0] }, async (env) => {
       const { stores, clock, emit, signal, tmpDir } = env;
       const contents = await collectBundle(inputs.map(inputReference), {
@@ -77,6 +81,7 @@ export const bundle = defineCommand(
         tmpDir,
         models,
         images,
+        pack: packing,
         withImages: args.images,
         ownRegistries: args.registries,
         signal,
@@ -107,6 +112,12 @@ export const bundle = defineCommand(
     });
   },
 );
+
+/** A bare name with the ending of an archive is a file, not an image of Docker Hub. */
+function bundleTarget(text: string): Reference {
+  const isFile = ['.tar', '.oci'].includes(extname(text)) && !text.includes(':');
+  return isFile ? { kind: 'path', path: text } : inputReference(text);
+}
 
 /** Each missing part is told; without leave the first of them ends it. @throws OCL_INCOMPLETE */
 function judge(missing: readonly MissingPart[], allowed: boolean, env: Env): void {

@@ -2,7 +2,6 @@ import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Entity } from '../../mesh/entity.ts';
-import { type PackOptions } from '../../mesh/pack.ts';
 import { packEntities, type Packed, type PackIntoOptions } from '../../mesh/packInto.ts';
 import { readEntities } from '../../mesh/read.ts';
 import { defineCommand } from '../command.ts';
@@ -10,13 +9,13 @@ import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
 import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
-import { sourceDate } from '../sourceDate.ts';
 import { inputReference, noteTo, quietCopies } from './input.ts';
+import { packingOptions, toPacking } from './packing.ts';
 import { packTarget } from './target.ts';
 
 export const pack = defineCommand(
   (cli) =>
-    cli
+    packingOptions(cli)
       .positional('paths', {
         type: 'string',
         array: true,
@@ -27,25 +26,6 @@ export const pack = defineCommand(
         choices: ['oci', 'meshery-legacy'] as const,
         default: 'oci' as const,
         describe: 'Of an archive: an image layout that Meshery imports as well, or just what Meshery itself writes',
-      })
-      .option('media-types', {
-        choices: ['oci', 'flux'] as const,
-        default: 'oci' as const,
-        describe: "Artifacts with all their files, or the types of Meshery's own registry pushes and nothing else",
-      })
-      .option('image', {
-        type: 'boolean',
-        default: false,
-        describe: 'As a container image, for registries that take nothing else',
-      })
-      .option('yaml', {
-        type: 'boolean',
-        describe: 'Designs as YAML where Meshery reads them, for people; as JSON, what it does not know is kept',
-      })
-      .option('allow-secrets', {
-        type: 'boolean',
-        default: false,
-        describe: 'Pack connections with the values of credentials',
       })
       .option('force', {
         type: 'boolean',
@@ -65,7 +45,7 @@ export const pack = defineCommand(
         hint: 'ocl mesh pack design.yml design.tar',
       });
     const legacy = args.format === 'meshery-legacy';
-    const how = packOptions(args, legacy);
+    const how = toPacking(args, legacy);
     const open = packTarget(target, { legacy });
     await runCommand(args, { overwrite: args.overwrite, archiveForm: legacy ? 'docker' : 'layout' }, async (env) => {
       const { clock, emit, signal } = env;
@@ -99,24 +79,6 @@ export const pack = defineCommand(
     });
   },
 );
-
-interface PackArguments {
-  readonly mediaTypes: 'oci' | 'flux';
-  readonly image: boolean;
-  readonly yaml: boolean | undefined;
-  readonly allowSecrets: boolean;
-}
-
-/** The legacy form has no room beside what Meshery reads, so there the text stays as it is. */
-function packOptions({ mediaTypes, image, yaml, allowSecrets }: PackArguments, legacy: boolean): PackOptions {
-  if (image && (legacy || mediaTypes === 'flux'))
-    throw new OclError('OCL_USAGE', 'Cannot pack: --image is a form of its own', {
-      hint: 'leave --media-types and --format away',
-    });
-  const text = yaml === undefined ? (legacy ? 'given' : 'json') : yaml ? 'yaml' : 'json';
-  const form = mediaTypes === 'flux' ? 'flux' : image ? 'image' : 'artifact';
-  return { form, text, allowSecrets, created: sourceDate(process.env) };
-}
 
 async function* readAll(
   inputs: readonly string[],

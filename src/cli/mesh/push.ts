@@ -9,11 +9,12 @@ import { EXIT } from '../exit.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { inputReference, quietCopies } from './input.ts';
+import { packingOptions, toPacking } from './packing.ts';
 import { parseShelvesPlace } from './shelvesPlace.ts';
 
 export const push = defineCommand(
   (cli) =>
-    cli
+    packingOptions(cli)
       .positional('paths', {
         type: 'string',
         array: true,
@@ -40,6 +41,7 @@ export const push = defineCommand(
         hint: 'ocl mesh push design.yml registry.example/meshery',
       });
     const place = parseShelvesPlace(target);
+    const packing = toPacking(args);
     await runCommand(args, { overwrite: args.overwrite }, async (env) => {
       const { stores, clock, emit, signal, tmpDir } = env;
       const copier = new Copier({ clock, emit: quietCopies(emit), signal });
@@ -52,6 +54,7 @@ export const push = defineCommand(
           copier,
           tmpDir,
           force: args.force,
+          pack: packing,
           onNote: (message) => emit({ type: 'notice', level: 'info', message }),
           onFailed: (entity, error) => failed.push({ entity, error }),
         });

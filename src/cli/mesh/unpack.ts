@@ -1,16 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { printable } from '../../core/redact.ts';
-import { unpackEntities } from '../../mesh/unpack.ts';
 import { judgeArchive, type Verdict } from '../../mesh/verdict.ts';
 import { defineCommand } from '../command.ts';
-import { EXIT } from '../exit.ts';
-import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
-import { inputReference, noteTo } from './input.ts';
+import { inputReference } from './input.ts';
+import { relocationOptions, toRelocation } from './relocation.ts';
+import { unpackAndTell } from './unpacked.ts';
 
 export const unpack = defineCommand(
   (cli) =>
-    cli
+    relocationOptions(cli)
       .positional('input', {
         type: 'string',
         demandOption: true,
@@ -26,33 +24,18 @@ export const unpack = defineCommand(
       .example('$0 mesh unpack design.tar -o design', 'The files of a design as they were')
       .example('$0 mesh unpack registry.local:5000/models/istio:1.2 -o istio', 'From a registry'),
   async (args) => {
+    const { output, overwrite } = args;
+    const relocation = toRelocation(args);
     await runCommand(args, {}, async (env) => {
-      const { stores, tmpDir, emit, signal } = env;
-      const note = noteTo(emit);
       const reference = inputReference(args.input);
-      const entities = await unpackEntities(reference, args.output, {
-        stores,
-        tmpDir,
-        signal,
-        overwrite: args.overwrite,
-        onNote: note,
-      });
-      for (const { origin, notes } of entities) for (const each of notes) note(`${origin}: ${each}`);
-      for (const { kind, name, version, id, schemaVersion, origin, directory, files } of entities) {
-        if (env.json)
-          env.print(
-            JSON.stringify({ type: 'unpacked', kind, name, version, id, schemaVersion, origin, directory, files }),
-          );
-        else env.print(printable(`${directory}  ${kind} ${name} ${version}, ${plural(files.length, 'file')}`));
-      }
-      const verdict = reference.kind === 'registry' ? undefined : await judgeFile(reference.path, tmpDir);
+      await unpackAndTell(reference, { output, overwrite, relocation }, env);
+      const verdict = reference.kind === 'registry' ? undefined : await judgeFile(reference.path, env.tmpDir);
       if (verdict?.recognised === true && verdict.why !== undefined)
-        emit({
+        env.emit({
           type: 'notice',
           level: 'info',
           message: `Meshery itself would not import ${args.input}: ${verdict.why}`,
         });
-      return EXIT.done;
     });
   },
 );
