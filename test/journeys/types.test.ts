@@ -8,15 +8,13 @@ import { EXIT } from '../../src/cli/exit.ts';
 import { Linker } from '../../src/io/link.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
 import { LayoutTree } from '../../src/stores/layout/library.ts';
-import { writeThings } from '../artifact/things.ts';
+import { tagOf, tagOfType, writeThings } from '../artifact/things.ts';
 import { ROWS } from '../artifact/typeRows.ts';
 import { jsonLines, ocl, oclDone } from '../support/cli.ts';
 import { startEmbedded, type Embedded } from '../support/embedded.ts';
 
 /** What goes by a name is listed under that one, and all that has the media types of a policy of Kubewarden is one in its repository. */
-const NAMED = new Map(
-  ROWS.map(({ is, tag }, i) => [tag ?? `${i}-${is}`, is === 'wasm-to-oci' ? 'kubewarden-policy' : is]),
-);
+const NAMED = new Map(ROWS.map((row, i) => [tagOf(row, i), row.is === 'wasm-to-oci' ? 'kubewarden-policy' : row.is]));
 
 let root = '';
 let server: Embedded;
@@ -53,10 +51,10 @@ describe('ocl ls', () => {
     const chart = (listed: readonly Listed[]) => listed.find(({ artifact }) => artifact?.id === 'helm-chart');
     expect(chart(remote)?.actions?.[0]).toEqual({
       label: 'Install',
-      command: `helm install RELEASE oci://${server.host}/kubewarden/things --version 8-helm-chart`,
+      command: `helm install RELEASE oci://${server.host}/kubewarden/things --version ${tagOfType('helm-chart')}`,
     });
     expect(chart(local)?.actions?.[0]?.command).toMatch(
-      /^ocl blob get ocidir:\/\/library\/kubewarden\/things:8-helm-chart sha256:[0-9a-f]{64} > chart\.tgz$/,
+      /^ocl blob get ocidir:\/\/library\/kubewarden\/things:\d+-helm-chart sha256:[0-9a-f]{64} > chart\.tgz$/,
     );
     expect(chart(local)).toMatchObject({ kind: 'application/vnd.cncf.helm.config.v1+json', platforms: [] });
   });
@@ -85,11 +83,11 @@ describe('ocl inspect and ocl tree', () => {
   const thing = 'ocidir://library/kubewarden/things:';
 
   it('say by which evidence a type was told, and what is wrong with a config', async () => {
-    const { stdout } = await oclDone(['inspect', `${thing}8-helm-chart`], { cwd: root });
+    const { stdout } = await oclDone(['inspect', `${thing}${tagOfType('helm-chart')}`], { cwd: root });
     expect(stdout).toContain('Type:        Helm chart (helm-chart)\n');
     expect(stdout).toContain('Told by:     config application/vnd.cncf.helm.config.v1+json\n');
     expect(stdout).toContain('Config:      not as its type says: name: ');
-    const json = await oclDone(['inspect', `${thing}81-homebrew-bottle`, '--json'], { cwd: root });
+    const json = await oclDone(['inspect', `${thing}${tagOfType('homebrew-bottle')}`, '--json'], { cwd: root });
     expect(jsonLines(json.stdout)[0]).toMatchObject({
       kind: 'index',
       artifact: {
@@ -101,7 +99,7 @@ describe('ocl inspect and ocl tree', () => {
   });
 
   it('call things by their names', async () => {
-    const { stdout } = await oclDone(['tree', `${thing}97-bootc`], { cwd: root });
+    const { stdout } = await oclDone(['tree', `${thing}${tagOfType('bootc', 'its first manifest')}`], { cwd: root });
     expect(stdout).toMatch(/ Bootable image \(bootc\) .*\n└─ Bootable image \(bootc\) {2}linux\/amd64 /);
   });
 });
