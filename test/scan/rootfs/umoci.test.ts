@@ -64,7 +64,9 @@ function buildWithUmoci(at: string): string {
   umoci.run(['new', '--image', image]);
   umoci.run(['unpack', '--rootless', '--image', image, bundle]);
   shell(
-    `find /usr/bin /usr/share/doc /etc -xdev -size -48k ! -type s | sort | head -2500 | tar -C / -cf - --no-recursion --ignore-failed-read -T - 2>/dev/null | tar -C "$0" -xf -`,
+    `for from in /usr/bin /usr/share/doc /etc; do
+      find "$from" -xdev -size -48k ! -type s | sort | awk 'NR % 2' | head -900
+    done | tar -C / -cf - --no-recursion --ignore-failed-read -T - 2>/dev/null | tar -C "$0" -xf -`,
     root,
   );
   umoci.run(['repack', '--refresh-bundle', '--image', image, bundle]);
@@ -172,7 +174,7 @@ describe.skipIf(umoci.missing)(`umoci${umoci.note}`, () => {
     const ours = await comparable(path);
     expect(ours).toEqual(await comparable(join(at, 'theirs')));
     expect(report.layers).toBe(3);
-    expect(report.files).toBeGreaterThan(500);
+    expect(report.files).toBeGreaterThan(50);
     expect(Object.keys(ours).filter((name) => name.startsWith('etc/'))).toEqual([
       'etc/again',
       'etc/deep',
