@@ -1,6 +1,6 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { isReferrersTag, type Digest } from '../core/digest.ts';
-import { repositoryOf } from '../core/names.ts';
+import { entryName, repositoryOf } from '../core/names.ts';
 import { type LocalSource, type Source } from '../core/store.ts';
 import { Reach, type ReachOptions } from '../copy/reach.ts';
 
@@ -36,21 +36,56 @@ export async function readHoldings(places: readonly Collection[], options: Reach
   return { tags, blobs: reach.blobs };
 }
 
+/** A store on disk as one place. */
+export function collectionOf(source: LocalSource): Collection {
+  return {
+    name: source.name,
+    whole: source,
+    repositories: () => Promise.resolve([]),
+    source: () => Promise.resolve(undefined),
+  };
+}
+
 async function readPlace(place: Collection, reach: Reach, tags: Map<string, Map<string, Digest>>): Promise<void> {
-  const { whole } = place;
-  if (whole !== undefined) await reach.visit(whole, await whole.roots());
+  const note = (repository: string, tag: string, digest: Digest): void => {
+    if (isReferrersTag(tag) || tag.length > MAX_NAME || repository.length > MAX_NAME) return;
+    const known = tags.get(repository) ?? new Map<string, Digest>();
+    tags.set(repository, known.set(tag, digest));
+  };
+  if (place.whole !== undefined) {
+    const roots = await place.whole.roots();
+    for (const { repository, root } of byRepository(roots)) {
+      const { tag } = entryName(root);
+      if (tag !== undefined) note(repository, tag, root.digest);
+    }
+    return await reach.visit(place.whole, roots);
+  }
   for (const repository of await place.repositories()) {
     const source = await place.source(repository);
     if (source === undefined) continue;
     const named = await reach.named(source);
-    for (const { tag, root } of named) {
-      if (isReferrersTag(tag) || tag.length > MAX_NAME) continue;
-      const name = whole !== undefined && repositoryOf(root) === undefined ? '' : repository;
-      const known = tags.get(name) ?? new Map<string, Digest>();
-      tags.set(name, known.set(tag, root.digest));
-    }
-    if (whole === undefined) await reach.visit(source, await rootsOf(source, named));
+    for (const { tag, root } of named) note(repository, tag, root.digest);
+    await reach.visit(source, await rootsOf(source, named));
   }
+}
+
+/** Entries with their repositories as clients of a mirror know them: without the registry, unless two have the same path. */
+function byRepository(
+  roots: readonly Descriptor[],
+): readonly { readonly repository: string; readonly root: Descriptor }[] {
+  const wholes = new Map<string, Set<string>>();
+  for (const root of roots) {
+    const whole = repositoryOf(root) ?? '';
+    wholes.set(pathOf(whole), (wholes.get(pathOf(whole)) ?? new Set()).add(whole));
+  }
+  return roots.map((root) => {
+    const whole = repositoryOf(root) ?? '';
+    return { root, repository: (wholes.get(pathOf(whole))?.size ?? 0) > 1 ? whole : pathOf(whole) };
+  });
+}
+
+function pathOf(whole: string): string {
+  return whole.slice(whole.indexOf('/') + 1);
 }
 
 /** On disk also those without a name. */

@@ -4,8 +4,9 @@ import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { composeEntry, entryName } from '../core/names.ts';
 import { parseImageName } from '../core/reference.ts';
-import { type NamedRoot, type RootName, type StoredBlob } from '../core/store.ts';
+import { type LocalSource, type NamedRoot, type RootName, type StoredBlob } from '../core/store.ts';
 import { rootsOf, type Surveyed } from '../copy/copier.ts';
+import { digestOf } from '../io/verify.ts';
 import { inOrder } from '../copy/walk.ts';
 import { BlobSet } from './inventoryBlobs.ts';
 
@@ -140,4 +141,27 @@ function readUnchanged({ has, others }: Unchanged): BlobSet {
   const blobs = BlobSet.decode(Buffer.from(has, 'base64'), others);
   if (blobs !== undefined) return blobs;
   throw new OclError('OCL_ARCHIVE_INVALID', 'Cannot read the record of the bundle: unchanged.has is no ascending list');
+}
+
+/** What a bundle is known by: its set of volumes; else a digest of what it names and brings. */
+export function bundleId(
+  record: BundleRecord | undefined,
+  roots: readonly Digest[],
+  contents: readonly Digest[],
+): Digest {
+  if (record?.set !== undefined) return record.set.id;
+  const lines = [...roots.map((digest) => `root ${digest}`), ...contents.map((digest) => `blob ${digest}`)];
+  return digestOf(Buffer.from([...new Set(lines)].toSorted().join('\n')));
+}
+
+/** The same of a bundle that is open. */
+export async function idOf(bundle: LocalSource): Promise<Digest> {
+  const contents: Digest[] = [];
+  for await (const { digest } of bundle.blobs()) contents.push(digest);
+  const roots = await bundle.roots();
+  return bundleId(
+    bundle.record,
+    roots.map(({ digest }) => digest),
+    contents,
+  );
 }

@@ -1,28 +1,47 @@
+import { type Clock } from '../core/clock.ts';
 import { type Digest } from '../core/digest.ts';
+import { type Emit } from '../core/events.ts';
 import { parseImageName } from '../core/reference.ts';
 import { type LocalSource } from '../core/store.ts';
 import { readHead, readSmallFile } from '../io/smallFile.ts';
 import { digestOf } from '../io/verify.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Tags } from './collection.ts';
-import { knownOfBundle, type Known } from './delta.ts';
+import { bundleId, knownOfBundle, type Known } from './delta.ts';
 import { decodeInventory, isInventory, type Inventory } from './inventory.ts';
+import { Ledger } from './ledger.ts';
+import { parseReceipt, type ReadReceipt } from './receiptSchema.ts';
 
 /** Bytes by which the kinds of files are told apart. */
 const HEAD_BYTES = 16;
+const LEDGER_HEAD = Buffer.from('{"kind":"ledger"').subarray(0, HEAD_BYTES);
+const OPENING_BRACE = 0x7b;
+
+export interface ReadKnownOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Opens what is none of the other kinds. */
+  readonly openBundle: (path: string) => Promise<LocalSource>;
+}
 
 /**
- * What a file tells of the far side, whichever kind of file it is: an inventory, or a bundle that was sent.
- * @param openBundle opens what is none of the others
+ * What a file tells of the far side, whichever kind of file it is: an inventory, a receipt, a ledger, or a bundle that was sent.
  * @throws OCL_NOT_FOUND, OCL_DOCUMENT_INVALID, OCL_LIMIT, and what opening a bundle throws
  */
-export async function readKnown(path: string, openBundle: (path: string) => Promise<LocalSource>): Promise<Known> {
+export async function readKnown(path: string, { clock, emit, openBundle }: ReadKnownOptions): Promise<Known> {
   // A layout is a directory, and has no first bytes.
-  const head = await readHead(path, HEAD_BYTES, path);
+  const head = Buffer.from(await readHead(path, HEAD_BYTES, path));
   if (isInventory(head)) {
     const what = `the inventory ${path}`;
     const bytes = await readSmallFile(path, LIMITS.inventoryBytes, what);
     return knownOfInventory(await decodeInventory(bytes, what), digestOf(bytes));
+  }
+  if (LEDGER_HEAD.equals(head.subarray(0, LEDGER_HEAD.length)))
+    return (await Ledger.open(path, { clock, emit })).known();
+  if (head[0] === OPENING_BRACE) {
+    const what = `the receipt ${path}`;
+    const bytes = await readSmallFile(path, LIMITS.receiptBytes, what);
+    return knownOfReceipt(await parseReceipt(bytes, what), digestOf(bytes));
   }
   const source = await openBundle(path);
   try {
@@ -46,19 +65,25 @@ async function readBundle(source: LocalSource): Promise<Known> {
   const contents: Digest[] = [];
   for await (const { digest } of source.blobs()) contents.push(digest);
   const { record } = source;
-  const id =
-    record?.set?.id ??
-    bundleId(
-      roots.map(({ digest }) => digest),
-      contents,
-    );
+  const id = bundleId(
+    record,
+    roots.map(({ digest }) => digest),
+    contents,
+  );
   return { basis: { kind: 'bundle', id, assumed: true }, ...knownOfBundle(roots, contents, record) };
 }
 
-/** What a bundle is known by that is no set of volumes: a digest of what it names and brings. */
-function bundleId(roots: readonly Digest[], contents: readonly Digest[]): Digest {
-  const lines = [...roots.map((digest) => `root ${digest}`), ...contents.map((digest) => `blob ${digest}`)];
-  return digestOf(Buffer.from([...new Set(lines)].toSorted().join('\n')));
+function knownOfReceipt({ of, time, images, inventory }: ReadReceipt, id: string): Known {
+  const { has, before } = knownOfInventory(inventory, id);
+  return {
+    basis: { kind: 'receipt', id, assumed: false, of, time },
+    has,
+    before: (name) => {
+      const digest = images.get(name);
+      return [...new Set([...before(name), ...(digest === undefined ? [] : [digest])])];
+    },
+    remembers: () => false,
+  };
 }
 
 /** A full name under the names that its repository may have there: whole, scoped by its registry, or the path alone. */

@@ -44,7 +44,7 @@ export class DeltaImport {
   readonly #unchanged: ReadonlySet<Descriptor>;
   readonly #histories: ReadonlyMap<string, NameHistory>;
   readonly #placed: ReadonlySet<Digest>;
-  #incomplete = new Map<Planned, OclError>();
+  #incomplete = new Map<Planned, { readonly error: OclError; readonly missing: ReadonlySet<Digest> }>();
 
   constructor(
     { source, record }: { readonly source: LocalSource; readonly record: BundleRecord },
@@ -77,13 +77,19 @@ export class DeltaImport {
       return { planned, told: { image, root, repository, history: this.#histories.get(fullNameOf(root)), missing } };
     });
     this.#incomplete = new Map(
-      incomplete.map(({ planned, told }) => [planned, missingBlobs([told], this.#source.name, sinks.name)]),
+      incomplete.map(({ planned, told }) => [
+        planned,
+        {
+          error: missingBlobs([told], this.#source.name, sinks.name),
+          missing: new Set(told.missing.map(({ digest }) => digest)),
+        },
+      ]),
     );
     return incomplete.map(({ told }) => told);
   }
 
-  /** Why an image is not taken, after `check`. */
-  incomplete(image: Planned): OclError | undefined {
+  /** Why an image is not whole, and what it lacks, after `check`. */
+  incomplete(image: Planned): { readonly error: OclError; readonly missing: ReadonlySet<Digest> } | undefined {
     return this.#incomplete.get(image);
   }
 

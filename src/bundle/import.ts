@@ -1,26 +1,21 @@
 import { type Clock } from '../core/clock.ts';
-import { type Digest } from '../core/digest.ts';
-import { isCode, toOclError, type OclError } from '../core/errors.ts';
+import { type Descriptor } from '../core/descriptor.ts';
+import { isDigest, splitDigest, type Digest } from '../core/digest.ts';
+import { toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
 import { type LocalSource, type Sink } from '../core/store.ts';
-import { requireSpace } from '../io/space.ts';
-import { type Copier, type CopyResult } from '../copy/copier.ts';
+import { type Copier, type CopyRequest, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
-import { requireAllVolumes } from './allVolumes.ts';
-import { DeltaImport, type Kept } from './deltaImport.ts';
+import { idOf } from './delta.ts';
+import { type Kept } from './deltaImport.ts';
 import { missingBlobs, type Incomplete } from './deltaCheck.ts';
-import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
+import { planBundle, requireRoom, type BundlePlan, type GivenBundle } from './importPlan.ts';
+import { type Planned } from './naming.ts';
 import { TargetSinks, type ImportTarget } from './target.ts';
-import { VolumesImport, type AwaitedVolumes } from './volumesImport.ts';
+import { type AwaitedVolumes } from './volumesImport.ts';
 
-export { type ImportTarget };
-
-/** A bundle that is taken in, and how its images are called in the target. */
-export interface GivenBundle {
-  readonly source: LocalSource;
-  readonly naming: Omit<NamingOptions, 'into'>;
-}
+export { type GivenBundle, type ImportTarget };
 
 export interface ImportOptions {
   readonly copier: Copier;
@@ -43,6 +38,8 @@ export interface ImportOptions {
 export interface ImportReport {
   readonly results: readonly CopyResult[];
   readonly failed: readonly { readonly image: string; readonly error: OclError }[];
+  /** Images that are in the target, and where. */
+  readonly arrived: readonly Arrived[];
   /** Images that arrived without their names, because the target has something there that the delta does not replace. */
   readonly kept: readonly Kept[];
   /** Images of which the answer to a request has brought what was missing, and that wait for the bundle that was refused. Bytes that flowed. */
@@ -50,6 +47,27 @@ export interface ImportReport {
   readonly incomplete: readonly Incomplete[];
   /** Sets of volumes of which more has to come. */
   readonly awaited: readonly AwaitedVolumes[];
+}
+
+/** The report of an import that did nothing. */
+export const NOTHING: ImportReport = {
+  results: [],
+  failed: [],
+  arrived: [],
+  kept: [],
+  waiting: [],
+  incomplete: [],
+  awaited: [],
+};
+
+export interface Arrived {
+  /** As the bundle calls it. */
+  readonly image: string;
+  /** What the target has: another than the bundle's only where an index was written anew. */
+  readonly root: Descriptor;
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly outcome: CopyResult['outcome'];
 }
 
 /**
@@ -70,12 +88,12 @@ export async function importBundles(
     const incomplete: Incomplete[] = [];
     for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.images)) ?? []));
     if (incomplete.length > 0) await options.missing?.(incomplete);
-    if (options.checkOnly === true) return { results: [], failed: [], kept: [], waiting: [], awaited: [], incomplete };
+    if (options.checkOnly === true) return { ...NOTHING, incomplete };
     // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
-    const isAnswer = planned.every(({ source }) => source.record?.basis?.kind === 'request');
-    if (incomplete.length > 0 && options.keepGoing !== true && !isAnswer)
+    const onlyAnswers = planned.every(({ source }) => isAnswer(source));
+    if (incomplete.length > 0 && options.keepGoing !== true && !onlyAnswers)
       throw missingBlobs(incomplete, planned[0]?.source.name ?? '', sinks.name);
-    await requireRoom(planned, sinks, options);
+    await requireRoom(planned, sinks, { measure: options.measure, select: options.select });
     const importer = new Importer(sinks, options);
     for (const plan of planned) await importer.run(plan);
     return { ...importer.report, incomplete };
@@ -84,85 +102,13 @@ export async function importBundles(
   }
 }
 
-interface BundlePlan {
-  readonly source: LocalSource;
-  readonly images: readonly Planned[];
-  readonly delta: DeltaImport | undefined;
-  readonly volumes: VolumesImport | undefined;
-}
-
-async function planBundle(
-  { source, naming }: GivenBundle,
-  all: readonly GivenBundle[],
-  sinks: TargetSinks,
-  options: ImportOptions,
-): Promise<BundlePlan> {
-  const { record } = source;
-  const unchanged = record?.unchanged?.images ?? [];
-  const roots = source.volumes?.roots ?? (await source.roots());
-  const images = chooseRoots([...roots, ...unchanged], { ...naming, into: sinks.target.kind });
-  const volumes = await beginVolumes(source, sinks, options);
-  if (record?.kind !== 'delta') return { source, images, delta: undefined, volumes };
-  const pool = all.map((bundle) => bundle.source).filter((other) => other !== source);
-  return { source, images, delta: new DeltaImport({ source, record }, { ...options, pool, sinks, images }), volumes };
-}
-
-async function beginVolumes(
-  source: LocalSource,
-  { target }: TargetSinks,
-  { clock, emit, signal }: ImportOptions,
-): Promise<VolumesImport | undefined> {
-  if (source.volumes === undefined) return undefined;
-  if (target.state === undefined) {
-    requireAllVolumes(source, 'import');
-    return undefined;
-  }
-  return await VolumesImport.begin(source, target.state, { clock, emit, signal });
-}
-
-/** Bytes that a file takes on a disk beyond its own, at most as a rule. */
-const FILE_SLACK = 4096;
-
-async function requireRoom(
-  plans: readonly BundlePlan[],
-  sinks: TargetSinks,
-  { measure, select }: ImportOptions,
-): Promise<void> {
-  const { directory } = sinks.target;
-  if (directory === undefined || measure === undefined) return;
-  const missing = new Map<string, number>();
-  for (const { source, images, delta, volumes } of plans) {
-    // What lies in files of its own is linked.
-    if (images.some(({ root }) => source.place(root).kind === 'file')) continue;
-    for (const planned of images) {
-      const { root, repository, name, image } = planned;
-      try {
-        const to = await sinks.open(repository);
-        const { part } = volumes ?? {};
-        const request = { from: source, to, root, name, image, select, part, ...(await delta?.request(planned)) };
-        const { nodes } = await measure.plan(request);
-        for (const { descriptor, present } of nodes)
-          if (
-            !present &&
-            volumes?.isElsewhere(descriptor.digest) !== true &&
-            request.from.place(descriptor).kind !== 'file'
-          )
-            missing.set(`${sinks.keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
-      } catch (error) {
-        // What is wrong with an image is told when it is copied.
-        if (isCode(error, 'OCL_CANCELLED')) throw error;
-      }
-    }
-  }
-  await requireSpace([{ path: directory, bytes: [...missing.values()].reduce((sum, size) => sum + size, 0) }]);
-}
-
 class Importer {
   readonly #sinks: TargetSinks;
   readonly #options: ImportOptions;
   readonly #results = new Map<Planned, CopyResult>();
   readonly #awaited: AwaitedVolumes[] = [];
   readonly #failed: { image: string; error: OclError }[] = [];
+  readonly #arrived = new Map<Planned, Pick<Arrived, 'root' | 'outcome'>>();
   readonly #kept: Kept[] = [];
   readonly #waiting: { image: string; bytes: number }[] = [];
 
@@ -175,6 +121,13 @@ class Importer {
     return {
       results: [...this.#results.values()],
       failed: this.#failed,
+      arrived: [...this.#arrived].map(([{ image, repository, name }, { root, outcome }]) => ({
+        image,
+        root,
+        repository,
+        tag: name.tag,
+        outcome,
+      })),
       kept: this.#kept,
       waiting: this.#waiting,
       awaited: this.#awaited,
@@ -194,6 +147,7 @@ class Importer {
       const nameless = images.filter(({ name }) => name.tag === undefined);
       await this.#copyNameless(nameless, bundle, received);
       await this.#completeVolumes(bundle, received, failedBefore);
+      await this.#release(bundle, received, failedBefore);
     } finally {
       // Also after Ctrl-C: what has arrived whole gets its name.
       for (const key of received) await this.#commit(key, bundle.source);
@@ -249,21 +203,19 @@ class Importer {
     const { root, name, repository } = image;
     try {
       const to = await this.#sinks.open(repository);
-      const missing = delta?.incomplete(image);
-      if (missing !== undefined) {
-        if (source.record?.basis?.kind !== 'request') throw missing;
-        await this.#bring(image, to, { source, delta });
-        received.add(this.#sinks.keyOf(repository));
-        return;
-      }
-      const kept = await delta?.keeps(image, to);
+      const incomplete = delta?.incomplete(image);
+      const waits = incomplete === undefined ? undefined : answering(source, incomplete.missing);
+      if (incomplete !== undefined && waits === undefined) throw incomplete.error;
+      const kept = waits === undefined ? await delta?.keeps(image, to) : undefined;
       const { select } = this.#options;
-      const request = { from: source, to, root, name, image: image.image, select, part: volumes?.part };
+      const request = { from: source, to, root, name, image: image.image, select, part: waits ?? volumes?.part };
       const result = await this.#options.copier.copy(
         delta === undefined ? request : { ...request, ...(await delta.request(image)), unnamed: kept !== undefined },
       );
       this.#results.set(image, result);
       volumes?.note(image, result);
+      if (result.missing === undefined) this.#arrived.set(image, { root: result.root, outcome: result.outcome });
+      if (waits !== undefined) this.#waiting.push({ image: image.image, bytes: result.streamed });
       if (kept !== undefined) this.#kept.push(kept);
       received.add(this.#sinks.keyOf(repository));
     } catch (error) {
@@ -273,23 +225,11 @@ class Importer {
     }
   }
 
-  /** Contents alone: the names come with the bundle that was refused. */
-  async #bring(planned: Planned, to: Sink, { source, delta }: Pick<BundlePlan, 'source' | 'delta'>): Promise<void> {
-    const { root, name, image } = planned;
-    const request = {
-      from: source,
-      to,
-      root,
-      name,
-      image,
-      select: this.#options.select,
-      ...(await delta?.request(planned)),
-    };
-    const bytes = await this.#options.copier.bring(
-      request,
-      async ({ digest }) => (await source.size(digest)) !== undefined,
-    );
-    this.#waiting.push({ image, bytes });
+  /** Lets go of what answers to requests brought before the bundle itself could come. Takes effect with the commit. */
+  async #release({ source, delta }: BundlePlan, received: ReadonlySet<string>, failedBefore: number): Promise<void> {
+    if (delta === undefined || this.#failed.length > failedBefore || isAnswer(source)) return;
+    const key = splitDigest(await idOf(source)).encoded;
+    for (const each of received) await (await this.#sinks.at(each))?.release?.(key);
   }
 
   async #commit(key: string, source: LocalSource): Promise<void> {
@@ -299,4 +239,18 @@ class Importer {
       this.#failed.push({ image: key === '' ? source.name : key, error: toOclError(error) });
     }
   }
+}
+
+function isAnswer({ record }: LocalSource): boolean {
+  return record?.basis?.kind === 'request';
+}
+
+/** What an answer to a request cannot complete by itself is kept until the bundle comes that was refused. Undefined for all other bundles. */
+function answering({ record }: LocalSource, missing: ReadonlySet<Digest>): CopyRequest['part'] {
+  const { basis } = record ?? {};
+  if (basis?.kind !== 'request') return undefined;
+  const bundle = basis['bundle'];
+  const key = typeof bundle === 'string' && isDigest(bundle) ? splitDigest(bundle).encoded : undefined;
+  if (key === undefined || !/^[0-9a-f]{64}$/.test(key)) return undefined;
+  return { key, lacks: (digest) => missing.has(digest) };
 }

@@ -1,12 +1,12 @@
 import { OclError } from '../core/errors.ts';
 import { entryName } from '../core/names.ts';
 import { type LocalSource, type StoredBlob } from '../core/store.ts';
-import { type Collection } from './collection.ts';
-import { type Known } from './delta.ts';
+import { collectionOf } from './collection.ts';
+import { idOf, type Known } from './delta.ts';
 import { type Incomplete } from './deltaCheck.ts';
 import { encodeInventory, takeInventory, type InventoryOptions } from './inventory.ts';
 import { type BlobRequest } from './requestSchema.ts';
-import { type ImportTarget } from './target.ts';
+import { heldBy, nameOf, type ImportTarget } from './target.ts';
 
 export interface AskingFor {
   readonly target: ImportTarget;
@@ -22,11 +22,14 @@ export async function makeRequest(
 ): Promise<BlobRequest> {
   const missing = new Map(incomplete.flatMap((each) => each.missing.map((blob) => [blob.digest, blob] as const)));
   const whole = incomplete.some((image) => image.missing.some(({ digest }) => digest === image.root.digest));
+  const [refused] = bundles.filter(({ record }) => record?.kind === 'delta');
+  if (refused === undefined) throw new OclError('OCL_INTERNAL', 'Cannot ask for anything: no bundle is a delta');
   const repositories = new Set(incomplete.map(({ repository }) => repository));
   return {
-    of: target.kind === 'layout' ? target.sink.name : target.name,
+    of: nameOf(target),
     time: new Date(options.clock.now()).toISOString(),
     tool: { name: 'ocl', version: options.version },
+    bundle: await idOf(refused),
     images: incomplete.map(({ root, history }) => ({
       root,
       before: history?.before ?? [],
@@ -34,22 +37,22 @@ export async function makeRequest(
     })),
     missing: [...missing.values()].toSorted((a, b) => (a.digest < b.digest ? -1 : 1)),
     have: whole
-      ? await takeInventory([inTarget(target, [...repositories]), ...bundles.map(inBundle)], options)
+      ? await takeInventory([heldBy(target, [...repositories]), ...bundles.map(collectionOf)], options)
       : undefined,
   };
 }
 
 /** The text of a request file. */
-export async function formatRequest({ of, time, tool, images, missing, have }: BlobRequest): Promise<string> {
+export async function formatRequest({ of, time, tool, bundle, images, missing, have }: BlobRequest): Promise<string> {
   const inventory = have === undefined ? undefined : Buffer.from(await encodeInventory(have)).toString('base64');
-  const plain = { requestVersion: 1, of, time, tool, images, missing, have: inventory };
+  const plain = { requestVersion: 1, of, time, tool, bundle, images, missing, have: inventory };
   return `${JSON.stringify(plain, undefined, 2)}\n`;
 }
 
 /** What a request tells of the far side: it has all but what it asks for. */
 export function knownOfRequest(request: BlobRequest, id: string): Known {
   const missing = new Set(request.missing.map(({ digest }) => digest));
-  const { of, time, have } = request;
+  const { of, time, bundle, have } = request;
   const images = new Map(
     request.images.map((image) => {
       const { tag, imageName } = entryName(image.root);
@@ -57,31 +60,10 @@ export function knownOfRequest(request: BlobRequest, id: string): Known {
     }),
   );
   return {
-    basis: { kind: 'request', id, assumed: false, of, time },
+    basis: { kind: 'request', id, assumed: false, of, time, bundle },
     has: (digest) => !missing.has(digest) && (have === undefined || have.blobs.has(digest)),
     before: (name) => images.get(name)?.before ?? [],
     remembers: (name) => images.get(name)?.all ?? false,
-  };
-}
-
-/** Only the repositories that matter: a registry may have thousands of others. */
-function inTarget(target: ImportTarget, repositories: readonly string[]): Collection {
-  if (target.kind === 'layout') {
-    const { sink } = target;
-    if (!('roots' in sink)) throw new OclError('OCL_INTERNAL', `Cannot read ${sink.name}: it is only written`);
-    return inBundle(sink as unknown as LocalSource);
-  }
-  const { name, holds } = target;
-  return { name, repositories: () => Promise.resolve(repositories), source: (repository) => holds.source(repository) };
-}
-
-/** All that a bundle has, whatever its names. */
-function inBundle(source: LocalSource): Collection {
-  return {
-    name: source.name,
-    whole: source,
-    repositories: () => Promise.resolve([]),
-    source: () => Promise.resolve(undefined),
   };
 }
 

@@ -25,6 +25,8 @@ export interface BlobRequest {
   /** ISO 8601, UTC. */
   readonly time: string;
   readonly tool: { readonly name: string; readonly version: string };
+  /** The bundle that was refused. */
+  readonly bundle: Digest;
   readonly images: readonly RequestedImage[];
   readonly missing: readonly StoredBlob[];
   /** What the target and those bundles have; there where something is missing of which nobody knows what is below it. */
@@ -39,6 +41,7 @@ const RequestSchema = z.looseObject({
   of: Text,
   time: z.iso.datetime(),
   tool: z.looseObject({ name: Text, version: Text }),
+  bundle: DigestSchema,
   images: z
     .array(z.looseObject({ before: z.array(DigestSchema).max(10_000), all: z.boolean(), root: z.unknown() }))
     .max(LIMITS.descriptors),
@@ -64,11 +67,12 @@ export async function parseRequest(bytes: Uint8Array, what: string): Promise<Blo
     throw new OclError('OCL_UNSUPPORTED', `Cannot read ${what}: it is of version ${read.requestVersion}`, {
       hint: 'use a newer version of ocl',
     });
-  const { of, time, tool, images, missing, have } = read;
+  const { of, time, tool, bundle, images, missing, have } = read;
   return {
     of,
     time,
     tool,
+    bundle,
     images: images.map(({ root, before, all }) => ({ root: parseDescriptor(root, what), before, all })),
     missing,
     have: have === undefined ? undefined : await decodeInventory(Buffer.from(have, 'base64'), `${what} (have)`),

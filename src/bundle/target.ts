@@ -1,5 +1,6 @@
-import { type Sink, type Source } from '../core/store.ts';
-import { type Collection } from './collection.ts';
+import { OclError } from '../core/errors.ts';
+import { type LocalSource, type Sink, type Source } from '../core/store.ts';
+import { collectionOf, type Collection } from './collection.ts';
 
 /** Where a bundle's repositories go. */
 export type ImportTarget =
@@ -22,6 +23,33 @@ export type ImportTarget =
       readonly state?: string | undefined;
     };
 
+export function nameOf(target: ImportTarget): string {
+  return target.kind === 'layout' ? target.sink.name : target.name;
+}
+
+/** A repository of a target to read from, where it is there already. */
+export async function sourceOf(target: ImportTarget, repository: string): Promise<Source | undefined> {
+  if (target.kind === 'repositories') return await target.holds.source(repository);
+  const { sink } = target;
+  return 'resolve' in sink ? (sink as Sink & Source) : undefined;
+}
+
+/** What is in a target: all that lies on this machine's disks; of a registry, which may have thousands of others, these repositories. */
+export function heldBy(target: ImportTarget, repositories: readonly string[]): Collection {
+  if (target.kind === 'repositories') {
+    const { name, holds, directory } = target;
+    if (directory !== undefined) return holds;
+    return {
+      name,
+      repositories: () => Promise.resolve(repositories),
+      source: (repository) => holds.source(repository),
+    };
+  }
+  const { sink } = target;
+  if (!('roots' in sink)) throw new OclError('OCL_INTERNAL', `Cannot read ${sink.name}: it is only written`);
+  return collectionOf(sink as unknown as LocalSource);
+}
+
 /** The target's repositories that an import writes to, each opened once. */
 export class TargetSinks {
   readonly target: ImportTarget;
@@ -32,7 +60,7 @@ export class TargetSinks {
   }
 
   get name(): string {
-    return this.target.kind === 'layout' ? this.target.sink.name : this.target.name;
+    return nameOf(this.target);
   }
 
   /** One layout takes all repositories. */
@@ -62,9 +90,7 @@ export class TargetSinks {
 
   /** The same repository to read from, where it is there already. */
   async source(repository: string): Promise<Source | undefined> {
-    if (this.target.kind === 'repositories') return await this.target.holds.source(repository);
-    const { sink } = this.target;
-    return 'resolve' in sink ? (sink as Sink & Source) : undefined;
+    return await sourceOf(this.target, repository);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,6 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { type Outcome } from '../core/events.ts';
-import { isDocumentType } from '../core/mediaTypes.ts';
 import { type RootName, type Sink } from '../core/store.ts';
 import { type Loaded } from './documents.ts';
 import { allSettled, Flights } from './flight.ts';
@@ -112,26 +111,6 @@ export class Copier {
       }),
     );
     return { current: false, nodes, tags };
-  }
-
-  /**
-   * Brings contents of an image into a sink, and neither its documents nor its name: it is not whole yet.
-   * @param carries which contents the source has
-   * @returns bytes that flowed
-   */
-  async bring(request: CopyRequest, carries: (descriptor: Descriptor) => Promise<boolean>): Promise<number> {
-    const { from, to } = request;
-    await targetSide(async () => await to.begin?.());
-    const graph = await this.#run.walk(request);
-    const flights = this.#flightsOf(to);
-    const moved = await allSettled(
-      [...inOrder(graph)].map(async ({ descriptor }) => {
-        if (isDocumentType(descriptor.mediaType) || !(await carries(descriptor))) return 0;
-        const transfer = (): Promise<Outcome> => this.#run.transfer(descriptor, { from, to });
-        return (await flights.run(descriptor.digest, from, transfer)) === 'streamed' ? descriptor.size : 0;
-      }),
-    );
-    return moved.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Whether a copy or plan of this run has read the document, so that it costs nothing more. */

@@ -68,6 +68,8 @@ export const LIMITS = {
   scanDatabaseEntries: 200_000,
   /** Bytes of a scanner's result or SBOM that is attached: what cosign takes. */
   scanResultBytes: 128 << 20,
+  /** Bytes of a receipt, its inventory included. */
+  receiptBytes: 192 << 20,
   /** Bytes of a YAML or JSON configuration file. */
   configFile: 32 << 20,
   /** Bytes of one file of a Meshery entity. Designs and models are texts; a WASM filter is the largest. */

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import { type Digest } from '../../src/core/digest.ts';
 import { silent, type OclEvent } from '../../src/core/events.ts';
 import { type Library } from '../../src/core/store.ts';
 import { openArchive } from '../../src/stores/archive/reader.ts';
+import { type LayoutTree } from '../../src/stores/layout/library.ts';
 import { whyNoDockerRegistry } from '../support/dockerRegistry.ts';
 import { all, codeOf, multiPlatform, put, signature } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
@@ -187,6 +189,11 @@ describe('a delta', () => {
           expect((await importFiles(far, [at('last.tar')])).failed).toEqual([]);
         } else expect((await importFiles(far, [at('mend.tar'), at('last.tar')])).failed).toEqual([]);
         expect(await missingOf(near, far)).toEqual([]);
+        // What was held for the bundle that was refused is let go.
+        if (kind === 'library')
+          expect(
+            (await readdir(((await far.holds()) as LayoutTree).root, { recursive: true })).join('\n'),
+          ).not.toContain('.ocl');
         await far.close();
       },
     );

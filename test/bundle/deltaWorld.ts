@@ -8,11 +8,12 @@ import { exportImages } from '../../src/bundle/export.ts';
 import { importBundles, type ImportOptions, type ImportReport, type ImportTarget } from '../../src/bundle/import.ts';
 import { encodeInventory, takeInventory } from '../../src/bundle/inventory.ts';
 import { type Incomplete } from '../../src/bundle/deltaCheck.ts';
+import { sentBy, type Exported, type Ledger } from '../../src/bundle/ledger.ts';
 import { formatRequest, knownOfRequest, makeRequest } from '../../src/bundle/request.ts';
 import { parseRequest, type BlobRequest } from '../../src/bundle/requestSchema.ts';
 import { type BundleImage } from '../../src/bundle/sources.ts';
 import { registryCollection } from '../../src/cli/bundle/collection.ts';
-import { Copier } from '../../src/copy/copier.ts';
+import { Copier, type Surveyed } from '../../src/copy/copier.ts';
 import { type BundleRecord } from '../../src/core/bundleRecord.ts';
 import { silent, type Emit } from '../../src/core/events.ts';
 import { MEDIA } from '../../src/core/mediaTypes.ts';
@@ -135,15 +136,28 @@ export interface WrittenBundle {
 }
 
 /** A bundle of all that the near side has, without what is known of the far side. */
-export async function writeBundle(near: Library, path: string, known: readonly Known[] = []): Promise<WrittenBundle> {
-  return await write(await imagesOf(near), path, known);
+export async function writeBundle(
+  near: Library,
+  path: string,
+  known: readonly Known[] = [],
+  ledger?: Ledger,
+): Promise<WrittenBundle> {
+  return await write(await imagesOf(near), path, { known, ledger });
 }
 
-async function write(images: readonly BundleImage[], path: string, known: readonly Known[]): Promise<WrittenBundle> {
+async function write(
+  images: readonly BundleImage[],
+  path: string,
+  { known, ledger }: { readonly known: readonly Known[]; readonly ledger?: Ledger | undefined },
+): Promise<WrittenBundle> {
   const delta = known.length === 0 ? undefined : new Delta(known);
   const sink = createArchive({ path }, { emit: silent, delta });
   try {
-    await exportImages(images, sink, { copier: newCopier(), delta });
+    let sent: Pick<Exported, 'surveyed' | 'carried'> | undefined;
+    const before = async (surveyed: readonly Surveyed[], carried: readonly Surveyed[]): Promise<void> =>
+      void (sent = { surveyed, carried });
+    await exportImages(images, sink, { copier: newCopier(), delta, before });
+    if (sent !== undefined) await ledger?.add(sentBy({ ...sent, delta, record: sink.record, file: 'a bundle' }));
     return { path, record: sink.record, size: (await stat(path)).size };
   } finally {
     await sink.close();
@@ -160,12 +174,16 @@ export async function writeAnswer(near: Library, request: BlobRequest, path: str
     const name = { tag, imageName };
     images.push({ from, root: await from.resolve(root.digest), name, image: imageName, select: EVERYTHING });
   }
-  return await write(images, path, [knownOfRequest(request, 'request')]);
+  return await write(images, path, { known: [knownOfRequest(request, 'request')] });
 }
 
 /** What a file tells of the far side. */
 export async function knownFrom(path: string): Promise<Known> {
-  return await readKnown(path, async (bundle) => await openArchive(bundle, { tmpDir: tmpdir() }));
+  return await readKnown(path, {
+    clock: systemClock,
+    emit: silent,
+    openBundle: async (bundle) => await openArchive(bundle, { tmpDir: tmpdir() }),
+  });
 }
 
 /** What the far side has now, over a file. */

@@ -11,6 +11,7 @@ import { silent } from '../../src/core/events.ts';
 import { parseSpeeds } from '../../src/core/mediaSpeeds.ts';
 import { type LocalSource } from '../../src/core/store.ts';
 import { parsePlatform } from '../../src/core/platform.ts';
+import { systemClock } from '../../src/io/systemClock.ts';
 import { startEmbedded, type Embedded } from '../support/embedded.ts';
 import { startFaultProxy, type FaultProxy } from '../support/faultProxy.ts';
 import { image as imageOf, noise, piece, put } from '../support/graphs.ts';
@@ -94,10 +95,11 @@ describe('a plan', () => {
     await writeFile(join(directory, 'first.tar'), first.bytes);
     const opened = openStores(directory);
     try {
-      const known = await readKnown(
-        join(directory, 'first.tar'),
-        async (path) => (await opened.stores.source({ kind: 'path', path })) as LocalSource,
-      );
+      const known = await readKnown(join(directory, 'first.tar'), {
+        clock: systemClock,
+        emit: silent,
+        openBundle: async (path) => (await opened.stores.source({ kind: 'path', path })) as LocalSource,
+      });
       const wanted = ['big:a', 'big:b'].map((name) => image(`${proxy.host}/${name}`));
       const { plan, sizes } = await planned(wanted, undefined, new Delta([known]));
       expect(plan.volumes.map(({ size }) => size)).toEqual(sizes);

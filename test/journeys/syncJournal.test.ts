@@ -2,8 +2,9 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Library } from '../../src/core/store.ts';
+import { lineFileHeader } from '../../src/io/lineFile.ts';
 import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
-import { decode, HEADER, type JournalRecord } from '../../src/sync/journal/records.ts';
+import { decode, type JournalRecord } from '../../src/sync/journal/records.ts';
 import { type ReportFile } from '../../src/sync/reportFile.ts';
 import { ended } from '../support/child.ts';
 import { jsonLines, ocl, oclDone, resultOf, startOcl, type CliResult } from '../support/cli.ts';
@@ -62,7 +63,7 @@ async function tagsOf(place: string): Promise<readonly string[]> {
 /** Every line of the journal, each of which must be a whole one. */
 async function journal(file: string): Promise<readonly JournalRecord[]> {
   const [first, ...lines] = (await readFile(`${file}.journal`, 'utf8')).split('\n');
-  expect(first).toBe(HEADER);
+  expect(first).toBe(lineFileHeader('journal'));
   expect(lines.pop()).toBe('');
   return lines.map((line) => {
     const record = decode(line);

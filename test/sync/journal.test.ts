@@ -6,11 +6,14 @@ import { type Digest } from '../../src/core/digest.ts';
 import { silent } from '../../src/core/events.ts';
 import { thisOwner } from '../../src/io/lock.ts';
 import { Journal, type JournalOptions } from '../../src/sync/journal/journal.ts';
-import { decode, encode, HEADER, LINE_BYTES, type JournalRecord } from '../../src/sync/journal/records.ts';
+import { LINE_BYTES, lineFileHeader } from '../../src/io/lineFile.ts';
+import { decode, encode, type JournalRecord } from '../../src/sync/journal/records.ts';
 import { fakeClock } from '../support/fakeClock.ts';
 import { all, codeOf } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
 import { recorder } from './world.ts';
+
+const HEADER = lineFileHeader('journal');
 
 const temporary = temporaryDirectories();
 const DIGEST: Digest = `sha256:${'a'.repeat(64)}`;

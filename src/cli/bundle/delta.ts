@@ -19,14 +19,15 @@ export function deltaOptions<T>(cli: Argv<T>) {
       array: true,
       nargs: 1,
       default: [] as string[],
-      describe: 'Leave out what is in this inventory of the far side (repeatable)',
+      describe: 'Leave out what this inventory says that the far side has (repeatable)',
     })
     .option('since', {
       type: 'string',
       array: true,
       nargs: 1,
       default: [] as string[],
-      describe: 'Leave out what this bundle brought there, as is assumed (repeatable)',
+      describe:
+        'Leave out what is there by this receipt, or should be by this ledger or bundle that was sent (repeatable)',
     });
 }
 
@@ -49,7 +50,13 @@ export async function openDelta(
     throw new OclError('OCL_USAGE', 'Cannot take --have or --since with --request: the request says what is there');
   const known: Known[] = request === undefined ? [] : [knownOfRequest(request.asks, request.id)];
   for (const path of [...have, ...since])
-    known.push(await readKnown(path, async (bundle) => await openLocal(parsePathReference(bundle), env.stores)));
+    known.push(
+      await readKnown(path, {
+        clock: env.clock,
+        emit: env.emit,
+        openBundle: async (bundle) => await openLocal(parsePathReference(bundle), env.stores),
+      }),
+    );
   return known.length === 0 ? undefined : new Delta(known);
 }
 

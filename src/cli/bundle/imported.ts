@@ -1,7 +1,9 @@
+import { type Incomplete } from '../../bundle/deltaCheck.ts';
 import { type ImportReport } from '../../bundle/import.ts';
+import { type Receipt } from '../../bundle/receipt.ts';
 import { type AwaitedVolumes } from '../../bundle/volumesImport.ts';
 import { shortDigest } from '../../core/digest.ts';
-import { type OclError } from '../../core/errors.ts';
+import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
@@ -58,6 +60,52 @@ function tellOfAwaited({ set, volumes, missing, images }: AwaitedVolumes, target
   env.say(
     `set ${shortDigest(set)} of ${plural(volumes, 'volume')}: still missing ${missing.join(', ')}\nnext: bring them, in any order, with  ocl import VOLUME... ${printable(target)}`,
   );
+}
+
+/** Whether all that deltas leave out is there, by image. */
+export function reportCheck(incomplete: readonly Incomplete[], target: string, env: Env): number {
+  const blobs = new Map(
+    incomplete.flatMap(({ missing }) => missing.map(({ digest, size }) => [digest, size] as const)),
+  );
+  const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
+  if (env.json)
+    env.print(
+      JSON.stringify({
+        type: 'check',
+        target,
+        complete: incomplete.length === 0,
+        images: incomplete,
+        blobs: blobs.size,
+        bytes,
+      }),
+    );
+  else if (incomplete.length === 0) env.say(`${target}: nothing is missing`);
+  else {
+    const rows = incomplete.map(({ image, missing }) => [
+      printable(image),
+      String(missing.length),
+      formatBytes(missing.reduce((sum, { size }) => sum + size, 0)),
+      missing[0] === undefined ? '' : shortDigest(missing[0].digest),
+    ]);
+    env.print(formatTable(['IMAGE', 'MISSING', 'BYTES', 'FIRST'], rows));
+    env.say(
+      `${target}: ${plural(blobs.size, 'blob')} missing (${formatBytes(bytes)}) for ${plural(incomplete.length, 'image')}`,
+    );
+  }
+  return incomplete.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** False: something that was just written cannot be read as it should be. */
+export function tellReceipt({ reread }: Receipt, file: string, env: Env): boolean {
+  const { blobs, bytes, of, damaged } = reread;
+  if (env.json) env.print(JSON.stringify({ type: 'receipt', file, reread }));
+  else
+    env.say(
+      `${file}: read again ${blobs} of ${plural(of.blobs, 'blob')} (${formatBytes(bytes)} of ${formatBytes(of.bytes)}), ${damaged.length} damaged`,
+    );
+  for (const { name, digest, code, message } of damaged)
+    env.sayFailed(name, new OclError(code, `Cannot rely on ${digest}: ${message}`, { side: 'target' }));
+  return damaged.length === 0;
 }
 
 function plain({ code, message, hint, side }: OclError): object {

@@ -1,22 +1,19 @@
-import { type Incomplete } from '../../bundle/deltaCheck.ts';
 import { importIntoArchive } from '../../bundle/importArchive.ts';
-import { importBundles } from '../../bundle/import.ts';
+import { importBundles, NOTHING } from '../../bundle/import.ts';
+import { makeReceipt, REREAD_MODES } from '../../bundle/receipt.ts';
 import { formatRequest, makeRequest, sumOf } from '../../bundle/request.ts';
-import { shortDigest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { silent } from '../../core/events.ts';
-import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { namingOptions, readNaming } from '../bundle/naming.ts';
-import { reportImport } from '../bundle/imported.ts';
+import { reportCheck, reportImport, tellReceipt } from '../bundle/imported.ts';
 import { OpenBundles } from '../bundle/open.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
-import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
-import { formatBytes, formatTable, plural } from '../render/format.ts';
+import { formatBytes, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { firstPlatform, selectOptions, toSelect } from '../select.ts';
 import { version } from '../version.ts';
@@ -41,6 +38,18 @@ export const importCommand = defineCommand(
         requiresArg: true,
         describe: 'When something is missing, ask for it in this file, which ocl export --request answers',
       })
+      .option('receipt', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'Write down what arrived and was read again: for whoever answers for it, and as --since of the next delta',
+      })
+      .option('reread', {
+        choices: REREAD_MODES,
+        default: 'sample' as const,
+        describe:
+          'What the receipt reads again: documents, configs and one in ten layers, all, or documents alone (none)',
+      })
       .option('keep-going', {
         type: 'boolean',
         default: false,
@@ -64,6 +73,7 @@ export const importCommand = defineCommand(
       .example("$0 import images.tar registry.local:5000 --rewrite 's#^docker.io/library/#base/#'", 'Under other names')
       .example('$0 import images.tar docker-archive:for-docker.tar', 'For tools that read nothing else')
       .example('$0 import /media/disc/images.vol02of03.tar /srv/images', 'Volumes in any order, over days')
+      .example('$0 import delta.tar /srv/images --receipt receipt.json --reread all', 'With proof of what arrived')
       .example(
         '$0 import --check delta.tar /srv/images --request missing.json',
         'Whether a delta finds there what it needs',
@@ -78,6 +88,7 @@ export const importCommand = defineCommand(
     const naming = await readNaming(args);
     const { overwrite, spaceCheck } = args;
     await runCommand(args, { overwrite, spaceCheck, dockerPlatform: firstPlatform(args) }, async (env) => {
+      const started = env.clock.now();
       const copier = new Copier({
         clock: env.clock,
         emit: env.emit,
@@ -93,10 +104,10 @@ export const importCommand = defineCommand(
         }));
         const where = await openTarget(target, env, args.state);
         if (where.kind === 'archive') {
-          if (args.check)
-            throw new OclError('OCL_USAGE', 'Cannot check an archive: nothing is in it before it is written');
+          if (args.check || args.receipt !== undefined)
+            throw new OclError('OCL_USAGE', 'Cannot check an archive, or write a receipt of it: it is written anew');
           const results = await importIntoArchive(bundles, where.sink, { copier, select: toSelect(args) });
-          return reportImport({ results, failed: [], kept: [], waiting: [], awaited: [], incomplete: [] }, target, env);
+          return reportImport({ ...NOTHING, results }, target, env);
         }
         const imported = await importBundles(bundles, where, {
           copier,
@@ -121,43 +132,20 @@ export const importCommand = defineCommand(
             );
           },
         });
-        return args.check ? reportCheck(imported.incomplete, target, env) : reportImport(imported, target, env);
+        if (args.check) return reportCheck(imported.incomplete, target, env);
+        const status = reportImport(imported, target, env);
+        if (args.receipt === undefined) return status;
+        const { clock, emit, signal } = env;
+        const receipt = await makeReceipt(
+          imported,
+          { target: where, bundles: bundles.map(({ source }) => source) },
+          { clock, emit, signal, concurrency: args.concurrency, version, reread: args.reread, started },
+        );
+        await writeFileAtomic(args.receipt, Buffer.from(`${JSON.stringify(receipt, undefined, 2)}\n`));
+        return tellReceipt(receipt, args.receipt, env) ? status : EXIT.failed;
       } finally {
         await opened.close();
       }
     });
   },
 );
-
-/** Whether all that deltas leave out is there, by image. */
-function reportCheck(incomplete: readonly Incomplete[], target: string, env: Env): number {
-  const blobs = new Map(
-    incomplete.flatMap(({ missing }) => missing.map(({ digest, size }) => [digest, size] as const)),
-  );
-  const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
-  if (env.json)
-    env.print(
-      JSON.stringify({
-        type: 'check',
-        target,
-        complete: incomplete.length === 0,
-        images: incomplete,
-        blobs: blobs.size,
-        bytes,
-      }),
-    );
-  else if (incomplete.length === 0) env.say(`${target}: nothing is missing`);
-  else {
-    const rows = incomplete.map(({ image, missing }) => [
-      printable(image),
-      String(missing.length),
-      formatBytes(missing.reduce((sum, { size }) => sum + size, 0)),
-      missing[0] === undefined ? '' : shortDigest(missing[0].digest),
-    ]);
-    env.print(formatTable(['IMAGE', 'MISSING', 'BYTES', 'FIRST'], rows));
-    env.say(
-      `${target}: ${plural(blobs.size, 'blob')} missing (${formatBytes(bytes)}) for ${plural(incomplete.length, 'image')}`,
-    );
-  }
-  return incomplete.length === 0 ? EXIT.done : EXIT.failed;
-}

@@ -1,8 +1,12 @@
 import { toOclError, type OclError } from '../../core/errors.ts';
-import { JournalFile, type JournalFileOptions } from './file.ts';
+import { type Clock } from '../../core/clock.ts';
+import { type Emit } from '../../core/events.ts';
+import { LineFile } from '../../io/lineFile.ts';
 import { decode, encode, slotsOf, type JournalRecord, type Slot, type Slots } from './records.ts';
 
-export interface JournalOptions extends JournalFileOptions {
+export interface JournalOptions {
+  readonly clock: Clock;
+  readonly emit: Emit;
   /** It is looked at only: nothing is made, locked, cut off or compacted. */
   readonly readOnly?: boolean | undefined;
   /** When a journal is written anew; lines. */
@@ -32,7 +36,7 @@ const UNWRITABLE: ReadonlySet<string> = new Set([
  * Where it cannot be written a warning says so once, and the run goes on without: `failure` tells those who must not.
  */
 export class Journal {
-  readonly #file: JournalFile;
+  readonly #file: LineFile;
   readonly #options: JournalOptions;
   #state = new Latest();
   /** In the file, as far as this process knows. */
@@ -48,7 +52,8 @@ export class Journal {
 
   private constructor(path: string, options: JournalOptions) {
     this.#options = options;
-    this.#file = new JournalFile(path, options);
+    const { clock, emit } = options;
+    this.#file = new LineFile(path, { clock, emit, kind: 'journal', option: '--state' });
   }
 
   /** @throws OCL_USAGE when the file is something else, OCL_UNSUPPORTED when it is of a newer version */

@@ -1,12 +1,6 @@
 import * as z from 'zod';
 import { isDigest, type Digest } from '../../core/digest.ts';
 
-/** The first line of every journal. A file that begins otherwise is none, and is left alone. */
-export const HEADER = '{"kind":"journal","version":1}';
-
-/** Bytes of one line. What is longer was not written by `ocl`, and is passed over. */
-export const LINE_BYTES = 1 << 20;
-
 const Time = z.iso.datetime();
 const DigestText = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value));
 const Count = z.number().nonnegative();

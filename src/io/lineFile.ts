@@ -2,17 +2,23 @@ import { createReadStream } from 'node:fs';
 import { constants } from 'node:fs';
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock } from '../../core/clock.ts';
-import { isAbsent, OclError, toOclError } from '../../core/errors.ts';
-import { type Emit } from '../../core/events.ts';
-import { syncDirectory, TemporaryFile } from '../../io/atomicFile.ts';
-import { withLock } from '../../io/lock.ts';
-import { HEADER, LINE_BYTES } from './records.ts';
+import { type Clock } from '../core/clock.ts';
+import { isAbsent, OclError, toOclError } from '../core/errors.ts';
+import { type Emit } from '../core/events.ts';
+import { syncDirectory, TemporaryFile } from './atomicFile.ts';
+import { withLock } from './lock.ts';
 
-export interface JournalFileOptions {
+export interface LineFileOptions {
   readonly clock: Clock;
   readonly emit: Emit;
+  /** What its first line says that it is: `journal`, `ledger`. */
+  readonly kind: string;
+  /** How another file is named on the command line. */
+  readonly option: string;
 }
+
+/** Bytes of one line. What is longer was not written by `ocl`, and is passed over. */
+export const LINE_BYTES = 1 << 20;
 
 /** Milliseconds to wait for another process: it holds the lock for one write and one sync, or while it compacts. */
 const LOCK_TIMEOUT = 30_000;
@@ -24,13 +30,16 @@ const NEWLINE = 0x0a;
  * A file of lines that several processes append to. Each append is one write, made under a lock, so that compaction loses nobody's lines and
  * what a crash left half-written is cut off before the next line is put behind it.
  */
-export class JournalFile {
+export class LineFile {
   readonly path: string;
-  readonly #options: JournalFileOptions;
+  readonly #options: LineFileOptions;
+  /** Its first line. A file that begins otherwise is none, and is left alone. */
+  readonly #header: string;
 
-  constructor(path: string, options: JournalFileOptions) {
+  constructor(path: string, options: LineFileOptions) {
     this.path = path;
     this.#options = options;
+    this.#header = lineFileHeader(options.kind);
   }
 
   /**
@@ -65,7 +74,7 @@ export class JournalFile {
       try {
         const isNew = (await this.#lengthOfHead(handle)) === 0;
         await cutTorn(handle, isNew);
-        const all = isNew ? [HEADER, ...lines] : lines;
+        const all = isNew ? [this.#header, ...lines] : lines;
         if (all.length === 0) return;
         await writeAll(handle, Buffer.from(`${all.join('\n')}\n`));
         await handle.datasync();
@@ -88,7 +97,7 @@ export class JournalFile {
       const keeps = await choose(this.read());
       const next = await TemporaryFile.create(dirname(place), 0o644);
       try {
-        await next.write(Buffer.from(`${HEADER}\n`));
+        await next.write(Buffer.from(`${this.#header}\n`));
         let index = 0;
         let waiting: string[] = [];
         for await (const line of this.read()) {
@@ -116,22 +125,28 @@ export class JournalFile {
 
   /** Zero: there is nothing in it yet but what a crash may have left of the first line. */
   async #lengthOfHead(handle: FileHandle): Promise<number> {
+    const { kind, option } = this.#options;
     if (!(await handle.stat()).isFile())
-      throw new OclError('OCL_USAGE', `Cannot use ${this.path} as a journal: it is no regular file`);
+      throw new OclError('OCL_USAGE', `Cannot use ${this.path} as a ${kind}: it is no regular file`);
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD), 0, HEAD, 0);
     const text = buffer.toString('utf8', 0, bytesRead);
     const end = text.indexOf('\n');
-    if (end < 0 && HEADER.startsWith(text)) return 0;
+    if (end < 0 && this.#header.startsWith(text)) return 0;
     const line = end < 0 ? text : text.slice(0, end);
-    if (line === HEADER) return end + 1;
-    if (/^\{"kind":"journal","version":[0-9]+\b/.test(line))
-      throw new OclError('OCL_UNSUPPORTED', `Cannot use ${this.path} as a journal: a newer version of ocl wrote it`, {
-        hint: 'use that version, or name another file with --state',
+    if (line === this.#header) return end + 1;
+    if (line.startsWith(`{"kind":"${kind}","version":`))
+      throw new OclError('OCL_UNSUPPORTED', `Cannot use ${this.path} as a ${kind}: a newer version of ocl wrote it`, {
+        hint: `use that version, or name another file with ${option}`,
       });
-    throw new OclError('OCL_USAGE', `Cannot use ${this.path} as a journal: it is something else`, {
-      hint: 'name another file with --state',
+    throw new OclError('OCL_USAGE', `Cannot use ${this.path} as a ${kind}: it is something else`, {
+      hint: `name another file with ${option}`,
     });
   }
+}
+
+/** The first line of such a file. */
+export function lineFileHeader(kind: string): string {
+  return `{"kind":"${kind}","version":1}`;
 }
 
 /** Cuts off what follows the last whole line. */

@@ -1,0 +1,97 @@
+import { type Clock } from '../core/clock.ts';
+import { isCode } from '../core/errors.ts';
+import { type LocalSource } from '../core/store.ts';
+import { requireSpace } from '../io/space.ts';
+import { type Copier } from '../copy/copier.ts';
+import { type Select } from '../copy/select.ts';
+import { requireAllVolumes } from './allVolumes.ts';
+import { DeltaImport, type DeltaImportOptions } from './deltaImport.ts';
+import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
+import { type TargetSinks } from './target.ts';
+import { VolumesImport } from './volumesImport.ts';
+
+export interface PlanOptions extends Omit<DeltaImportOptions, 'pool' | 'sinks' | 'images'> {
+  readonly clock: Clock;
+}
+
+/** A bundle that is taken in, and how its images are called in the target. */
+export interface GivenBundle {
+  readonly source: LocalSource;
+  readonly naming: Omit<NamingOptions, 'into'>;
+}
+
+/** Its images, and where each of them goes. */
+export interface BundlePlan {
+  readonly source: LocalSource;
+  readonly images: readonly Planned[];
+  readonly delta: DeltaImport | undefined;
+  readonly volumes: VolumesImport | undefined;
+}
+
+/** @throws OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID for the names; what volumes throw */
+export async function planBundle(
+  { source, naming }: GivenBundle,
+  all: readonly GivenBundle[],
+  sinks: TargetSinks,
+  options: PlanOptions,
+): Promise<BundlePlan> {
+  const { record } = source;
+  const unchanged = record?.unchanged?.images ?? [];
+  const roots = source.volumes?.roots ?? (await source.roots());
+  const images = chooseRoots([...roots, ...unchanged], { ...naming, into: sinks.target.kind });
+  const volumes = await beginVolumes(source, sinks, options);
+  if (record?.kind !== 'delta') return { source, images, delta: undefined, volumes };
+  const pool = all.map((bundle) => bundle.source).filter((other) => other !== source);
+  return { source, images, delta: new DeltaImport({ source, record }, { ...options, pool, sinks, images }), volumes };
+}
+
+async function beginVolumes(
+  source: LocalSource,
+  { target }: TargetSinks,
+  { clock, emit, signal }: PlanOptions,
+): Promise<VolumesImport | undefined> {
+  if (source.volumes === undefined) return undefined;
+  if (target.state === undefined) {
+    requireAllVolumes(source, 'import');
+    return undefined;
+  }
+  return await VolumesImport.begin(source, target.state, { clock, emit, signal });
+}
+
+/** Bytes that a file takes on a disk beyond its own, at most as a rule. */
+const FILE_SLACK = 4096;
+
+/** Asks the target's disk for room for all that the target lacks. @throws OCL_NO_SPACE */
+export async function requireRoom(
+  plans: readonly BundlePlan[],
+  sinks: TargetSinks,
+  { measure, select }: { readonly measure: Copier | undefined; readonly select: Select },
+): Promise<void> {
+  const { directory } = sinks.target;
+  if (directory === undefined || measure === undefined) return;
+  const missing = new Map<string, number>();
+  for (const { source, images, delta, volumes } of plans) {
+    // What lies in files of its own is linked.
+    if (images.some(({ root }) => source.place(root).kind === 'file')) continue;
+    for (const planned of images) {
+      const { root, repository, name, image } = planned;
+      try {
+        const to = await sinks.open(repository);
+        const { part } = volumes ?? {};
+        const request = { from: source, to, root, name, image, select, part, ...(await delta?.request(planned)) };
+        const { nodes } = await measure.plan(request);
+        for (const { descriptor, present } of nodes)
+          if (
+            !present &&
+            volumes?.isElsewhere(descriptor.digest) !== true &&
+            request.from.place(descriptor).kind !== 'file'
+          )
+            missing.set(`${sinks.keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
+      } catch (error) {
+        // What is wrong with an image is told when it is copied.
+        if (isCode(error, 'OCL_CANCELLED')) throw error;
+      }
+    }
+  }
+  await requireSpace([{ path: directory, bytes: [...missing.values()].reduce((sum, size) => sum + size, 0) }]);
+}
