@@ -66,7 +66,7 @@ export { flatten, type Flattened, type FlattenOptions, type FlattenTarget } from
 export { readDatabase, type Database } from './scan/db/database.ts';
 export { placeDatabase, type PlacedDatabase, type PlaceOptions } from './scan/db/place.ts';
 export { attachResult, type AttachedResult, type ResultDocument } from './scan/results/attach.ts';
-export { readResult, type ResultFacts } from './scan/results/formats.ts';
+export { readResult, type ResultFacts } from './scan/formats.ts';
 export { createRegistryHandler, type RegistryHandler } from './serve/handler.ts';
 export { listen, type Listening } from './serve/listen.ts';
 export { createMemory } from './stores/memory/store.ts';

@@ -11,7 +11,7 @@ import { formatReference, wantedName } from '../../core/reference.ts';
 import { readSmallFile } from '../../io/smallFile.ts';
 import { readBounded } from '../../io/verify.ts';
 import { attachResult, digestsOf } from '../../scan/results/attach.ts';
-import { ARTIFACT_TYPES, readResult, RESULT_FORMATS, type ResultFacts } from '../../scan/results/formats.ts';
+import { ARTIFACT_TYPES, readResult, RESULT_FORMATS, type ResultFacts } from '../../scan/formats.ts';
 import { defineCommand } from '../command.ts';
 import { parsePlace } from '../place.ts';
 import { runCommand } from '../run.ts';

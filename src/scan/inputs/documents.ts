@@ -5,6 +5,7 @@ import { normalMediaType } from '../../core/mediaTypes.ts';
 import { type Source } from '../../core/store.ts';
 import { COMPRESSION_HEAD } from '../../io/compression.ts';
 import { readVerified } from '../../io/verify.ts';
+import { readJsonResult, readResult, type ResultFacts } from '../formats.ts';
 
 /** What a document about an image is, and what its file is called. */
 export interface DocumentFormat {
@@ -23,6 +24,8 @@ const FORMATS = {
   openvex: { extension: 'openvex.json', isSbom: false },
   other: { extension: 'json', isSbom: false },
 } as const satisfies Record<DocumentFormat['format'], Omit<DocumentFormat, 'format'>>;
+
+const FORMAT_NAMES = Object.keys(FORMATS) as readonly DocumentFormat['format'][];
 
 /** Bytes of a document that is opened to see what it is; cosign takes attachments up to twice that size. */
 const DOCUMENT_BYTES = 64 << 20;
@@ -57,20 +60,17 @@ function formatted(format: DocumentFormat['format'] | undefined, bytes: Uint8Arr
 
 /** By content: the media types of attached documents are often wrong (spec/oci.md 7.1). */
 function formatOfJson(value: unknown): DocumentFormat['format'] | undefined {
-  if (!isObject(value)) return undefined;
-  if (typeof value['spdxVersion'] === 'string') return 'spdx-json';
-  if (value['bomFormat'] === 'CycloneDX') return 'cyclonedx-json';
-  const context = value['@context'];
-  if (typeof context === 'string' && context.startsWith('https://openvex.dev/ns')) return 'openvex';
-  if (isObject(value['schema']) && String(value['schema']['url']).includes('anchore/syft')) return 'syft-json';
-  if (typeof context === 'string' && context.startsWith('https://spdx.org/rdf/3')) return 'spdx-json';
-  return undefined;
+  return isObject(value) ? known(readJsonResult(value)) : undefined;
+}
+
+/** Reports of scanners are no documents that scanners read. */
+function known(facts: ResultFacts | undefined): DocumentFormat['format'] | undefined {
+  return FORMAT_NAMES.find((name) => name === facts?.format);
 }
 
 function plainDocument(bytes: Uint8Array, { mediaType }: Descriptor): TakenDocument | undefined {
-  const head = Buffer.from(bytes.subarray(0, 4096)).toString('latin1');
-  if (/^\s*(?:#[^\n]*\n\s*)*SPDXVersion:/.test(head)) return formatted('spdx', bytes);
-  if (/<bom\s[^>]*cyclonedx\.org/.test(head)) return formatted('cyclonedx-xml', bytes);
+  const format = known(readResult(bytes));
+  if (format !== undefined) return formatted(format, bytes);
   return normalMediaType(mediaType).startsWith('text/spdx') ? formatted('spdx', bytes) : undefined;
 }
 

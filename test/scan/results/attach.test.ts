@@ -5,7 +5,7 @@ import { silent } from '../../../src/core/events.ts';
 import { type Sink, type Source } from '../../../src/core/store.ts';
 import { systemClock } from '../../../src/io/systemClock.ts';
 import { attachResult, digestsOf } from '../../../src/scan/results/attach.ts';
-import { ARTIFACT_TYPES, readResult, type ResultFormat } from '../../../src/scan/results/formats.ts';
+import { ARTIFACT_TYPES, readResult, type ResultFormat } from '../../../src/scan/formats.ts';
 import { createMemory } from '../../../src/stores/memory/store.ts';
 import { Content } from '../../support/content.ts';
 import { all } from '../../support/graphs.ts';

@@ -1,5 +1,5 @@
-import { isObject, parseJson, type JsonObject } from '../../core/json.ts';
-import { OclError } from '../../core/errors.ts';
+import { isObject, parseJson, type JsonObject } from '../core/json.ts';
+import { OclError } from '../core/errors.ts';
 
 export const RESULT_FORMATS = [
   'sarif',
@@ -44,7 +44,7 @@ export function readResult(bytes: Uint8Array): ResultFacts | undefined {
     .trimStart();
   if (head.startsWith('{')) {
     const value = parsed(bytes);
-    return value === undefined ? undefined : ofJson(value);
+    return value === undefined ? undefined : readJsonResult(value);
   }
   return ofText(head, bytes);
 }
@@ -62,7 +62,8 @@ function parsed(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
-function ofJson(value: JsonObject): ResultFacts | undefined {
+/** The same for JSON that is parsed. */
+export function readJsonResult(value: JsonObject): ResultFacts | undefined {
   const context = at(value, '@context');
   if (Array.isArray(value['runs']) && typeof value['version'] === 'string') return sarif(value);
   if (value['bomFormat'] === 'CycloneDX') {
@@ -81,8 +82,8 @@ function ofJson(value: JsonObject): ResultFacts | undefined {
   const about = digests(at(target, 'imageID'), at(target, 'manifestDigest'), at(target, 'repoDigests'));
   if (Array.isArray(value['matches']) && isObject(value['source']))
     return facts('grype-json', at(value, 'descriptor', 'timestamp'), about);
-  if (Array.isArray(value['artifacts']) && isObject(value['source']) && isObject(value['schema']))
-    return facts('syft-json', undefined, about);
+  const schema = at(value, 'schema', 'url');
+  if (typeof schema === 'string' && schema.includes('anchore/syft')) return facts('syft-json', undefined, about);
   return undefined;
 }
 
