@@ -64,7 +64,13 @@ async function makeDocs() {
   const { syncJsonSchema } = await import(join(root, 'dist/sync/jsonSchema.js'));
   const { keyTable } = await import(join(root, 'dist/sync/schemaKeys.js'));
   const { typesJsonSchema } = await import(join(root, 'dist/artifact/types/schema.js'));
+  const { RULES } = await import(join(root, 'dist/mesh/rules.js'));
+  const rules = Object.entries(RULES).map(
+    ([rule, { level, about, mended }]) => `| \`${rule}\` | ${level} | ${mended === true ? 'yes' : ''} | ${about} |`,
+  );
+  const ruleTable = ['| rule | level | `--fix` | what is found |', '| --- | --- | --- | --- |', ...rules].join('\n');
   return {
+    'docs/meshery-checks.md': between('docs/meshery-checks.md', 'rules', ruleTable),
     'docs/artifact-types.md': between('docs/artifact-types.md', 'types', await typeTables()),
     'docs/errors.md': errors,
     'docs/cli.md': cli,

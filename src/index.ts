@@ -34,6 +34,8 @@ export { type Http } from './io/httpMessages.ts';
 export { systemClock } from './io/systemClock.ts';
 export { composePackageFile, composeRepositoryFile, type PackageFacts } from './mesh/artifactHub.ts';
 export { lintPackageFile, lintRepositoryFile } from './mesh/artifactHubLint.ts';
+export { repositoryArtifact, writeHubRepository } from './mesh/artifactHubRepository.ts';
+export { writeHubPackage, type HubDesign, type HubOptions, type HubPackage } from './mesh/artifactHubTree.ts';
 export { foldAdditionalProperties } from './mesh/additional.ts';
 export { diffEntities, type MeshDiff } from './mesh/diff.ts';
 export { type MeshFinding } from './mesh/finding.ts';

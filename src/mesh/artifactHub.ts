@@ -55,49 +55,95 @@ const MESHERY = {
   catalog: { name: 'Meshery Catalog', url: 'https://meshery.io/catalog' },
 } as const;
 
+/** The order of keys, as Meshery writes them; those that it does not know stand where they belong. */
+const ORDER: readonly string[] = [
+  'version',
+  'name',
+  'alternativeName',
+  'category',
+  'displayName',
+  'createdAt',
+  'description',
+  'logoPath',
+  'logoURL',
+  'digest',
+  'license',
+  'homeURL',
+  'appVersion',
+  'publisherID',
+  'containersImages',
+  'containsSecurityUpdates',
+  'operator',
+  'deprecated',
+  'prerelease',
+  'keywords',
+  'links',
+  'readme',
+  'install',
+  'changes',
+  'maintainers',
+  'provider',
+  'ignore',
+  'recommendations',
+  'screenshots',
+  'annotations',
+];
+
 /**
  * The `artifacthub-pkg.yml` of a design or other entity: the keys and their order as Meshery writes them, booleans as booleans.
  * Every text stands between quotes, so that no reader takes a version for a number.
+ * @param before what another such file says; it stays where the facts say nothing
  * @throws OCL_USAGE for a version or time that Artifact Hub would refuse
  */
-export function composePackageFile(facts: PackageFacts): string {
+export function composePackageFile(facts: PackageFacts, before: Readonly<Record<string, unknown>> = {}): string {
   const { name, version, createdAt, provider, downloadUrl, maintainers = [], changes = [], images = [] } = facts;
   const refuse = (what: string, value: string, why: string): OclError =>
     new OclError('OCL_USAGE', `Cannot describe ${JSON.stringify(name)} for Artifact Hub: ${what} "${value}" ${why}`);
   if (!isPackageVersion(version)) throw refuse('the version', version, 'is no semantic version');
   if (!isTime(createdAt)) throw refuse('the time', createdAt, 'is not in the form of RFC 3339');
-  return formatYaml({
-    version,
+  const value: Readonly<Record<string, unknown>> = {
     name: packageName(name),
-    ...unlessEmpty('category', facts.category),
     displayName: name,
-    createdAt,
-    description: facts.description || MESHERY.description,
+    description: MESHERY.description,
     logoURL: MESHERY.logoURL,
+    homeURL: MESHERY.homeURL,
+    links: [...(downloadUrl ? [{ name: 'download', url: downloadUrl }] : []), MESHERY.catalog],
+    install: MESHERY.install,
+    ...before,
+    version,
+    createdAt,
+    ...unlessEmpty('description', facts.description),
+    ...unlessEmpty('category', facts.category),
     ...unlessEmpty('digest', facts.digest),
     ...unlessEmpty('license', facts.license),
-    homeURL: MESHERY.homeURL,
     ...(images.length === 0 ? {} : { containersImages: images.map((image) => ({ name: imageTitle(image), image })) }),
-    ...(facts.deprecated === true ? { deprecated: true } : {}),
-    ...(facts.prerelease === true ? { prerelease: true } : {}),
+    ...(facts.deprecated === undefined ? {} : { deprecated: facts.deprecated || undefined }),
+    ...(facts.prerelease === undefined ? {} : { prerelease: facts.prerelease || undefined }),
     ...unlessEmpty('keywords', facts.keywords),
-    links: [...(downloadUrl ? [{ name: 'download', url: downloadUrl }] : []), MESHERY.catalog],
     ...unlessEmpty('readme', facts.readme),
-    install: facts.install || MESHERY.install,
+    ...unlessEmpty('install', facts.install),
     ...unlessEmpty('changes', changes),
     ...unlessEmpty('maintainers', maintainers),
     ...(provider ? { provider: { name: provider } } : {}),
     ...(Object.keys(facts.annotations ?? {}).length === 0 ? {} : { annotations: facts.annotations }),
-  });
+  };
+  const keys = ORDER.filter((key) => value[key] !== undefined);
+  return formatYaml(Object.fromEntries(keys.map((key) => [key, value[key]])));
 }
 
-/** The `artifacthub-repo.yml` that proves whose the repository is. */
-export function composeRepositoryFile(facts: {
-  /** The UUID that Artifact Hub shows for the repository. */
+/** Whose a repository is, by what Artifact Hub's control panel says of it. */
+export interface RepositoryFacts {
+  /** The UUID that it shows for the repository. */
   readonly repositoryId?: string | undefined;
   readonly owners?: readonly { readonly name: string; readonly email: string }[] | undefined;
-}): string {
-  return formatYaml({ ...unlessEmpty('repositoryID', facts.repositoryId), ...unlessEmpty('owners', facts.owners) });
+}
+
+/** The `artifacthub-repo.yml` that proves whose the repository is. @param before what another such file says; it stays where the facts say nothing */
+export function composeRepositoryFile(
+  { repositoryId, owners }: RepositoryFacts,
+  before: Readonly<Record<string, unknown>> = {},
+): string {
+  return formatYaml({ ...before, ...unlessEmpty('repositoryID', repositoryId), ...unlessEmpty('owners', owners) });
 }
 
 /** Lower case, white space as one dash each: how Meshery makes the name of a package. What no directory may be called is replaced too. */

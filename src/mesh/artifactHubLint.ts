@@ -1,61 +1,8 @@
 import { parseYaml, YamlError, YamlScalar, type YamlDocument, type YamlPath } from '../io/yaml.ts';
 import { CATEGORIES, CHANGE_KINDS, isPackageVersion, isTime } from './artifactHub.ts';
+import { BOOLEANS, isMap, PACKAGE, REPOSITORY, type Shape } from './artifactHubShapes.ts';
 import { type MeshFinding } from './finding.ts';
 import { levelOf, type RuleId } from './rules.ts';
-
-/** What Go's yaml.v2 takes for a field of that type. Texts may be any scalar; a boolean never stands between quotes. */
-type Shape =
-  | 'text'
-  | 'flag'
-  | { readonly list: Shape }
-  | { readonly map: Readonly<Record<string, Shape>> }
-  | { readonly texts: true }
-  /** A text or a map: what `changes` holds. */
-  | { readonly either: Readonly<Record<string, Shape>> };
-
-const NAMED_LINKS: Shape = { list: { map: { name: 'text', url: 'text' } } };
-
-/** https://artifacthub.io/docs/topics/repositories/: unknown and repeated keys refuse the whole package. */
-const PACKAGE: Readonly<Record<string, Shape>> = {
-  version: 'text',
-  name: 'text',
-  alternativeName: 'text',
-  category: 'text',
-  displayName: 'text',
-  createdAt: 'text',
-  description: 'text',
-  logoPath: 'text',
-  logoURL: 'text',
-  digest: 'text',
-  license: 'text',
-  homeURL: 'text',
-  appVersion: 'text',
-  publisherID: 'text',
-  containersImages: {
-    list: { map: { name: 'text', image: 'text', whitelisted: 'flag', platforms: { list: 'text' } } },
-  },
-  containsSecurityUpdates: 'flag',
-  operator: 'flag',
-  deprecated: 'flag',
-  prerelease: 'flag',
-  keywords: { list: 'text' },
-  links: NAMED_LINKS,
-  readme: 'text',
-  install: 'text',
-  changes: { list: { either: { kind: 'text', description: 'text', links: NAMED_LINKS } } },
-  maintainers: { list: { map: { name: 'text', email: 'text' } } },
-  provider: { map: { name: 'text' } },
-  ignore: { list: 'text' },
-  recommendations: { list: { map: { url: 'text' } } },
-  screenshots: { list: { map: { title: 'text', url: 'text' } } },
-  annotations: { texts: true },
-};
-
-const REPOSITORY: Readonly<Record<string, Shape>> = {
-  repositoryID: 'text',
-  owners: { list: { map: { name: 'text', email: 'text' } } },
-  ignore: { list: { map: { name: 'text', version: 'text' } } },
-};
 
 const REQUIRED = ['version', 'name', 'displayName', 'createdAt', 'description'] as const;
 
@@ -264,13 +211,6 @@ class Lint {
     } else if (!isMap(value)) wrong('a map');
     else this.#map(value, shape.map, path);
   }
-}
-
-/** YAML 1.1's, as yaml.v2 reads them. */
-const BOOLEANS = /^(?:true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/;
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof YamlScalar);
 }
 
 function isScalar(value: unknown): boolean {

@@ -1,14 +1,11 @@
-import { readDeprecation, type Deprecation } from '../artifact/deprecation.ts';
-import { type Digest } from '../core/digest.ts';
 import { isObject } from '../core/json.ts';
-import { formatReference, type Reference } from '../core/reference.ts';
-import { loadDocument } from '../copy/documents.ts';
+import { type Reference } from '../core/reference.ts';
 import { at } from './checkParts.ts';
 import { kindOfDocument } from './detect.ts';
 import { parseDocument } from './document.ts';
 import { type Entity, type EntityKind } from './entity.ts';
-import { packedRoots } from './packed.ts';
-import { readEntities, type ReadOptions } from './read.ts';
+import { type ReadOptions } from './read.ts';
+import { readKnown, type StoreFacts } from './readKnown.ts';
 import { requiredImages, requiredModels, type RequiredImage, type RequiredModel } from './requires.ts';
 
 /** An entity as people want to see it. */
@@ -38,29 +35,11 @@ export interface PartCounts {
   readonly policies: number;
 }
 
-/** An entity with what a store knows of it. */
-export interface MeshInspected extends MeshInspection {
-  /** By its digest; undefined of files. */
-  readonly reference: string | undefined;
-  readonly digest: Digest | undefined;
-  /** What was said of it last, where anything was. */
-  readonly deprecation: Deprecation | undefined;
-}
+export type MeshInspected = MeshInspection & StoreFacts;
 
 /** Every entity of an input. @throws as `readEntities` */
 export async function* inspectInput(input: Reference, options: ReadOptions): AsyncGenerator<MeshInspected> {
-  let packed = 0;
-  for await (const { from, root, reference } of packedRoots(input, options.stores)) {
-    const { document } = await loadDocument(root, from);
-    const deprecation = await readDeprecation(from, root, document.annotations);
-    for await (const entity of readEntities(reference, options)) {
-      packed++;
-      yield { ...inspectEntity(entity), reference: formatReference(reference), digest: root.digest, deprecation };
-    }
-  }
-  if (packed > 0) return;
-  for await (const entity of readEntities(input, options))
-    yield { ...inspectEntity(entity), reference: undefined, digest: undefined, deprecation: undefined };
+  for await (const { entity, ...known } of readKnown(input, options)) yield { ...inspectEntity(entity), ...known };
 }
 
 export function inspectEntity(entity: Entity): MeshInspection {

@@ -29,9 +29,9 @@ export async function* packedRoots(input: Reference, stores: Stores): AsyncGener
     return;
   }
   const seen = new Set<string>();
-  for await (const source of localSources(input, stores))
+  for await (const { source, place } of localSources(input, stores))
     for (const root of await rootsOf(source, wantedName(input)))
-      for await (const packed of packedBelow(source, root, input)) {
+      for await (const packed of packedBelow(source, root, place)) {
         if (seen.has(packed.root.digest)) continue;
         seen.add(packed.root.digest);
         yield packed;
@@ -75,12 +75,17 @@ const NO_STORE: ReadonlySet<ErrorCode> = new Set([
   'OCL_UNSAFE',
 ]);
 
-async function* localSources(input: FileReference, stores: Stores): AsyncGenerator<LocalSource> {
+/** Each with the reference that leads to it alone: of a library one layout. */
+async function* localSources(
+  input: FileReference,
+  stores: Stores,
+): AsyncGenerator<{ readonly source: LocalSource; readonly place: FileReference }> {
   try {
     const library = await stores.library(input);
     for (const repository of await library.repositories()) {
       const source = await library.source(repository);
-      if (source !== undefined) yield source;
+      const path = library.whole === undefined ? `${input.path.replace(/\/+$/, '')}/${repository}` : input.path;
+      if (source !== undefined) yield { source, place: { ...input, path } };
     }
   } catch (error) {
     // A file that is no store may be an entity.

@@ -5,6 +5,8 @@ interface Rule {
   readonly level: FindingLevel;
   /** What it is about, for the table of the documentation. */
   readonly about: string;
+  /** `--fix` mends it, where that is no guess. */
+  readonly mended?: boolean;
 }
 
 /**
@@ -20,6 +22,7 @@ export const RULES = {
   'json-escape': {
     level: 'error',
     about: 'an escape in JSON that Meshery does not know, for it reads the text as YAML',
+    mended: true,
   },
   'control-character': { level: 'error', about: 'a character that the reader of YAML refuses' },
   'several-documents': { level: 'warning', about: 'only the first YAML document of a file is read' },
@@ -28,12 +31,17 @@ export const RULES = {
     about: 'a YAML file below 512 bytes in a model: Meshery does not see that it is YAML, and drops it',
   },
   'field-type': { level: 'error', about: 'a value of another type than the decoder takes' },
-  uuid: { level: 'error', about: 'an identifier that is no UUID; an empty one is none either' },
+  uuid: { level: 'error', about: 'an identifier that is no UUID; an empty one is none either', mended: true },
   time: { level: 'error', about: 'a time that cannot be read' },
-  'year-one': { level: 'warning', about: 'a time in the year 1, which stands for none and broke a decoder of Meshery' },
+  'year-one': {
+    level: 'warning',
+    about: 'a time in the year 1, which stands for none and broke a decoder of Meshery',
+    mended: true,
+  },
   'additional-properties': {
     level: 'warning',
     about: 'unknown keys that an export of 2025 put one level too deep, where nobody finds them',
+    mended: true,
   },
 
   'design-schema-version': { level: 'error', about: 'a version of the schema that the import of designs refuses' },
@@ -43,8 +51,8 @@ export const RULES = {
   'design-several': { level: 'error', about: 'several files design.yml in one archive: the last one wins' },
   'design-name': { level: 'warning', about: 'no name' },
   'design-version': { level: 'warning', about: 'no version, or none that is semantic' },
-  'design-id': { level: 'warning', about: 'no identifier of its own' },
-  'design-list': { level: 'warning', about: 'no list of components or relationships' },
+  'design-id': { level: 'warning', about: 'no identifier of its own', mended: true },
+  'design-list': { level: 'warning', about: 'no list of components or relationships', mended: true },
   'design-duplicate-id': { level: 'warning', about: 'several components of one design share an identifier' },
   'design-yaml-loses': { level: 'info', about: 'keys that Meshery drops when it reads the design as YAML' },
 
@@ -54,16 +62,24 @@ export const RULES = {
     level: 'error',
     about: 'neither a component nor a relationship: nothing is registered, and nothing said',
   },
-  'model-registrant': { level: 'error', about: 'a model without the kind of its registrant: nothing is registered' },
+  'model-registrant': {
+    level: 'error',
+    about: 'a model without the kind of its registrant: nothing is registered',
+    mended: true,
+  },
   'model-ignored': { level: 'warning', about: 'the status "ignored": nothing is registered, and nothing said' },
   'model-name': { level: 'warning', about: 'a name with other characters than a-z, 0-9 and dashes' },
   'model-template': { level: 'warning', about: 'the name that the template has' },
-  'schema-version': { level: 'error', about: 'a version of the schema that the import of models refuses' },
+  'schema-version': {
+    level: 'error',
+    about: 'a version of the schema that the import of models refuses',
+    mended: true,
+  },
   'stray-file': { level: 'warning', about: 'a file in a model that is no entity: Meshery reports an error for each' },
   'policy-document': { level: 'warning', about: 'a policy as a document, which the import refuses' },
   'policy-skipped': { level: 'info', about: 'a policy beside a model, which Meshery passes over' },
 
-  'component-status': { level: 'error', about: 'a component without status: the import crashes' },
+  'component-status': { level: 'error', about: 'a component without status: the import crashes', mended: true },
   'component-ignored': { level: 'warning', about: 'a component that is passed over' },
   'component-kind': { level: 'error', about: 'a component without kind or version of what it stands for' },
   'component-schema': {

@@ -189,6 +189,7 @@ describe('an entity', () => {
       'of a library',
       () => places.path('library/models/acme'),
       {
+        reference: expect.stringMatching(/library\/models\/acme@sha256:/) as string,
         kind: 'model',
         modelVersion: 'v0.1.0',
         counts: { components: 1, relationships: 1, connections: 1, policies: 0 },

@@ -62,4 +62,9 @@ export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[
     describe: 'Say which parts of an entity were added, removed and changed',
     load: async () => (await import('./diff.ts')).diff,
   },
+  {
+    usage: 'artifacthub [inputs..]',
+    describe: 'Write the tree that Artifact Hub lists designs from, and say whose a repository is',
+    load: async () => (await import('./artifacthub.ts')).artifacthub,
+  },
 ];
