@@ -13,7 +13,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ...of(['load'], 'ocl import FILE DIRECTORY'),
   ...of(['save'], 'ocl export IMAGE -o FILE'),
   ...of(['list', 'images', 'catalog'], 'ocl ls PLACE'),
-  ...of(['verify', 'fsck'], 'ocl check PLACE'),
+  ...of(['fsck', 'validate'], 'ocl check PLACE'),
   ...of(['prune'], 'ocl gc PLACE'),
   ...of(['rm', 'rmi', 'delete', 'untag', 'remove'], 'ocl tag rm IMAGE:TAG'),
   ...of(['tags', 'list-tags'], 'ocl tag ls REPOSITORY'),
