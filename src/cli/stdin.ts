@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 export async function spoolStdin(
   tmpDir: string,
   signal: AbortSignal,
+  input: AsyncIterable<Uint8Array> = process.stdin,
 ): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpDir, 'ocl-stdin-'));
   const path = join(directory, 'archive');
@@ -14,7 +15,7 @@ export async function spoolStdin(
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    await pipeline(process.stdin, createWriteStream(path, { mode: 0o600, highWaterMark: 1 << 20 }), { signal });
+    await pipeline(input, createWriteStream(path, { mode: 0o600, highWaterMark: 1 << 20 }), { signal });
   } catch (error) {
     await remove();
     throw error;

@@ -113,6 +113,12 @@ export class Copier {
     return { current: false, nodes, tags };
   }
 
+  /** Moves one content by itself, for who learns only later which image it belongs to. @throws as the sink, telling the side */
+  async put(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<Outcome> {
+    await targetSide(async () => await to.begin?.());
+    return await this.#flightsOf(to).run(descriptor.digest, from, () => this.#run.transfer(descriptor, { from, to }));
+  }
+
   /** Whether a copy or plan of this run has read the document, so that it costs nothing more. */
   hasRead(digest: Digest): boolean {
     return this.#run.documents.has(digest);

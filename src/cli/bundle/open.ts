@@ -1,6 +1,8 @@
+import { receiveBundle, type ReceiveOptions } from '../../bundle/receive.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Reference } from '../../core/reference.ts';
 import { type LocalSource, type Stores } from '../../core/store.ts';
+import { Replay } from '../../io/replay.ts';
 import { ownRepository } from '../../stores.ts';
 import { type Env } from '../env.ts';
 import { spoolStdin } from '../stdin.ts';
@@ -23,7 +25,11 @@ export class OpenBundles {
   }
 
   /** @throws the failure of the first that cannot be opened */
-  static async open(files: readonly string[], { stores, tmpDir, signal }: Env): Promise<OpenBundles> {
+  static async open(
+    files: readonly string[],
+    { stores, tmpDir, signal }: Env,
+    input?: AsyncIterable<Uint8Array>,
+  ): Promise<OpenBundles> {
     const closing: (() => Promise<void>)[] = [];
     const close = async (): Promise<void> => {
       for (const one of closing.splice(0).toReversed()) await one();
@@ -31,7 +37,7 @@ export class OpenBundles {
     try {
       const paths: string[] = [];
       for (const file of files) {
-        const spooled = file === '-' ? await spoolStdin(tmpDir, signal) : undefined;
+        const spooled = file === '-' ? await spoolStdin(tmpDir, signal, input) : undefined;
         if (spooled !== undefined) closing.push(async () => await spooled.remove());
         paths.push(spooled?.path ?? file);
       }
@@ -51,6 +57,25 @@ export class OpenBundles {
     }
   }
 
+  /**
+   * Standard input on its way into a target, with nothing of it on this disk; a file of it, where it has to be read from one.
+   * @throws as `receiveBundle`
+   */
+  static async incoming(options: Omit<ReceiveOptions, 'stores' | 'signal' | 'tmpDir'>, env: Env): Promise<OpenBundles> {
+    const { stores, signal, tmpDir } = env;
+    const input = new Replay(process.stdin);
+    const stop = (): void => void process.stdin.destroy(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const received = await receiveBundle(input, { ...options, stores, signal, tmpDir });
+      if (received === undefined) return await OpenBundles.open(['-'], env, input.again());
+      const { source } = received;
+      return new OpenBundles([{ source, repository: FROM_STDIN }], async () => await received.close());
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
   async close(): Promise<void> {
     await this.#close();
   }
@@ -66,8 +91,10 @@ export async function openLocal(reference: Reference, stores: Stores): Promise<L
 }
 
 /** What came from standard input has no name of its own. */
+export const FROM_STDIN = 'images';
+
 function repositoryOf(reference: Reference, files: readonly string[], paths: readonly string[]): string {
   const path = reference.kind === 'registry' ? '' : reference.path;
   const isSpooled = files[paths.indexOf(path)] === '-';
-  return ownRepository(isSpooled ? 'images' : path);
+  return isSpooled ? FROM_STDIN : ownRepository(path);
 }

@@ -8,7 +8,7 @@ import { describeDelta } from './delta.ts';
 
 /** `-` is standard output. */
 export function destinationOf(output: string, volumeSizes: readonly number[] | undefined): ArchiveDestination {
-  if (output === '-') return { stream: process.stdout, name: '-' };
+  if (output === '-') return { stream: process.stdout, name: '-', keepsNothing: true };
   return volumeSizes === undefined ? { path: output } : { path: output, volumeSizes };
 }
 

@@ -8,7 +8,7 @@ import { Copier } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { namingOptions, readNaming } from '../bundle/naming.ts';
 import { reportCheck, reportImport, tellReceipt } from '../bundle/imported.ts';
-import { OpenBundles } from '../bundle/open.ts';
+import { FROM_STDIN, OpenBundles } from '../bundle/open.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { openTarget } from '../bundle/target.ts';
 import { defineCommand } from '../command.ts';
@@ -96,13 +96,24 @@ export const importCommand = defineCommand(
         concurrency: args.concurrency,
       });
       const measure = args.spaceCheck ? new Copier({ clock: env.clock, emit: silent, signal: env.signal }) : undefined;
-      const opened = await OpenBundles.open(files, env);
+      // What flows by goes into the target as it comes, and so has to be wanted as a whole.
+      const flowing =
+        files.length === 1 && files[0] === '-' && takesAll(args)
+          ? await openTarget(target, env, args.state)
+          : undefined;
+      const opened =
+        flowing === undefined || flowing.kind === 'archive'
+          ? await OpenBundles.open(files, env)
+          : await OpenBundles.incoming(
+              { target: flowing, copier, naming: { ...naming, repository: args.repository ?? FROM_STDIN } },
+              env,
+            );
       try {
         const bundles = opened.bundles.map(({ source, repository }) => ({
           source,
           naming: { ...naming, repository: args.repository ?? repository },
         }));
-        const where = await openTarget(target, env, args.state);
+        const where = flowing ?? (await openTarget(target, env, args.state));
         if (where.kind === 'archive') {
           if (args.check || args.receipt !== undefined)
             throw new OclError('OCL_USAGE', 'Cannot check an archive, or write a receipt of it: it is written anew');
@@ -149,3 +160,14 @@ export const importCommand = defineCommand(
     });
   },
 );
+
+function takesAll(args: {
+  readonly check: boolean;
+  readonly only: readonly string[];
+  readonly platform: readonly string[];
+  readonly referrers: boolean;
+  readonly digestTags: boolean;
+}): boolean {
+  const { check, only, platform, referrers, digestTags } = args;
+  return !check && only.length === 0 && platform.length === 0 && referrers && digestTags;
+}

@@ -3,6 +3,7 @@ import { type Writable } from 'node:stream';
 import { type Open } from '../../core/store.ts';
 import { OclError, toOclError } from '../../core/errors.ts';
 import { TAR_END, tarPadding } from '../../io/tarball.ts';
+import { givePiece } from '../../io/slabPool.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { type ArchivePlan, type Slot } from './plan.ts';
 import { NO_HASHES, type Place, type VolumeLayout } from './volumeLayout.ts';
@@ -29,6 +30,7 @@ export class StreamTarget implements ArchiveTarget {
   readonly name: string;
   readonly paths: readonly string[] = [];
   readonly #stream: Writable;
+  readonly #keepsNothing: boolean;
   readonly #waiting = new Map<number, { readonly go: () => void; readonly stop: (error: OclError) => void }>();
   readonly #hashes = new Map<Place, string>();
   #volume: VolumeLayout | undefined;
@@ -36,9 +38,11 @@ export class StreamTarget implements ArchiveTarget {
   #broken: OclError | undefined;
   readonly #onError = (error: Error): void => this.#break(error);
 
-  constructor(stream: Writable, name: string) {
+  /** @param keepsNothing the stream looks at no bytes again once it has called back, so that their memory can be used anew */
+  constructor(stream: Writable, name: string, keepsNothing = false) {
     this.name = name;
     this.#stream = stream;
+    this.#keepsNothing = keepsNothing;
   }
 
   async start(plan: ArchivePlan): Promise<void> {
@@ -62,6 +66,7 @@ export class StreamTarget implements ArchiveTarget {
       await verifyInto(await open(), slot.descriptor, async (chunk) => {
         sum?.update(chunk);
         await this.#write(chunk);
+        if (this.#keepsNothing) givePiece(chunk);
       });
       if (sum !== undefined) this.#hashes.set(place, sum.digest('hex'));
       await this.#write(new Uint8Array(tarPadding(slot.descriptor.size)));

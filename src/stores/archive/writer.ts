@@ -17,7 +17,8 @@ import { StreamTarget, type ArchiveTarget } from './target.ts';
 /** Where an archive is written to; the stream is left open for its owner to end. */
 export type ArchiveDestination =
   | { readonly path: string }
-  | { readonly stream: Writable; readonly name: string }
+  /** `keepsNothing`: the stream looks at no bytes again once it has called back, as pipes and files do. */
+  | { readonly stream: Writable; readonly name: string; readonly keepsNothing?: boolean | undefined }
   /** Volumes that are named after the path; bytes of each, the last for all after it. */
   | { readonly path: string; readonly volumeSizes: readonly number[] };
 
@@ -68,7 +69,8 @@ export const LINUX: Platform = { os: 'linux', architecture: 'amd64' };
  * A file gets its name at `commit`; before that nothing is seen of it.
  */
 export function createArchive(destination: ArchiveDestination, options: CreateArchiveOptions): ArchiveSink {
-  if ('stream' in destination) return new TarSink(new StreamTarget(destination.stream, destination.name), options);
+  if ('stream' in destination)
+    return new TarSink(new StreamTarget(destination.stream, destination.name, destination.keepsNothing), options);
   const { spaceCheck } = options;
   if (!('volumeSizes' in destination)) return new TarSink(new FileTarget(destination.path, { spaceCheck }), options);
   const { path, volumeSizes } = destination;

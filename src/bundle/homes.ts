@@ -1,0 +1,69 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest } from '../core/digest.ts';
+import { OclError } from '../core/errors.ts';
+import { type Sink, type Source, type Stores } from '../core/store.ts';
+import { makeDirectory } from '../io/atomicFile.ts';
+import { isRunning } from '../io/lock.ts';
+import { type ImportTarget } from './target.ts';
+
+/** What stands in the way of a crash's leftovers being removed at once: a process of another host may be at work. Milliseconds. */
+const STALE = 24 * 3_600_000;
+
+/** Where contents of a stream are put before anybody knows which images need them. */
+export interface Homes {
+  /** @param repository of the target, where one is known that needs the content */
+  of(digest: Digest, repository: string | undefined): Promise<Sink & Source>;
+  close(): Promise<void>;
+}
+
+/**
+ * A layout takes everything itself. Beside the layouts of a library there is one more while it lasts, from which the others link. A
+ * registry gets contents in the repository that needs them, or in the first of the bundle, from which they are mounted.
+ */
+export async function openHomes(target: ImportTarget, first: string, stores: Stores): Promise<Homes> {
+  if (target.kind === 'layout') {
+    const sink = readable(target.sink);
+    return { of: () => Promise.resolve(sink), close: () => Promise.resolve() };
+  }
+  if (target.directory !== undefined) return await besideLayouts(target.directory, stores);
+  const opened = new Map<string, Promise<Sink & Source>>();
+  return {
+    async of(_, repository = first) {
+      const known = opened.get(repository) ?? target.open(repository).then(readable);
+      opened.set(repository, known);
+      return await known;
+    },
+    async close() {
+      for (const sink of opened.values()) await sink.then((it) => it.close()).catch(() => {});
+    },
+  };
+}
+
+async function besideLayouts(library: string, stores: Stores): Promise<Homes> {
+  await makeDirectory(library);
+  await removeAbandoned(library);
+  const directory = await mkdtemp(join(library, `.ocl-import-${process.pid}-`));
+  const sink = readable(await stores.sink({ kind: 'layout', path: directory }));
+  return {
+    of: () => Promise.resolve(sink),
+    async close() {
+      await sink.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function removeAbandoned(library: string): Promise<void> {
+  for (const name of await readdir(library)) {
+    const pid = /^\.ocl-import-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    const path = join(library, name);
+    if (Date.now() - (await stat(path)).mtimeMs > STALE) await rm(path, { recursive: true, force: true });
+  }
+}
+
+function readable(sink: Sink): Sink & Source {
+  if ('resolve' in sink) return sink as Sink & Source;
+  throw new OclError('OCL_INTERNAL', `Cannot receive into ${sink.name}: it cannot be read from`);
+}
