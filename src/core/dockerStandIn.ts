@@ -6,8 +6,8 @@ import { type Manifest } from './manifest.ts';
  * layers that it is for. Readers of that file find an image then, and readers of the layout the artifact.
  */
 export interface DockerStandIn {
-  /** `my-design:latest` */
-  readonly repoTag: string;
+  /** `my-design:latest`, where it has a name. */
+  readonly repoTag: string | undefined;
   /** An image config whose diff_ids fit the layers. */
   readonly config: Uint8Array;
   /** Of the artifact. */

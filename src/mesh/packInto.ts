@@ -55,7 +55,10 @@ export async function* packEntities(
   };
   try {
     for await (const entity of entities) {
-      running.push(packer.add(entity));
+      const packing = packer.add(entity);
+      // Its failure is met when its turn comes.
+      packing.catch(() => {});
+      running.push(packing);
       if (running.length >= AT_ONCE) yield* await next();
     }
     while (running.length > 0) yield* await next();

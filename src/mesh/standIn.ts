@@ -1,5 +1,6 @@
 import { isDigest, type Digest } from '../core/digest.ts';
 import { type FindStandIn } from '../core/dockerStandIn.ts';
+import { parseImageConfig } from '../core/imageConfig.ts';
 import { normalMediaType } from '../core/mediaTypes.ts';
 import { LAYER_ANNOTATION, MESH, MESH_ANNOTATION } from './mediaTypes.ts';
 
@@ -10,15 +11,31 @@ import { LAYER_ANNOTATION, MESH, MESH_ANNOTATION } from './mediaTypes.ts';
 export const meshStandIn: FindStandIn = async (manifest, read) => {
   const [layer] = manifest.layers;
   if (layer === undefined) return undefined;
-  const { config, annotations = {} } = manifest;
-  const repoTag = `${imageNameOf(annotations[MESH_ANNOTATION.name] ?? 'entity')}:latest`;
+  const { config, annotations } = manifest;
+  const name = annotations?.[MESH_ANNOTATION.name];
+  const repoTag = name === undefined ? undefined : `${imageNameOf(name)}:latest`;
   // What Meshery pushes to a registry has such a config already.
-  if (config !== undefined && normalMediaType(config.mediaType) === MESH.fluxConfig)
-    return { repoTag, config: await read(config), layers: manifest.layers };
+  if (config !== undefined && normalMediaType(config.mediaType) === MESH.fluxConfig) {
+    const bytes = config.size > MAX_CONFIG ? undefined : await read(config);
+    return bytes !== undefined && fits(bytes, manifest.layers.length)
+      ? { repoTag, config: bytes, layers: manifest.layers }
+      : undefined;
+  }
   const diffId = layer.annotations?.[LAYER_ANNOTATION.diffId];
   if (diffId === undefined || !isDigest(diffId)) return undefined;
   return { repoTag, config: imageConfig([diffId]), layers: [layer] };
 };
+
+/** Bytes of a config that has one layer, or a few. */
+const MAX_CONFIG = 64 << 10;
+
+function fits(config: Uint8Array, layers: number): boolean {
+  try {
+    return parseImageConfig(config, 'the config').rootfs?.diff_ids?.length === layers;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * An image config as Meshery's exports have it, to the byte where there are no labels: nothing but the digests of the layers' tar files.

@@ -122,7 +122,9 @@ export function standInManifest(
   config: string,
   path: (layer: Descriptor) => string,
 ): Uint8Array {
-  return toJsonBytes([{ Config: config, RepoTags: [repoTag], Layers: layers.map(path) }]);
+  return toJsonBytes([
+    { Config: config, RepoTags: repoTag === undefined ? null : [repoTag], Layers: layers.map(path) },
+  ]);
 }
 
 /** `alpine:3.20`, for a name that has a tag. */
