@@ -13,6 +13,7 @@ import {
 } from '../core/reference.ts';
 import { type LocalSource, type RootName, type Source, type Stores } from '../core/store.ts';
 import { type Select } from '../copy/select.ts';
+import { requireAllVolumes } from './allVolumes.ts';
 import { AnyOf } from './anyOf.ts';
 import { lockedName, lockedSelect, type LockedImage, type LockFile } from './lock.ts';
 import { type RequestedImage } from './requestSchema.ts';
@@ -121,13 +122,17 @@ export class BundleSources {
   async #addLocal(reference: FileReference, { select, root: part }: Wanted): Promise<void> {
     const wanted = wantedName(reference);
     let any = false;
-    for (const { repository, source } of await this.#layouts(reference)) {
+    const { layouts, whole } = await this.#open(reference);
+    // Of some volumes only what is complete in them can be seen, and the rest would be left out without a word.
+    if (wanted === undefined && whole !== undefined) requireAllVolumes(whole, 'export');
+    for (const { repository, source } of layouts) {
       for (const root of await chosenRoots(source, wanted, repository)) {
         any = true;
         this.#keep({ from: source, root: part ?? root, name: localName(root, repository), select });
       }
     }
     if (any) return;
+    if (whole !== undefined) requireAllVolumes(whole, 'export');
     throw new OclError(
       'OCL_NOT_FOUND',
       `Cannot export ${formatReference(reference)}: ${wanted === undefined ? 'it holds no images' : `there is no ${JSON.stringify(wanted)}`}`,
@@ -147,14 +152,15 @@ export class BundleSources {
     const opened: Source[] = [];
     for (const place of references) {
       if (place.kind === 'registry') opened.push(await this.#repository(place));
-      else opened.push(...(await this.#layouts(place)).map(({ source }) => source));
+      else opened.push(...(await this.#open(place)).layouts.map(({ source }) => source));
     }
     return opened;
   }
 
-  async #layouts(
-    reference: FileReference,
-  ): Promise<readonly { readonly repository: string; readonly source: LocalSource }[]> {
+  async #open(reference: FileReference): Promise<{
+    readonly layouts: readonly { readonly repository: string; readonly source: LocalSource }[];
+    readonly whole: LocalSource | undefined;
+  }> {
     const library = await this.#stores.library(reference);
     const found: { repository: string; source: LocalSource }[] = [];
     for (const repository of await library.repositories()) {
@@ -163,7 +169,7 @@ export class BundleSources {
       this.#local.push(source);
       found.push({ repository, source });
     }
-    return found;
+    return { layouts: found, whole: library.whole };
   }
 
   #keep(found: Omit<BundleImage, 'image'>): void {

@@ -1,10 +1,10 @@
 import { type Argv } from 'yargs';
 import { OclError } from '../core/errors.ts';
-import { type Emit } from '../core/events.ts';
 import { formatReference, type Reference } from '../core/reference.ts';
 import { type LocalSource } from '../core/store.ts';
 import { parseVolumeSizes } from '../core/volumeSizes.ts';
 import { type ArchiveFile } from '../stores/archive/writer.ts';
+import { type Env } from './env.ts';
 import { formatBytes, formatTable, plural } from './render/format.ts';
 
 /** The further volumes that a command takes besides the place that it is about. */
@@ -27,14 +27,14 @@ export function withVolumes<T extends Reference>(reference: T, volumes: readonly
 }
 
 /** Says what of a set is not here, so that nobody takes a part for the whole. */
-export async function tellOfAbsent(source: LocalSource | undefined, emit: Emit): Promise<void> {
+export async function tellOfAbsent(source: LocalSource | undefined, env: Pick<Env, 'json' | 'say'>): Promise<void> {
   const volumes = source?.volumes;
-  if (source === undefined || volumes === undefined || volumes.absent.length === 0) return;
+  if (env.json || source === undefined || volumes === undefined || volumes.absent.length === 0) return;
   const shown = (await source.roots()).length;
   const missing =
     volumes.absent.length > 20 ? `${volumes.absent.slice(0, 20).join(', ')}, …` : volumes.absent.join(', ');
   const message = `of ${volumes.count} volumes these are not given: ${missing}; ${shown} of ${plural(volumes.roots.length, 'image')} are complete without them`;
-  emit({ type: 'notice', level: 'info', message });
+  env.say(`info: ${message}`);
 }
 
 const SIZES = '4GB, 700MiB, cd, dvd, dvd-dl, bd, fat32, usb:64G; several with commas, of which the last repeats';
@@ -42,9 +42,14 @@ const SIZES = '4GB, 700MiB, cd, dvd, dvd-dl, bd, fat32, usb:64G; several with co
 /** How a command that writes volumes is told of their sizes. */
 export const VOLUME_SIZE = {
   type: 'string',
-  coerce: (text: string | undefined) => (text === undefined ? undefined : parseVolumeSizes(text)),
+  requiresArg: true,
   describe: `Cut the bundle into volumes of at most so many bytes: ${SIZES}`,
 } as const;
+
+/** What `--volume-size` says. @throws OCL_USAGE */
+export function volumeSizes(text: string | undefined): readonly number[] | undefined {
+  return text === undefined ? undefined : parseVolumeSizes(text);
+}
 
 /** A table of volumes that were written, for people. */
 export function describeVolumes(files: readonly ArchiveFile[]): string {

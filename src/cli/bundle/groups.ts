@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { toOclError, type OclError } from '../../core/errors.ts';
 import { parsePathReference, type Reference } from '../../core/reference.ts';
 import { type LocalSource, type Stores } from '../../core/store.ts';
@@ -43,12 +44,38 @@ export async function groupBundles(
   return { bundles, unreadable };
 }
 
+/** References of which those that are volumes of one set are one. What cannot be opened says so where it is used. */
+export async function joinVolumes(references: readonly Reference[], stores: Stores): Promise<readonly Reference[]> {
+  const joined: Reference[] = [];
+  const sets = new Map<string, number>();
+  for (const reference of references) {
+    const isWhole = reference.tag === undefined && reference.digest === undefined;
+    const set = isWhole ? await setOf(reference, stores).catch(() => undefined) : undefined;
+    const at = set === undefined ? undefined : sets.get(set.id);
+    const first = at === undefined ? undefined : joined[at];
+    if (at !== undefined && first !== undefined && first.kind !== 'registry' && reference.kind !== 'registry')
+      joined[at] = { ...first, volumes: [...(first.volumes ?? []), reference.path] };
+    else {
+      if (set !== undefined) sets.set(set.id, joined.length);
+      joined.push(reference);
+    }
+  }
+  return joined;
+}
+
 async function setOf(reference: Reference, stores: Stores): Promise<{ id: string; volume: number } | undefined> {
-  if (reference.kind === 'registry') return undefined;
+  if (reference.kind === 'registry' || (await isDirectory(reference.path))) return undefined;
   const source = await stores.source(reference);
   try {
     return 'roots' in source ? (source as LocalSource).record?.set : undefined;
   } finally {
     await source.close();
   }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }

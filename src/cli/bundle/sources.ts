@@ -12,6 +12,7 @@ import { type SyncConfig } from '../../sync/settings.ts';
 import { type Env, type EnvOptions } from '../env.ts';
 import { parsePlace } from '../place.ts';
 import { selectOptions, toSelect } from '../select.ts';
+import { joinVolumes } from './groups.ts';
 import { readSmallFile } from '../../io/smallFile.ts';
 import { digestOf } from '../../io/verify.ts';
 import { openConfig } from '../sync/file.ts';
@@ -113,7 +114,7 @@ async function readRequest(path: string): Promise<{ readonly asks: BlobRequest; 
 
 /** What the command line asks for, found in its sources. */
 export async function openSources(args: SourceArguments, files: SourceFiles, env: Env): Promise<BundleSources> {
-  const references = args.references.map(parsePlace);
+  const references = await joinVolumes(args.references.map(parsePlace), env.stores);
   const select = toSelect(args);
   const sources = new BundleSources(env.stores, new Waivers(args.allowMissing, env.emit));
   try {

@@ -13,7 +13,7 @@ import { defineCommand } from '../command.ts';
 import { endWithStdout } from '../content.ts';
 import { warnOfCompressedName } from '../place.ts';
 import { runCommand } from '../run.ts';
-import { VOLUME_SIZE } from '../volumes.ts';
+import { VOLUME_SIZE, volumeSizes } from '../volumes.ts';
 
 export const exportCommand = defineCommand(
   (cli) =>
@@ -47,6 +47,7 @@ export const exportCommand = defineCommand(
       .example('$0 export alpine:3.20 -o - | ssh far ocl import - /srv/images', 'Without a file in between'),
   async (args) => {
     const toStdout = args.output === '-';
+    const sizes = volumeSizes(args.volumeSize);
     if (toStdout && args.volumeSize !== undefined)
       throw new OclError('OCL_USAGE', 'Cannot write volumes to standard output', {
         hint: 'name a file: -o images.tar',
@@ -77,7 +78,7 @@ export const exportCommand = defineCommand(
         const delta = await openDelta(args, files.request, env);
         const ledger = args.ledger === undefined ? undefined : await Ledger.open(args.ledger, { clock, emit });
         await ledger?.prepare();
-        const sink = await stores.archive(destinationOf(args.output, args.volumeSize), { delta, form });
+        const sink = await stores.archive(destinationOf(args.output, sizes), { delta, form });
         const copier = new Copier({ clock, emit, signal, concurrency: args.concurrency });
         const sources = await openSources(args, files, env);
         let lock: LockFile | undefined;

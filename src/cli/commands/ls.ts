@@ -115,7 +115,7 @@ async function listLocal(
   { types, all }: { readonly types: TypeTable; readonly all: boolean },
 ): Promise<readonly Listed[]> {
   const library = await env.stores.library(reference);
-  await tellOfAbsent(library.whole, env.emit);
+  await tellOfAbsent(library.whole, env);
   const listed: Listed[] = [];
   const wanted = reference.digest ?? reference.tag;
   const repositories = new Set(await library.repositories());

@@ -12,7 +12,7 @@ import { openSources, readSourceFiles, sourceOptions } from '../bundle/sources.t
 import { defineCommand } from '../command.ts';
 import { formatDuration, formatTable, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
-import { VOLUME_SIZE } from '../volumes.ts';
+import { VOLUME_SIZE, volumeSizes } from '../volumes.ts';
 
 export const planCommand = defineCommand(
   (cli) =>
@@ -36,6 +36,7 @@ export const planCommand = defineCommand(
       .example('$0 plan ./mirror --have have.ocli', 'What is new to the far side')
       .example('$0 plan ./mirror --lock mirror.lock', 'And write down what it is'),
   async (args) => {
+    const sizes = volumeSizes(args.volumeSize);
     const files = await readSourceFiles(args);
     const { dockerPlatform } = files;
     const speeds = args.speed === undefined ? [] : parseSpeeds(args.speed);
@@ -54,8 +55,7 @@ export const planCommand = defineCommand(
           waivers: sources.waivers,
           dockerPlatform: parsePlatform(dockerPlatform),
           delta,
-          layOut: (nodes, names, read) =>
-            stores.planArchive(nodes, names, { read, volumeSizes: args.volumeSize, delta }),
+          layOut: (nodes, names, read) => stores.planArchive(nodes, names, { read, volumeSizes: sizes, delta }),
         });
         if (args.lock !== undefined)
           await writeFileAtomic(

@@ -42,7 +42,7 @@ export const serve = defineCommand(
       const { emit } = env;
       const reference = withVolumes(parsePathReference(args.place), args.volumes);
       const library = await env.stores.library(reference, { create: !args.readOnly });
-      await tellOfAbsent(library.whole, emit);
+      await tellOfAbsent(library.whole, env);
       const tree = reference.kind === 'path' && library.whole === undefined ? reference.path : undefined;
       const beside = tree === undefined || args.readOnly ? undefined : tree;
       if (beside !== undefined && !existsSync(beside))

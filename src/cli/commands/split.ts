@@ -1,11 +1,12 @@
 import { deltaOf, splitBundle } from '../../bundle/split.ts';
+import { OclError } from '../../core/errors.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { openLocal } from '../bundle/open.ts';
 import { destinationOf, reportWritten } from '../bundle/written.ts';
 import { defineCommand } from '../command.ts';
 import { runCommand } from '../run.ts';
-import { VOLUME_SIZE, volumesOption, withVolumes } from '../volumes.ts';
+import { VOLUME_SIZE, volumeSizes, volumesOption, withVolumes } from '../volumes.ts';
 
 export const split = defineCommand(
   (cli) =>
@@ -16,7 +17,7 @@ export const split = defineCommand(
         describe: 'A bundle, or another archive or layout; it stays as it is',
       }),
     )
-      .option('volume-size', { ...VOLUME_SIZE, demandOption: true })
+      .option('volume-size', VOLUME_SIZE)
       .option('output', {
         alias: 'o',
         type: 'string',
@@ -33,12 +34,19 @@ export const split = defineCommand(
       .example('$0 split images.tar --volume-size dvd', 'images.vol01of03.tar and so on, for as many DVDs as it takes')
       .example('$0 split images.tar --volume-size usb:64G,usb:16G -o stick', 'One large stick, then small ones'),
   async (args) => {
+    const sizes = volumeSizes(args.volumeSize);
+    if (sizes === undefined)
+      throw new OclError('OCL_USAGE', 'Cannot split a bundle: say how large its volumes may be', {
+        hint: `ocl split ${args.bundle} --volume-size dvd`,
+      });
     await runCommand(args, { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform }, async (env) => {
       const { stores, clock, emit, signal } = env;
       const reference = withVolumes(parsePathReference(args.bundle), args.volumes);
       const source = await openLocal(reference, stores);
       const output = args.output ?? args.bundle.replace(/(?:\.vol\d+of\d+)?\.tar$/i, '');
-      const sink = await stores.archive(destinationOf(output, args.volumeSize), { delta: deltaOf(source.record) });
+      const sink = await stores.archive(destinationOf(output, sizes), {
+        delta: deltaOf(source.record),
+      });
       const results = await splitBundle(source, sink, new Copier({ clock, emit, signal }));
       reportWritten({ sink, output, results, missing: [] }, env);
     });
