@@ -6,6 +6,9 @@ import { levelOf, type RuleId } from './rules.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
+/** Findings of one document: a file of strangers may have a million faults, and nobody reads so many. */
+const MOST = 10_000;
+
 /** What git leaves where two versions did not fit together. A published design of Meshery's catalog has it. */
 const MERGE_MARKER = /^(?:<{7}|>{7})(?: .*)?$/m;
 
@@ -68,6 +71,7 @@ export class Checked {
     fix: string,
     ...edits: readonly FindingEdit[]
   ): void {
+    if (this.found.length >= MOST) return;
     const base = { rule, level: levelOf(rule), file: this.file, line, column, message, fix };
     this.found.push(edits.length === 0 ? base : { ...base, edits });
   }

@@ -16,7 +16,7 @@ import {
 import { type Source } from '../core/store.ts';
 import { loadDocument } from '../copy/documents.ts';
 import { type Entity, type EntityKind } from './entity.ts';
-import { kindOfArtifactType, MESH_ANNOTATION, MESH_BUNDLE } from './mediaTypes.ts';
+import { kindOfArtifactType, kindOfName, MESH, MESH_ANNOTATION, MESH_BUNDLE } from './mediaTypes.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 
 /** An entity as a listing shows it. */
@@ -57,7 +57,7 @@ export async function listRepository(
   for (const tag of wanted === undefined ? tags : [wanted]) {
     const full = wanted === undefined ? { ...reference, tag } : reference;
     const root = await tried(formatReference(full), options, () => source.resolve(tag));
-    if (root !== undefined) named.push({ root, tag, reference: formatReference(full) });
+    if (root !== undefined) named.push({ root, tag, reference: formatReference(full), at: full });
   }
   return await describeAll(source, named, options);
 }
@@ -87,7 +87,7 @@ async function listLocal(reference: FileReference, options: ListOptions): Promis
         tag: name,
         digest: name === undefined ? root.digest : undefined,
       };
-      return { root, tag: name ?? root.digest, reference: formatReference(full) };
+      return { root, tag: name ?? root.digest, reference: formatReference(full), at: full };
     });
     listed.push(...(await describeAll(source, named, options)));
   }
@@ -136,6 +136,7 @@ interface Named {
   readonly root: Descriptor;
   readonly tag: string;
   readonly reference: string;
+  readonly at: Reference;
 }
 
 /** Each content once: under the tag of its version, with its other tags. */
@@ -150,11 +151,11 @@ async function describeAll(
   for (const names of byDigest.values()) {
     const [first] = names;
     if (first === undefined) continue;
-    const facts = await tried(first.reference, options, async () => await describe(source, first.root));
+    const facts = await tried(first.reference, options, async () => await describe(source, first, options));
     if (facts === undefined) continue;
     const own = names.find(({ tag }) => isVersionTag(tag, facts)) ?? first;
     const aliases = names.filter((each) => each !== own).map(({ tag }) => tag);
-    listed.push({ reference: own.reference, aliases: aliases.toSorted(), ...facts });
+    listed.push({ ...facts, reference: own.reference, aliases: aliases.toSorted() });
   }
   return listed;
 }
@@ -165,30 +166,39 @@ function isVersionTag(tag: string, { version }: Pick<ListedEntity, 'version'>): 
   return text !== undefined && (tag === text || tag.endsWith(`-${text}`) || tag.endsWith(`:${text}`));
 }
 
-async function describe(
-  source: Source,
-  root: Descriptor,
-): Promise<Omit<ListedEntity, 'reference' | 'aliases'> | undefined> {
+type Facts = Omit<ListedEntity, 'reference' | 'aliases'>;
+
+/** What a manifest says; of what Meshery itself has pushed, which says nothing, what its files say. */
+async function describe(source: Source, { root, at }: Named, options: ListOptions): Promise<Facts | undefined> {
   const { document } = await loadDocument(root, source);
+  if (document.subject !== undefined) return undefined;
   const { annotations = {} } = document;
-  const kind = kindOf(document);
-  if (kind === undefined || document.subject !== undefined) return undefined;
-  return {
-    kind,
-    name: annotations[MESH_ANNOTATION.name] ?? annotations[ANNOTATION.title] ?? '',
-    version: annotations[MESH_ANNOTATION.version] ?? annotations['org.opencontainers.image.version'],
-    modelVersion: annotations[MESH_ANNOTATION.modelVersion],
-    schemaVersion: annotations[MESH_ANNOTATION.schemaVersion],
+  const base = {
     size: sizeOf(root, document),
     created: annotations[ANNOTATION.created],
     digest: root.digest,
     deprecation: await deprecationOf(source, root, document),
   };
+  const kind = kindOf(document);
+  if (kind !== undefined)
+    return {
+      ...base,
+      kind,
+      name: annotations[MESH_ANNOTATION.name] ?? annotations[ANNOTATION.title] ?? '',
+      version: annotations[MESH_ANNOTATION.version] ?? annotations['org.opencontainers.image.version'],
+      modelVersion: annotations[MESH_ANNOTATION.modelVersion],
+      schemaVersion: annotations[MESH_ANNOTATION.schemaVersion],
+    };
+  if (document.kind === 'index' || document.config?.mediaType !== MESH.fluxConfig) return undefined;
+  for await (const entity of readEntities({ ...at, digest: root.digest }, options))
+    return { ...ofFiles(entity), ...base };
+  return undefined;
 }
 
 function kindOf(document: ManifestDocument): ListedEntity['kind'] | undefined {
   const type = artifactTypeOf(document);
-  return type === MESH_BUNDLE.artifactType ? 'bundle' : kindOfArtifactType(type);
+  if (type === MESH_BUNDLE.artifactType) return 'bundle';
+  return kindOfArtifactType(type) ?? kindOfName(document.annotations?.[MESH_ANNOTATION.kind]);
 }
 
 /** Of a bundle the parts are not counted: their sizes are those of manifests. */

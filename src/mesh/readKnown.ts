@@ -3,6 +3,7 @@ import { type Digest } from '../core/digest.ts';
 import { formatReference, type Reference } from '../core/reference.ts';
 import { loadDocument } from '../copy/documents.ts';
 import { type Entity } from './entity.ts';
+import { packageOf } from './packageFile.ts';
 import { packedRoots } from './packed.ts';
 import { readEntities, type ReadOptions } from './read.ts';
 
@@ -11,7 +12,7 @@ export interface StoreFacts {
   /** By its digest; undefined of files. */
   readonly reference: string | undefined;
   readonly digest: Digest | undefined;
-  /** What was said of it last, where anything was. */
+  /** What was said of it last, where anything was; of files, what they say of themselves. */
   readonly deprecation: Deprecation | undefined;
 }
 
@@ -31,5 +32,10 @@ export async function* readKnown(
   }
   if (packed > 0) return;
   for await (const entity of readEntities(input, options))
-    yield { entity, reference: undefined, digest: undefined, deprecation: undefined };
+    yield { entity, reference: undefined, digest: undefined, deprecation: ownWord(entity) };
+}
+
+/** What an `artifacthub-pkg.yml` beside it says. */
+function ownWord({ files }: Entity): Deprecation | undefined {
+  return packageOf(files)?.deprecated === true ? { deprecated: true, created: '', digest: undefined } : undefined;
 }

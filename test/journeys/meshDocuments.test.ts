@@ -70,6 +70,9 @@ describe('somebody who carries documents of Meshery', () => {
       models: [{ name: 'acme-widget' }],
       images: [{ image: 'docker.io/library/nginx:latest', places: [{ component: 'Widget Widget' }] }],
     });
+    const lost = await ocl(['mesh', 'inspect', 'shopp.yml'], { cwd });
+    expect(lost.status).toBe(3);
+    expect(lost.stderr).toContain('there is no such file');
     const listed = await oclDone(['mesh', 'ls', 'shop.tar', 'model', '--kind', 'design'], { cwd });
     expect(listed.stdout).toMatch(/^REFERENCE .*\nshop\.tar\S* .*design {2}shop {2}0\.0\.1 .*\n$/);
   });

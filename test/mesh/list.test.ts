@@ -41,6 +41,7 @@ beforeAll(async () => {
   }
   await pack('in/model', `ocidir://${places.path('library/models/acme')}:v0.1.0-v1.0.0`);
   await pack('in/shop.json', `ocidir://${places.path('library/designs/shop')}:1.2.0`);
+  for (const form of ['image', 'flux'] as const) await pack('in/shop.json', `${places.host}/forms:${form}`, form);
   await put({ 'both/d.json': shop('1.2.0') });
   await pack('in/shop.json', `ocidir://${places.path('both/store')}:1.2.0`);
   await pack('in/shop.json', `oci-archive:${places.path('shop.tar')}:1.2.0`);
@@ -67,14 +68,14 @@ async function put(files: Files): Promise<void> {
   }
 }
 
-async function pack(from: string, target: string): Promise<void> {
+async function pack(from: string, target: string, form: 'artifact' | 'image' | 'flux' = 'artifact'): Promise<void> {
   const reference = parseReference(target);
   const to = await places.stores.sink(reference);
   for await (const entity of readEntities(
     { kind: 'path', path: places.path(from), tag: undefined, digest: undefined },
     options,
   )) {
-    const { store, root } = packEntity(entity);
+    const { store, root } = packEntity(entity, { form });
     const request = { from: store, to, root, name: { tag: reference.tag }, image: entity.name };
     if (to.reserve === undefined) await copier.copy(request);
     else await copier.copyReserved([request], to);
@@ -125,6 +126,11 @@ describe('the entities of', () => {
       'a repository',
       () => listRepository(parseReference(`${places.host}/designs/shop`) as RegistryReference, options),
       ['HOST/designs/shop:1.2.0 design shop 1.2.0 old 1 latest'],
+    ],
+    [
+      'what Meshery pushes itself, and what is for registries that want images',
+      () => listRepository(parseReference(`${places.host}/forms`) as RegistryReference, options),
+      ['HOST/forms:flux design shop 1.2.0', 'HOST/forms:image design shop 1.2.0'],
     ],
     [
       'one tag of a repository',

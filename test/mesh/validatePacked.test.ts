@@ -87,6 +87,36 @@ describe('what ocl packs', () => {
   });
 });
 
+it('reads each file once, and those again in which a part of a package is wrong', async () => {
+  const reads: string[] = [];
+  const files: Files = {
+    ...GOOD_MODEL,
+    'v1.0.0/components/Z.json': altered(COMPONENT, ['model.name', 'other'], ['component.kind', 'Z']),
+  };
+  const { findings } = await validateFiles({
+    form: 'directory',
+    files: Object.keys(files).map((path) => ({ path })),
+    read: (path) => {
+      reads.push(path);
+      return Promise.resolve(bytesOf(files[path] ?? ''));
+    },
+    nameOf: (path) => path,
+  });
+  expect(findings.map(({ rule }) => rule)).toEqual(['component-model']);
+  expect(reads.toSorted()).toEqual([...Object.keys(files), 'v1.0.0/components/Z.json'].toSorted());
+});
+
+it('tells of the first ten thousand faults of a file', async () => {
+  const design = altered(DESIGN, ['components', Array.from({ length: 10_050 }, () => ({ id: 'none' }))]);
+  const { findings } = await validateFiles({
+    form: 'file',
+    files: [{ path: 'd.json' }],
+    read: () => Promise.resolve(Buffer.from(JSON.stringify(design))),
+    nameOf: (path) => path,
+  });
+  expect(findings).toHaveLength(10_000);
+});
+
 describe('whatever else there is', () => {
   it('is opened by what it is', async () => {
     expect(await validated(GENUINE)).toEqual(['archive packed 2', 'warning additional-properties', 'warning year-one']);
