@@ -54,7 +54,7 @@ export async function* packEntities(
     return packed === undefined ? [] : [packed];
   };
   try {
-    for await (const entity of entities) {
+    for await (const entity of shelves.single === true ? onlyOne(entities, shelves.name) : entities) {
       const packing = packer.add(entity);
       // Its failure is met when its turn comes.
       packing.catch(() => {});
@@ -67,6 +67,23 @@ export async function* packEntities(
     await Promise.allSettled(running);
   }
   await packer.finish();
+}
+
+/** Nothing is packed where more than one would have to share a name. */
+async function* onlyOne(entities: AsyncIterable<Entity>, place: string): AsyncGenerator<Entity> {
+  let first: Entity | undefined;
+  for await (const entity of entities) {
+    if (first !== undefined)
+      throw new OclError(
+        'OCL_USAGE',
+        `Cannot pack several entities into ${place}: ${first.origin} and ${entity.origin}`,
+        {
+          hint: 'leave the tag away, and each gets a name of its own; an archive in the legacy form has room for one',
+        },
+      );
+    first = entity;
+  }
+  if (first !== undefined) yield first;
 }
 
 class Packer {

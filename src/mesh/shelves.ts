@@ -1,5 +1,5 @@
 import { createScratch } from '../artifact/scratch.ts';
-import { isCode, OclError } from '../core/errors.ts';
+import { isCode } from '../core/errors.ts';
 import { entryName } from '../core/names.ts';
 import { formatReference, type FileReference, type Reference } from '../core/reference.ts';
 import { type Library, type RootName, type Sink, type Source, type Stores } from '../core/store.ts';
@@ -29,6 +29,8 @@ export interface Shelves {
   readonly together: boolean;
   /** What is put there goes to its place at the end alone. */
   readonly staged?: boolean;
+  /** There is room for one entity. */
+  readonly single?: boolean;
   /** @param repository `designs/shop` */
   open(repository: string): Promise<Shelf>;
   /** Writes what could not be written piece by piece: an archive. */
@@ -155,16 +157,11 @@ export function flatRepository(repository: string): string {
 /** The one place that a reference names, for one entity under one tag. */
 export function singleShelf(reference: Reference, { stores }: { readonly stores: Stores }): Shelves {
   const name = formatReference(reference);
-  let opened = false;
   return {
     name,
     together: false,
+    single: true,
     async open() {
-      if (opened)
-        throw new OclError('OCL_USAGE', `Cannot put several entities into ${name}: it is one place with one name`, {
-          hint: 'leave the tag away, and each gets a name of its own; an archive in the legacy form has room for one',
-        });
-      opened = true;
       return {
         name,
         source: async () => await existing(async () => await stores.source(reference)),

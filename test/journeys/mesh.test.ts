@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,7 +159,8 @@ describe('ocl mesh pack', () => {
   it('leaves room for one in the legacy form', async () => {
     const inputs = ['minimal/design.v1beta3.json', 'minimal/view.v1beta2.json'].map((path) => join(SAMPLES, path));
     const { status, stderr } = await ocl(['mesh', 'pack', ...inputs, at('two.tar'), '--format', 'meshery-legacy']);
-    expect([status === 0, stderr]).toEqual([false, expect.stringContaining('Cannot put several entities into')]);
+    expect([status === 0, stderr]).toEqual([false, expect.stringContaining('Cannot pack several entities into')]);
+    expect(existsSync(at('two.tar'))).toBe(false);
   });
 
   it('makes one archive of many, which no single import of Meshery takes', async () => {
