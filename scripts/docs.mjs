@@ -42,7 +42,7 @@ async function makeDocs() {
     '| --- | --- |',
     ...statuses,
     '',
-    `\`${nameOf(2)}\` (2) is given only where it is asked for, by \`ocl sync check --exit-code\`.`,
+    `\`${nameOf(2)}\` (2) is given where it is asked for with \`--exit-code\`, and where volumes of a set are still to come.`,
     '',
   ].join('\n');
   const names = COMMANDS.map(({ usage }) => String(usage).split(' ')[0]);

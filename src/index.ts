@@ -8,6 +8,11 @@ export { withTypes } from './artifact/types/file.ts';
 export { type ArtifactType } from './artifact/types/schema.ts';
 export { builtInTypes, TypeTable } from './artifact/types/table.ts';
 export { buildArtifact, type ArtifactSpec, type BuiltArtifact, type LayerSpec } from './artifact/build.ts';
+export { type Collection, type Tags } from './bundle/collection.ts';
+export { Delta, type Known } from './bundle/delta.ts';
+export { readKnown, type ReadKnownOptions } from './bundle/deltaBasis.ts';
+export { diffSides, type DiffReport, type DiffSide } from './bundle/diff.ts';
+export { readSide, readSideFile } from './bundle/diffSides.ts';
 export { exportImages, type ExportOptions } from './bundle/export.ts';
 export { BundleSources, type BundleImage, type Wanted } from './bundle/sources.ts';
 export {
@@ -17,6 +22,11 @@ export {
   type ImportReport,
   type ImportTarget,
 } from './bundle/import.ts';
+export { decodeInventory, encodeInventory, takeInventory, type Inventory } from './bundle/inventory.ts';
+export { Ledger, sentBy } from './bundle/ledger.ts';
+export { makeReceipt, type Receipt } from './bundle/receipt.ts';
+export { formatRequest, knownOfRequest, makeRequest } from './bundle/request.ts';
+export { parseRequest, type BlobRequest } from './bundle/requestSchema.ts';
 export { type Clock } from './core/clock.ts';
 export { type Descriptor, type Platform } from './core/descriptor.ts';
 export { type Digest } from './core/digest.ts';

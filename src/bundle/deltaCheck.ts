@@ -92,7 +92,7 @@ export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, 
   const more = incomplete.length > LISTED ? `, and ${incomplete.length - LISTED} more` : '';
   return new OclError(
     'OCL_MISSING_BLOBS',
-    `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes), for ${incomplete.length} images: ${printable(listed.join(', '))}${more}`,
+    `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes), for ${incomplete.length} ${incomplete.length === 1 ? 'image' : 'images'}: ${printable(listed.join(', '))}${more}`,
     {
       hint: `import what came before it, or ask for what is missing: ocl import FILE ${target} --request missing.json`,
     },

@@ -118,12 +118,12 @@ export class DeltaImport {
     if (there === undefined || there.digest === root.digest) return undefined;
     const fullName = fullNameOf(root);
     if (this.#histories.get(fullName)?.before.includes(there.digest) === true) return undefined;
-    const why = await this.#whyNewer(there, image);
     const [brings, has] = [shortDigest(root.digest), shortDigest(there.digest)];
+    const why = await this.#whyNewer(there, image);
     const message =
       why === undefined
         ? `moved ${image.image} to ${brings} from ${has}, which the delta does not know`
-        : `kept ${image.image} at ${has}: ${why} than ${brings} (--move-tags takes that nevertheless)`;
+        : `kept ${image.image} at ${has} instead of ${brings}: ${why} (--move-tags sets it nevertheless)`;
     this.#options.emit({ type: 'notice', level: 'warning', message });
     return why === undefined ? undefined : { image: image.image, has: there.digest, brings: root.digest };
   }
@@ -136,11 +136,11 @@ export class DeltaImport {
     const { sinks, pool } = this.#options;
     const fullName = fullNameOf(root);
     if (this.#histories.get(fullName)?.all === true)
-      return 'the delta knows all that was sent, and not this, which is newer';
+      return 'it is nothing that was sent before, so it is newer, or somebody else put it there';
     const replaced = pool.some(({ record }) =>
       record?.names?.some(({ name, before }) => name === fullName && before.includes(root.digest)),
     );
-    if (replaced) return 'a delta that is imported with this one says that it is newer';
+    if (replaced) return 'a delta that is imported with this one has something newer';
     const source = await sinks.source(repository);
     const [mine, theirs] = await Promise.all([
       this.#createdAt(root, (await this.request({ root, repository })).from),

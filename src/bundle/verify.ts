@@ -23,7 +23,13 @@ export interface VerifyReport extends CheckReport {
     readonly images: number;
   };
   /** What a delta takes for granted on the far side. */
-  readonly requires?: { readonly blobs: number; readonly bytes: number; readonly basis: Basis | undefined };
+  readonly requires?: {
+    readonly blobs: number;
+    readonly bytes: number;
+    /** Names that the delta gives to images of which it brings nothing. */
+    readonly unchanged: number;
+    readonly basis: Basis | undefined;
+  };
   readonly ms: number;
 }
 
@@ -55,6 +61,7 @@ export async function verifyBundle(source: LocalSource, options: VerifyOptions):
       : {
           requires: {
             blobs: requires.length,
+            unchanged: record?.unchanged?.images.length ?? 0,
             bytes: requires.reduce((sum, { size }) => sum + size, 0),
             basis: record?.basis,
           },

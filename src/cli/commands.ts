@@ -34,6 +34,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/import.ts')).importCommand,
   },
   {
+    usage: 'diff <from> <to>',
+    describe: 'Compare the tags of two places, and what would have to flow',
+    load: async () => (await import('./commands/diff.ts')).diff,
+  },
+  {
     usage: 'inventory [places..]',
     describe: 'Write down what a place holds, for a delta',
     load: async () => (await import('./commands/inventory.ts')).inventory,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { type Emit } from '../core/events.ts';
 import { isRegistryHost, parsePathReference, parseReference, type Reference } from '../core/reference.ts';
 
@@ -25,6 +25,11 @@ export function looksLikeRegistry(text: string): boolean {
   if (/^[./~]/.test(text)) return false;
   const [host = ''] = text.split('/');
   return isRegistryHost(host) && (/[.:]/.test(host) || host === 'localhost');
+}
+
+/** Whether a text names a regular file, or what leads to one. */
+export function isFile(text: string): boolean {
+  return statSync(text, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** An archive is never compressed, and its name may promise it. */

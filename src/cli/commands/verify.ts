@@ -90,7 +90,7 @@ function describe(name: string, report: VerifyReport): string {
     const from =
       basis === undefined ? '' : `, by the ${basis.kind} ${printable(basis.id)}${basis.assumed ? ' (assumed)' : ''}`;
     lines.push(
-      `  a delta: ${plural(requires.blobs, 'blob')} of ${formatBytes(requires.bytes)} have to be on the far side${from}`,
+      `  a delta: ${plural(requires.blobs, 'blob')} of ${formatBytes(requires.bytes)} and ${plural(requires.unchanged, 'whole image')} have to be on the far side${from}`,
     );
   }
   const told = findings.filter(({ kind }) => kind !== 'required');
