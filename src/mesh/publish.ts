@@ -155,7 +155,7 @@ function versionOf(item: Publishable, text: string): Version {
   throw new OclError(
     'OCL_DOCUMENT_INVALID',
     `Cannot publish ${item.name}: its version ${JSON.stringify(text)} is not of Semantic Versioning (1.2.3)`,
-    { hint: 'ocl mesh bump FILE gives it one' },
+    { hint: 'write one like 1.0.0 into the document; from then on ocl mesh bump counts it up' },
   );
 }
 
