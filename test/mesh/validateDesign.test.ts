@@ -1,19 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { formatYaml } from '../../src/io/yaml.ts';
 import { RULES } from '../../src/mesh/rules.ts';
+import { asYaml, design, DESIGN_CASES } from './checkCases.ts';
 import { altered, DESIGN, findings, found, sample, type Files } from './support.ts';
 
 const GENUINE = sample('designs/from-genuine-oci-export.v1beta1.design.yml');
 const PACKAGE = sample('designs/from-genuine-oci-export.artifacthub-pkg.yml');
-const asYaml = (design: object): string => formatYaml(design);
-const component = altered(DESIGN) as { readonly components: readonly object[] };
-const [ONE] = component.components;
-
-/** The good design of one component with something changed. */
-function design(...changes: readonly (readonly [string, unknown])[]): object {
-  return altered(DESIGN, ...changes);
-}
-
 describe('a design by itself', () => {
   it.each<[string, Files]>([
     ['in JSON', { 'd.json': sample(DESIGN) }],
@@ -34,145 +25,7 @@ describe('a design by itself', () => {
     expect(await found(files, 'directory')).toEqual([]);
   });
 
-  it.each<[string, Files, readonly string[]]>([
-    [
-      'the version that is refused',
-      { 'd.json': design(['schemaVersion', 'designs.meshery.io/v1beta2']) },
-      ['d.json @schemaVersion design-schema-version'],
-    ],
-    [
-      'no version of the schema',
-      { 'd.json': design(['schemaVersion', undefined]) },
-      ['d.json @{ design-schema-version'],
-    ],
-    ['an ending that is refused', { 'd.YML': asYaml(design()) }, ['d.YML @id design-file-name']],
-    ['no ending', { 'design-1a2b': sample(DESIGN) }, ['design-1a2b @{ design-file-name']],
-    ['YAML under a name of JSON', { 'd.json': asYaml(design()) }, ['d.json @id design-file-name']],
-    ['a byte order mark before JSON', { 'd.json': `\uFEFF${sample(DESIGN)}` }, ['d.json @ byte-order-mark']],
-    ['a byte order mark before YAML', { 'd.yml': `\uFEFF${asYaml(design())}` }, []],
-    ['an empty id', { 'd.json': design(['id', '']) }, ['d.json @id uuid']],
-    ['an id that is none', { 'd.json': design(['id', '123']) }, ['d.json @id uuid']],
-    ['an id without dashes', { 'd.json': design(['id', '11111111111141118111111111111111']) }, []],
-    ['no id', { 'd.json': design(['id', undefined]) }, ['d.json @{ design-id']],
-    ['no name', { 'd.json': design(['name', '']) }, ['d.json @name design-name']],
-    ['no version', { 'd.json': design(['version', undefined]) }, ['d.json @{ design-version']],
-    ['a version that is none', { 'd.json': design(['version', 'one']) }, ['d.json @version design-version']],
-    [
-      'no lists',
-      { 'd.json': design(['components', undefined], ['relationships', null]) },
-      ['d.json @{ design-list', 'd.json @relationships design-list'],
-    ],
-    ['a map of components', { 'd.json': design(['components', {}]) }, ['d.json @components field-type']],
-    ['an empty id of a component', { 'd.json': design(['components.0.id', '']) }, ['d.json @id uuid']],
-    ['an empty reference', { 'd.json': design(['components.0.model.registrant.id', '']) }, ['d.json @id uuid']],
-    [
-      'an empty id of a selector',
-      { 'd.json': design(['relationships', [{ selectors: [{ allow: { from: [{ id: '' }], to: [] } }] }]]) },
-      ['d.json @id uuid'],
-    ],
-    ['two components of one id', { 'd.json': design(['components', [ONE, ONE]]) }, ['d.json @id design-duplicate-id']],
-    ['a number for a text in JSON', { 'd.json': design(['name', 7]) }, ['d.json @name field-type']],
-    ['a number for a text in YAML', { 'd.yml': asYaml(design(['name', 7])) }, []],
-    ['a boolean of YAML 1.1', { 'd.yml': asYaml(design()).replace('isAnnotation: false', 'isAnnotation: no') }, []],
-    [
-      'a time as YAML writes it',
-      {
-        'd.yml': asYaml(design(['components.0.created_at', '2025-1-2 3:04:05'])).replace(
-          '"2025-1-2 3:04:05"',
-          '2025-1-2 3:04:05',
-        ),
-      },
-      [],
-    ],
-    [
-      'a time as YAML writes it, in JSON',
-      { 'd.json': design(['components.0.created_at', '2025-1-2 3:04:05']) },
-      ['d.json @created_at time'],
-    ],
-    [
-      'an empty time of deletion in YAML',
-      { 'd.yml': asYaml(design(['components.0.model.registrant.deleted_at', ''])) },
-      [],
-    ],
-    [
-      'an empty time of deletion in JSON',
-      { 'd.json': design(['components.0.model.registrant.deleted_at', '']) },
-      ['d.json @deleted_at time'],
-    ],
-    [
-      'times in the year 1',
-      {
-        'd.json': design(
-          ['components.0.created_at', '0001-01-01T00:00:00Z'],
-          ['components.0.updated_at', '0001-01-01T00:00:00Z'],
-        ),
-      },
-      ['d.json @created_at year-one'],
-    ],
-    [
-      'times of its user',
-      {
-        'd.json': design([
-          'components.0.configuration',
-          { metadata: { at: '0001-01-01T00:00:00Z', additionalproperties: {} } },
-        ]),
-      },
-      [],
-    ],
-    [
-      'keys that YAML loses',
-      { 'd.yml': asYaml(design(['components.0.metadata.mine', 1], ['metadata', { of: 1 }])) },
-      ['d.yml @of design-yaml-loses'],
-    ],
-    ['keys that JSON keeps', { 'd.json': design(['components.0.metadata.mine', 1]) }, []],
-    [
-      'what an old export added',
-      { 'd.json': design(['components.0.metadata.additionalproperties', { a: 1 }]) },
-      ['d.json @additionalproperties additional-properties'],
-    ],
-    [
-      'what is in the place of what an old export added',
-      { 'd.json': design(['components.0.metadata.additionalproperties', { genealogy: 1 }]) },
-      ['d.json @additionalproperties additional-properties'],
-    ],
-    [
-      'a merge that was not finished',
-      { 'd.yml': `id: x\n<<<<<<< HEAD\nname: a\n=======\nname: b\n>>>>>>> other\n` },
-      ['d.yml @<<<<<<< merge-markers'],
-    ],
-    [
-      'a line of seven signs in a text',
-      { 'd.yml': asYaml(design(['name', 'a'])).replace('name: "a"', 'name: |\n  <<<<<<< a\n  =======') },
-      [],
-    ],
-    ['a key twice in YAML', { 'd.yml': `${asYaml(design())}name: b\n` }, ['d.yml @name duplicate-key']],
-    [
-      'a key twice in JSON',
-      { 'd.json': sample(DESIGN).replace('{', '{"name": "a",') },
-      ['d.json @name duplicate-name'],
-    ],
-    [
-      'a key twice in JSON that is read as YAML',
-      { 'd.yml': sample(DESIGN).replace('{', '{"name": "a",') },
-      ['d.yml @name duplicate-key'],
-    ],
-    ['an escape in JSON', { 'd.json': sample(DESIGN).replace('"name": "', String.raw`"name": "\ud83d\ude00`) }, []],
-    [
-      'an escape in JSON that is read as YAML',
-      { 'd.yml': sample(DESIGN).replace('"name": "', String.raw`"name": "\ud83d\ude00`) },
-      [String.raw`d.yml @\ud83d\ude00one-widget json-escape`],
-    ],
-    [
-      'a time as YAML writes it, as a text',
-      { 'd.yml': asYaml(design(['components.0.created_at', '2025-1-2 3:04:05'])) },
-      ['d.yml @created_at time'],
-    ],
-    ['two documents', { 'd.yml': `${asYaml(design())}---\na: 1\n` }, ['d.yml @--- several-documents']],
-    ['another encoding', { 'd.yml': new Uint8Array([0x61, 0x3a, 0x20, 0xe9]) }, ['d.yml @a text-unreadable']],
-    ['text that is none', { 'd.yml': 'a: [1\nb: }' }, ['d.yml @b text-unreadable']],
-    ['nothing', { 'd.yml': '# nothing\n' }, ['d.yml @# text-unreadable']],
-    ['something else', { 'd.yml': 'kind: Pod\napiVersion: v1\n' }, ['d.yml @kind no-entity']],
-  ])('with %s', async (_what, files, expected) => {
+  it.each(DESIGN_CASES)('with %s', async (_what, files, expected) => {
     expect(await found(files, 'file')).toEqual(expected);
   });
 

@@ -2,6 +2,8 @@
 //
 //	meshkit design FILE             the design that an import of the file gives, as JSON
 //	meshkit model FILE              the model package that an import of the file gives, and what it complains of, as JSON
+//	meshkit check design PATH...    of each path what keeps the decoder of designs from taking it, as a list of texts; empty: nothing
+//	meshkit check model PATH...     the same of directories and the reader of models
 //	meshkit write DIR FILE NAME     what an export makes of a directory
 package main
 
@@ -35,10 +37,12 @@ func run(args []string) (any, error) {
 		return readDesign(args[1])
 	case len(args) == 2 && args[0] == "model":
 		return readModel(args[1])
+	case len(args) > 2 && args[0] == "check":
+		return check(args[1] == "model", args[2:]), nil
 	case len(args) == 4 && args[0] == "write":
 		return write(args[1], args[2], args[3])
 	}
-	return nil, fmt.Errorf("usage: meshkit design FILE | model FILE | write DIR FILE NAME")
+	return nil, fmt.Errorf("usage: meshkit design FILE | model FILE | check design|model PATH... | write DIR FILE NAME")
 }
 
 type designResult struct {
@@ -131,4 +135,39 @@ func write(dir, file, name string) (any, error) {
 		return nil, err
 	}
 	return map[string]string{"file": file}, oci.SaveOCIArtifact(image, file, name)
+}
+
+func check(models bool, paths []string) [][]string {
+	results := make([][]string, 0, len(paths))
+	for _, path := range paths {
+		if models {
+			results = append(results, checkModel(path))
+		} else {
+			results = append(results, checkDesign(path))
+		}
+	}
+	return results
+}
+
+func checkModel(path string) []string {
+	store := &complaints{said: []string{}}
+	if _, err := registration.NewDir(path).PkgUnit(store); err != nil {
+		return append(store.said, err.Error())
+	}
+	return store.said
+}
+
+func checkDesign(path string) []string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	sanitized, err := files.SanitizeFile(data, filepath.Base(path), os.TempDir(), files.ValidIacExtensions)
+	if err == nil {
+		_, err = files.ParseFileAsMesheryDesign(sanitized)
+	}
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return []string{}
 }
