@@ -2,7 +2,7 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { type Outcome } from '../core/events.ts';
-import { type RootName, type Sink } from '../core/store.ts';
+import { type LocalSource, type RootName, type Sink, type Source } from '../core/store.ts';
 import { type Loaded } from './documents.ts';
 import { allSettled, Flights } from './flight.ts';
 import {
@@ -115,7 +115,7 @@ export class Copier {
 
   /** Moves one content by itself, for who learns only later which image it belongs to. @throws as the sink, telling the side */
   async put(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<Outcome> {
-    await targetSide(async () => await to.begin?.());
+    await targetSide(async () => await to.begin?.(isPart(from)));
     return await this.#flightsOf(to).run(descriptor.digest, from, () => this.#run.transfer(descriptor, { from, to }));
   }
 
@@ -145,8 +145,8 @@ export class Copier {
     before: Descriptor | undefined,
     flights: Flights<Outcome>,
   ): Promise<CopyResult> {
-    const { to, name } = request;
-    await targetSide(async () => await to.begin?.());
+    const { from, to, name } = request;
+    await targetSide(async () => await to.begin?.(isPart(from)));
     const graph = withoutWhatIsNamed(await this.#run.walk(request), request, before);
     const lacking = await this.#lacking(graph, request);
     const { incomplete } = lacking;
@@ -262,6 +262,11 @@ function withoutWhatIsNamed(graph: Graph, { root, to, select }: CopyRequest, bef
   const isThere = descriptor.digest !== root.digest && descriptor.digest === before?.digest;
   if (!isThere || to.presence !== 'graph' || select?.force === true) return graph;
   return { ...graph, root: { descriptor, children: [], present: true } };
+}
+
+/** Whether a bundle is one of several that together make an image: a delta or a volume. */
+function isPart(from: Source): boolean {
+  return 'roots' in from && (from as LocalSource).record !== undefined;
 }
 
 function leftBeside({ referrers, digestTags }: Graph, incomplete: ReadonlySet<Node>): readonly Digest[] {

@@ -134,8 +134,11 @@ export interface Sink {
   readonly gates: readonly Gate[];
   /** What `has(manifest)` proves: that node alone, or all that it reaches. */
   readonly presence: 'node' | 'graph';
-  /** Says that writing starts: from now on nobody collects what `has` found. Writing calls say it by themselves. */
-  begin?(): Promise<void>;
+  /**
+   * Says that writing starts: from now on nobody collects what `has` found. Writing calls say it by themselves.
+   * @param inParts what is brought may go on with what came before, although nothing names that yet
+   */
+  begin?(inParts?: boolean): Promise<void>;
   /** What the tag points at now. Only "not found" is undefined; every other failure is thrown. */
   find(tag: string): Promise<Descriptor | undefined>;
   has(descriptor: Descriptor): Promise<boolean>;

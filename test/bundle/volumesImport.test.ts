@@ -13,6 +13,7 @@ import { collectGarbage } from '../../src/stores/layout/gc.ts';
 import { openLayout, openOrCreateLayout } from '../../src/stores/layout/layout.ts';
 import { LayoutTree } from '../../src/stores/layout/library.ts';
 import { importsPath } from '../../src/stores/layout/session.ts';
+import { whyNoDockerRegistry } from '../support/dockerRegistry.ts';
 import { digestsIn, image, index, namesIn, noise, piece, signature } from '../support/graphs.ts';
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
 import { writeVolumes, type Named } from '../support/volumes.ts';
@@ -119,40 +120,45 @@ describe('volumes that are imported', () => {
     );
   });
 
-  it.each<FarKind>(['memory', 'library', 'registry'])('arrive one by one in a %s', async (kind) => {
-    const directory = await temporary();
-    const named = shopOf(10_000);
-    const paths = await writeVolumes(join(directory, 'set.tar'), named, { sizes: [40_000] });
-    expect(paths.length).toBeGreaterThan(2);
-    const far = await openFar(kind);
-    const once = await openFar(kind);
-    const state = join(directory, 'state', 'imports');
-    try {
-      for (const [i, path] of paths.toReversed().entries()) {
-        const report = await importVolumes([path], { ...(await far.target()), state });
-        expect(report.failed).toEqual([]);
-        const missing = paths.map((_, n) => n + 1).slice(0, paths.length - 1 - i);
-        expect(report.awaited[0]?.missing ?? []).toEqual(missing);
-        expect(report.awaited[0]?.images.length ?? 0).toBeLessThanOrEqual(named.length);
+  it.for<FarKind>(['memory', 'library', 'registry', 'docker-registry'])(
+    'arrive one by one in a %s',
+    async (kind, context) => {
+      const why = kind === 'docker-registry' ? whyNoDockerRegistry() : undefined;
+      if (why !== undefined) return context.skip(why);
+      const directory = await temporary();
+      const named = shopOf(10_000);
+      const paths = await writeVolumes(join(directory, 'set.tar'), named, { sizes: [40_000] });
+      expect(paths.length).toBeGreaterThan(2);
+      const far = await openFar(kind);
+      const once = await openFar(kind);
+      const state = join(directory, 'state', 'imports');
+      try {
+        for (const [i, path] of paths.toReversed().entries()) {
+          const report = await importVolumes([path], { ...(await far.target()), state });
+          expect(report.failed).toEqual([]);
+          const missing = paths.map((_, n) => n + 1).slice(0, paths.length - 1 - i);
+          expect(report.awaited[0]?.missing ?? []).toEqual(missing);
+          expect(report.awaited[0]?.images.length ?? 0).toBeLessThanOrEqual(named.length);
+        }
+        await importVolumes(paths, { ...(await once.target()), state });
+        const [one, other] = [await far.holds(), await once.holds()];
+        expect(await one.repositories()).toEqual(['team/both', 'team/large']);
+        for (const repository of await one.repositories()) {
+          const [a, b] = [await one.source(repository), await other.source(repository)];
+          if (a !== undefined && b !== undefined && 'roots' in a && 'roots' in b)
+            expect(await holdings(a as LocalSource)).toEqual(await holdings(b as LocalSource));
+        }
+        expect(await exists(state)).toBe(false);
+        const again = await importVolumes([paths[0] ?? ''], { ...(await far.target()), state });
+        expect(again).toMatchObject({ failed: [], awaited: [] });
+        expect(again.results.every(({ outcome }) => outcome === 'current')).toBe(true);
+        expect(await exists(state)).toBe(false);
+      } finally {
+        await far.close();
+        await once.close();
       }
-      await importVolumes(paths, { ...(await once.target()), state });
-      const [one, other] = [await far.holds(), await once.holds()];
-      expect(await one.repositories()).toEqual(['team/both', 'team/large']);
-      for (const repository of await one.repositories()) {
-        const [a, b] = [await one.source(repository), await other.source(repository)];
-        if (a !== undefined && b !== undefined && 'roots' in a && 'roots' in b)
-          expect(await holdings(a as LocalSource)).toEqual(await holdings(b as LocalSource));
-      }
-      expect(await exists(state)).toBe(false);
-      const again = await importVolumes([paths[0] ?? ''], { ...(await far.target()), state });
-      expect(again).toMatchObject({ failed: [], awaited: [] });
-      expect(again.results.every(({ outcome }) => outcome === 'current')).toBe(true);
-      expect(await exists(state)).toBe(false);
-    } finally {
-      await far.close();
-      await once.close();
-    }
-  });
+    },
+  );
 
   it('name no image before all that belongs to it is there, and say which volumes it needs', async () => {
     const directory = await temporary();

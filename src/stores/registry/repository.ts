@@ -107,8 +107,9 @@ export class RegistryStore implements Source, Sink, Editor {
     return this.#reader.referrers(subject.digest);
   }
 
-  begin(): Promise<void> {
-    this.#before.begin();
+  begin(inParts = false): Promise<void> {
+    // A repository without tags may have all but the last of an image.
+    if (!inParts) this.#before.begin();
     return Promise.resolve();
   }
 
