@@ -49,7 +49,7 @@ export function distinctVolumes(volumes: readonly OpenVolume[]): readonly OpenVo
     if (first !== undefined && !agree(volume, first))
       throw new OclError(
         'OCL_ARCHIVE_INVALID',
-        `Cannot open ${volume.path} together with ${first.path}: they disagree about what was cut`,
+        `Cannot open ${volume.path} together with ${first.path}: they disagree about what is in the set`,
         { hint: 'one of them is not what was written: ocl verify each of them' },
       );
     if (other === undefined) byNumber.set(set.volume, volume);
@@ -67,9 +67,10 @@ function isSame(a: Tarball, b: Tarball): boolean {
   });
 }
 
-/** The set's id does not cover the digests of slices, which were not known when it was made. */
+/** The set's id does not cover the digests of slices, nor what a delta says of names. The writer may have been another version. */
 function agree(a: OpenVolume, b: OpenVolume): boolean {
-  return JSON.stringify(a.record.placement.cut) === JSON.stringify(b.record.placement.cut);
+  const said = ({ record }: OpenVolume): string => JSON.stringify({ ...record, set: undefined, tool: undefined });
+  return a === b || said(a) === said(b);
 }
 
 function short(id: string): string {
