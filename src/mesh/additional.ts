@@ -15,14 +15,13 @@ export function foldAdditionalProperties(value: unknown): unknown {
     return items.every((item, index) => item === value[index]) ? value : items;
   }
   if (!isObject(value)) return value;
-  let changed = false;
-  const folded: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  const folded = entries.map(([key, member]): [string, unknown] => {
     const own = key === 'configuration' ? member : foldAdditionalProperties(member);
-    folded[key] = key === 'metadata' && isObject(own) ? lifted(own) : own;
-    changed ||= folded[key] !== member;
-  }
-  return changed ? folded : value;
+    return [key, key === 'metadata' && isObject(own) ? lifted(own) : own];
+  });
+  // Built from entries, for a member may be called __proto__.
+  return folded.every(([, member], index) => member === entries[index]?.[1]) ? value : Object.fromEntries(folded);
 }
 
 function lifted(metadata: JsonObject): JsonObject {

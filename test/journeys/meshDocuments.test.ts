@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { altered, bytesOf, COMPONENT, DESIGN, GOOD_MODEL } from '../mesh/support.ts';
+import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { ocl, oclDone } from '../support/cli.ts';
+import { startEmbedded } from '../support/embedded.ts';
 
 let cwd: string;
 beforeAll(() => {
@@ -96,5 +98,20 @@ describe('somebody who carries documents of Meshery', () => {
       ['--metadata-ref', 'x.test/a:1', ...owner],
     ])
       expect((await ocl(['mesh', 'artifacthub', ...wrong], { cwd })).status).toBe(64);
+  });
+
+  it('sees what a registry has, and nothing of its images', async () => {
+    const registry = await startEmbedded(createMemoryLibrary());
+    try {
+      await oclDone(['mesh', 'push', 'shop.json', 'model', `${registry.host}/meshery`], { cwd });
+      await oclDone(['copy', 'ocidir://meta:artifacthub.io', `${registry.host}/other:1`], { cwd });
+      const listed = await oclDone(['mesh', 'ls', `${registry.host}/`, '--json'], { cwd });
+      expect(JSON.parse(listed.stdout)).toMatchObject([
+        { reference: `${registry.host}/meshery/designs/shop:0.0.1`, aliases: ['0', '0.0', 'latest'], kind: 'design' },
+        { kind: 'model', name: 'acme-widget', version: 'v1.0.0', modelVersion: 'v0.1.0' },
+      ]);
+    } finally {
+      await registry.close();
+    }
   });
 });

@@ -20,6 +20,13 @@ describe('what an old export put too deep', () => {
     expect(foldAdditionalProperties(expected)).toBe(expected);
   });
 
+  it('leaves no member out for its name', () => {
+    const folded = foldAdditionalProperties(
+      JSON.parse('{"__proto__": {"a": 1}, "metadata": {"additionalproperties": {"b": 1}}}'),
+    );
+    expect(JSON.stringify(folded)).toBe('{"__proto__":{"a":1},"metadata":{"b":1}}');
+  });
+
   it.each<[string, unknown]>([
     ['outside of metadata', { additionalproperties: { a: 1 } }],
     ['in what users configure', { configuration: { metadata: { additionalproperties: { a: 1 } } } }],
