@@ -27,14 +27,12 @@ export interface GoProgramOptions {
 
 /** Builds the Go program in a directory of test/interop. One that cannot be built is missing, never an error: its peers are welcome, not required. */
 export async function buildGoProgram(directory: string, options: GoProgramOptions): Promise<GoProgram> {
-  const prebuilt = process.env[options.prebuilt];
-  if (prebuilt !== undefined) return program(prebuilt, undefined, () => Promise.resolve());
   const work = await mkdtemp(join(tmpdir(), 'ocl-go-'));
   const remove = async (): Promise<void> => await rm(work, { recursive: true, force: true });
-  const path = join(work, 'program');
-  const missing = await build(join(INTEROP, directory), path, options.timeout);
-  if (missing !== undefined) await remove();
-  return program(path, missing, remove);
+  const prebuilt = process.env[options.prebuilt];
+  const path = prebuilt ?? join(work, 'program');
+  const missing = prebuilt === undefined ? await build(join(INTEROP, directory), path, options.timeout) : undefined;
+  return { missing, remove, ...callsOf(path, work) };
 }
 
 async function build(source: string, path: string, timeout: number): Promise<string | undefined> {
@@ -52,13 +50,11 @@ async function build(source: string, path: string, timeout: number): Promise<str
   return `it cannot be built here: ${said.trim().split('\n').at(-1)?.trim() ?? `go ends with ${status}`}`;
 }
 
-function program(path: string, missing: string | undefined, remove: () => Promise<void>): GoProgram {
-  // Meshery's own code keeps files below the home directory.
+/** @param home Meshery's own code keeps files below it */
+function callsOf(path: string, home: string): Pick<GoProgram, 'run' | 'refuses'> {
   const run = (args: readonly string[]) =>
-    spawnSync(path, args, { encoding: 'utf8', env: { ...process.env, HOME: tmpdir() }, maxBuffer: 64 << 20 });
+    spawnSync(path, args, { encoding: 'utf8', env: { ...process.env, HOME: home }, maxBuffer: 64 << 20 });
   return {
-    missing,
-    remove,
     run(...args) {
       const { status, stdout, stderr } = run(args);
       if (status !== 0) throw new Error(`${args.join(' ')} ends with ${status}: ${stderr}`);
