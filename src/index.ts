@@ -70,7 +70,7 @@ export { deprecationsIn, stateDeprecation, type Deprecated } from './mesh/deprec
 export { type Published } from './mesh/publish.ts';
 export { pushEntities, type PushOptions } from './mesh/push.ts';
 export { relocateImages, type Relocated, type Relocation } from './mesh/relocate.ts';
-export { openShelves, type Shelves, type ShelvesPlace } from './mesh/shelves.ts';
+export { openShelves, singleShelf, type Shelves, type ShelvesPlace } from './mesh/shelves.ts';
 export { type NamedImage } from './scan/inputs/found.ts';
 export { prepareInputs, type PrepareOptions, type ScanInputs } from './scan/inputs/prepare.ts';
 export { type ScannerName } from './scan/inputs/scanners.ts';

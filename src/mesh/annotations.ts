@@ -2,6 +2,7 @@ import { ANNOTATION } from '../core/descriptor.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { isTime } from './artifactHub.ts';
 import { textOf } from './detect.ts';
+import { type ParseDocument } from './document.ts';
 import { type Entity } from './entity.ts';
 import { MESH_ANNOTATION } from './mediaTypes.ts';
 import { sourceDigest } from './originals.ts';
@@ -12,7 +13,7 @@ import { requiredImages, requiredModels } from './requires.ts';
 export function annotationsOf(
   entity: Entity,
   value: unknown,
-  created: string | undefined,
+  { created, parse }: { readonly created: string | undefined; readonly parse: ParseDocument },
 ): Readonly<Record<string, string>> {
   const { kind, id, name, schemaVersion, version, modelVersion, main, files } = entity;
   const described = packageOf(files);
@@ -49,9 +50,9 @@ export function annotationsOf(
           [MESH_ANNOTATION.components]: String(countOf(value, 'components')),
           [MESH_ANNOTATION.relationships]: String(countOf(value, 'relationships')),
           [MESH_ANNOTATION.requiredModels]: list(
-            requiredModels(entity).map(({ name: model, modelVersion: of }) => ({ name: model, version: of })),
+            requiredModels(entity, parse).map(({ name: model, modelVersion: of }) => ({ name: model, version: of })),
           ),
-          [MESH_ANNOTATION.requiredImages]: list(requiredImages(entity).map(({ image }) => image)),
+          [MESH_ANNOTATION.requiredImages]: list(requiredImages(entity, parse).map(({ image }) => image)),
         }
       : {}),
   };

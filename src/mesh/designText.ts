@@ -1,7 +1,7 @@
 import { isObject } from '../core/json.ts';
-import { formatYaml, parseYaml, YamlScalar } from '../io/yaml.ts';
+import { formatYaml, YamlScalar } from '../io/yaml.ts';
 import { foldAdditionalProperties } from './additional.ts';
-import { parseDocument, type MeshDocument } from './document.ts';
+import { type MeshDocument } from './document.ts';
 
 /**
  * How the text of a design stands where Meshery reads it.
@@ -10,20 +10,17 @@ import { parseDocument, type MeshDocument } from './document.ts';
  */
 export type DesignText = 'json' | 'yaml' | 'given';
 
-/** @throws OCL_DOCUMENT_INVALID, OCL_LIMIT */
-export function designText(bytes: Uint8Array, what: string, form: DesignText): Uint8Array {
-  const document = parseDocument(bytes, what);
+/** @param bytes of the file that the document was read from */
+export function designText(document: MeshDocument, bytes: Uint8Array, form: DesignText): Uint8Array {
   const { syntax, wrapped, text, value } = document;
   if (!wrapped && (form === 'given' || syntax === form)) return bytes;
   if (form === 'given' || syntax === form) return Buffer.from(text);
-  return Buffer.from(form === 'yaml' ? formatYaml(value) : toJson(document, what));
+  return Buffer.from(form === 'yaml' ? formatYaml(value) : toJson(document));
 }
 
-/** A document as JSON, numbers with the digits that their author wrote. @throws OCL_DOCUMENT_INVALID, OCL_LIMIT */
-export function toJson({ syntax, text, value }: MeshDocument, what: string): string {
-  if (syntax === 'json') return text;
-  const source = parseYaml(text, what, { scalars: 'source' }).value;
-  return write(foldAdditionalProperties(source ?? value));
+/** A document as JSON, numbers with the digits that their author wrote. */
+export function toJson({ syntax, text, source }: MeshDocument): string {
+  return syntax === 'json' ? text : write(foldAdditionalProperties(source));
 }
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;

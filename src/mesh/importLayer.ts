@@ -3,7 +3,7 @@ import { type TarFile } from '../artifact/build.ts';
 import { composePackageFile, isPackageVersion, isTime } from './artifactHub.ts';
 import { isRego, isWasm, kindOfDocument } from './detect.ts';
 import { designText, toJson, type DesignText } from './designText.ts';
-import { parseDocument, type MeshDocument } from './document.ts';
+import { type MeshDocument, type ParseDocument } from './document.ts';
 import { type Entity, type MeshFile } from './entity.ts';
 import { modelDirectory, type ImportLayer } from './layer.ts';
 import { mainBytes } from './main.ts';
@@ -16,6 +16,7 @@ export interface ImportOptions {
   readonly text: DesignText;
   /** RFC 3339. */
   readonly created: string | undefined;
+  readonly parse: ParseDocument;
 }
 
 /** For files whose time nobody knows: a made file must be the same each time. */
@@ -29,9 +30,9 @@ const NO_TIME = '1970-01-01T00:00:00Z';
 export function importLayer(entity: Entity, document: MeshDocument | undefined, options: ImportOptions): ImportLayer {
   switch (entity.kind) {
     case 'design':
-      return design(entity, options);
+      return design(entity, document, options);
     case 'model':
-      return model(entity);
+      return model(entity, options);
     case 'filter':
       return filter(entity, document, options);
     case 'component':
@@ -46,20 +47,18 @@ export function importLayer(entity: Entity, document: MeshDocument | undefined, 
   }
 }
 
-function design(entity: Entity, options: ImportOptions): ImportLayer {
+function design(entity: Entity, document: MeshDocument | undefined, options: ImportOptions): ImportLayer {
   const bytes = mainBytes(entity);
+  const text = document === undefined ? bytes : designText(document, bytes, options.text);
   return {
-    files: [
-      packageFile(entity, options),
-      { path: 'design.yml', bytes: designText(bytes, entity.origin, options.text) },
-    ],
+    files: [packageFile(entity, options), { path: 'design.yml', bytes: text }],
     base: '',
     notes: [],
   };
 }
 
 /** The description that came with it, or one that is made of what the entity says. */
-function packageFile(entity: Entity, { created }: ImportOptions): TarFile {
+function packageFile(entity: Entity, { created, parse }: ImportOptions): TarFile {
   const given = entity.files.find(({ path }) => path === PACKAGE_FILE);
   if (given !== undefined) return given;
   const { name, version } = entity;
@@ -70,7 +69,9 @@ function packageFile(entity: Entity, { created }: ImportOptions): TarFile {
     createdAt: created !== undefined && isTime(created) ? created : NO_TIME,
     description: description?.description,
     images:
-      entity.kind === 'design' ? requiredImages(entity).flatMap(({ image, usable }) => (usable ? [image] : [])) : [],
+      entity.kind === 'design'
+        ? requiredImages(entity, parse).flatMap(({ image, usable }) => (usable ? [image] : []))
+        : [],
     ...(entity.kind === 'filter' ? { install: 'mesheryctl filter import' } : {}),
   });
   return { path: PACKAGE_FILE, bytes: Buffer.from(text) };
@@ -80,11 +81,12 @@ function packageFile(entity: Entity, { created }: ImportOptions): TarFile {
 const PASSED_OVER = /\.(?:rego|template|svg|png|md)$/;
 const PARTS: ReadonlySet<string> = new Set(['component', 'relationship', 'connection']);
 
-function model(entity: Entity): ImportLayer {
+function model(entity: Entity, { parse }: ImportOptions): ImportLayer {
   const base = modelDirectory(entity.modelVersion, entity.version);
   const strays: string[] = [];
   const files = entity.files.flatMap((file): TarFile[] => {
-    if (file.path === entity.main || isPart(file, strays)) return [{ path: `${base}/${file.path}`, bytes: file.bytes }];
+    if (file.path === entity.main || isPart(file, strays, parse))
+      return [{ path: `${base}/${file.path}`, bytes: file.bytes }];
     return [];
   });
   const some = strays.slice(0, 3).join(', ');
@@ -100,10 +102,10 @@ function model(entity: Entity): ImportLayer {
 }
 
 /** Whether a file belongs where Meshery looks: a part of the model, or what it passes over. */
-function isPart(file: MeshFile, strays: string[]): boolean {
+function isPart(file: MeshFile, strays: string[], parse: ParseDocument): boolean {
   if (PASSED_OVER.test(file.path)) return true;
   try {
-    const kind = isRego(file.bytes) ? undefined : kindOfDocument(parseDocument(file.bytes, file.path).value);
+    const kind = isRego(file.bytes) ? undefined : kindOfDocument(parse(file.bytes, file.path).value);
     if (kind !== undefined && PARTS.has(kind)) return true;
   } catch {
     // What cannot be read is no part.
@@ -115,7 +117,7 @@ function isPart(file: MeshFile, strays: string[]): boolean {
 function filter(entity: Entity, document: MeshDocument | undefined, options: ImportOptions): ImportLayer {
   const name = slug(entity.name) || 'filter';
   const main = mainBytes(entity);
-  const described = isWasm(main) ? describedBy(entity) : document;
+  const described = isWasm(main) ? describedBy(entity, options.parse) : document;
   const value = isObject(described?.value) ? described.value : {};
   const { filterFile, filter_file: snake, ...rest } = value;
   const content = filterFile ?? snake;
@@ -134,11 +136,11 @@ function filter(entity: Entity, document: MeshDocument | undefined, options: Imp
 }
 
 /** The document that says what the module is. */
-function describedBy({ files, main }: Entity): MeshDocument | undefined {
+function describedBy({ files, main }: Entity, parse: ParseDocument): MeshDocument | undefined {
   for (const { path, bytes } of files) {
     if (path === main || path.startsWith('artifacthub-pkg.')) continue;
     try {
-      const document = parseDocument(bytes, path);
+      const document = parse(bytes, path);
       if (isObject(document.value)) return document;
     } catch {
       // Not what describes it.
@@ -154,7 +156,7 @@ function alone(entity: Entity, document: MeshDocument | undefined): ImportLayer 
       ? [`${entity.kind}.rego`, bytes]
       : [
           `${entity.kind}.json`,
-          document.syntax === 'json' && !document.wrapped ? bytes : Buffer.from(toJson(document, entity.origin)),
+          document.syntax === 'json' && !document.wrapped ? bytes : Buffer.from(toJson(document)),
         ];
   return { files: [{ path, bytes: content }], base: '', notes: [] };
 }

@@ -5,7 +5,7 @@ import { shown } from '../io/tarName.ts';
 import { buildArtifact, tarLayer, type BuiltArtifact, type LayerSpec, type TarFile } from '../artifact/build.ts';
 import { annotationsOf, ownTime } from './annotations.ts';
 import { type DesignText } from './designText.ts';
-import { parseDocument } from './document.ts';
+import { documentReader, type ParseDocument } from './document.ts';
 import { type Entity, type MeshFile } from './entity.ts';
 import { importLayer } from './importLayer.ts';
 import { type ImportLayer } from './layer.ts';
@@ -50,11 +50,12 @@ const MAX_FILE_LAYERS = 32;
  */
 export function packEntity(entity: Entity, options: PackOptions = {}): PackedEntity {
   const { form = 'artifact', text = 'json', allowSecrets = false } = options;
-  const document = mainDocument(entity);
-  if (!allowSecrets) refuseSecrets(entity);
+  const parse = documentReader();
+  const document = mainDocument(entity, parse);
+  if (!allowSecrets) refuseSecrets(entity, parse);
   const created = options.created ?? ownTime(entity, document?.value);
-  const layer = importLayer(entity, document, { text, created });
-  const annotations = { ...annotationsOf(entity, document?.value, created), ...options.annotations };
+  const layer = importLayer(entity, document, { text, created, parse });
+  const annotations = { ...annotationsOf(entity, document?.value, { created, parse }), ...options.annotations };
   const { diffId, bytes } = tarLayer(layer.files, { rootMode: ROOT_MODE });
   const beside = filesBeside(entity, layer);
   const packed = { imported: layer.files, notes: [...entity.notes, ...layer.notes] };
@@ -76,7 +77,7 @@ export function packEntity(entity: Entity, options: PackOptions = {}): PackedEnt
     const config = { mediaType: MEDIA.ociConfig, bytes: imageConfig(diffIds, annotations) };
     return { ...buildArtifact({ config, layers, annotations }), ...packed };
   }
-  layers.push(...fileLayers(entity, beside));
+  layers.push(...fileLayers(entity, beside, parse));
   return { ...buildArtifact({ artifactType: artifactTypeOfKind(entity.kind), layers, annotations }), ...packed };
 }
 
@@ -104,9 +105,9 @@ function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
   return a !== undefined && Buffer.compare(a, b) === 0;
 }
 
-function fileLayers(entity: Entity, files: readonly TarFile[]): readonly LayerSpec[] {
+function fileLayers(entity: Entity, files: readonly TarFile[], parse: ParseDocument): readonly LayerSpec[] {
   if (files.length <= MAX_FILE_LAYERS)
-    return files.map(({ path, bytes }) => ({ mediaType: fileType(path, bytes), title: path, bytes }));
+    return files.map(({ path, bytes }) => ({ mediaType: fileType(path, bytes, parse), title: path, bytes }));
   const { bytes } = tarLayer(files);
   return [{ mediaType: MESH.filesLayer, title: `${slug(entity.name) || entity.kind}-files.tar.gz`, bytes }];
 }
@@ -119,11 +120,11 @@ const TYPES: Readonly<Record<string, string>> = {
   wasm: 'application/wasm',
 };
 
-function fileType(path: string, bytes: Uint8Array): string {
+function fileType(path: string, bytes: Uint8Array, parse: ParseDocument): string {
   const known = TYPES[/\.([a-z]+)$/.exec(path)?.[1] ?? ''];
   if (known !== undefined) return known;
   try {
-    return `application/${parseDocument(bytes, path).syntax}`;
+    return `application/${parse(bytes, path).syntax}`;
   } catch {
     return 'application/octet-stream';
   }
@@ -146,11 +147,11 @@ function lostNotes(beside: readonly MeshFile[]): readonly string[] {
 }
 
 /** A connection may carry a credential by mistake, and an artifact is for many eyes. */
-function refuseSecrets(entity: Entity): void {
+function refuseSecrets(entity: Entity, parse: ParseDocument): void {
   for (const { path, bytes } of entity.files) {
     const isConnection = entity.kind === 'connection' || (entity.kind === 'model' && path.includes('connections/'));
     if (!isConnection) continue;
-    const [first, ...others] = secretsIn(readable(bytes, path));
+    const [first, ...others] = secretsIn(readable(bytes, path, parse));
     if (first === undefined) continue;
     throw new OclError(
       'OCL_UNSAFE',
@@ -160,9 +161,9 @@ function refuseSecrets(entity: Entity): void {
   }
 }
 
-function readable(bytes: Uint8Array, path: string): unknown {
+function readable(bytes: Uint8Array, path: string, parse: ParseDocument): unknown {
   try {
-    return parseDocument(bytes, path).value;
+    return parse(bytes, path).value;
   } catch {
     return undefined;
   }

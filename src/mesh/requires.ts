@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../core/json.ts';
 import { formatReference, parseImageName } from '../core/reference.ts';
 import { at } from './checkParts.ts';
 import { kindOfDocument, textOf } from './detect.ts';
-import { parseDocument } from './document.ts';
+import { parseDocument, type ParseDocument } from './document.ts';
 import { type Entity } from './entity.ts';
 
 /** A container image that an entity runs, and where it says so. */
@@ -43,26 +43,29 @@ export interface RequiredModel {
 type Path = readonly (string | number)[];
 
 /** What of an entity is read: its documents, of whatever kind. Files that are none are passed over. */
-function* documentsOf(entity: Entity): Generator<{ readonly file: string; readonly value: JsonObject }> {
+function* documentsOf(
+  entity: Entity,
+  parse: ParseDocument,
+): Generator<{ readonly file: string; readonly value: JsonObject }> {
   for (const { path, bytes } of entity.files) {
     if (/\.(?:rego|wasm|svg|png|md|template)$/i.test(path)) continue;
-    const value = valueOf(bytes, path);
+    const value = valueOf(bytes, path, parse);
     if (isObject(value) && kindOfDocument(value) !== undefined) yield { file: path, value };
   }
 }
 
-function valueOf(bytes: Uint8Array, path: string): unknown {
+function valueOf(bytes: Uint8Array, path: string, parse: ParseDocument): unknown {
   try {
-    return parseDocument(bytes, path).value;
+    return parse(bytes, path).value;
   } catch {
     return undefined;
   }
 }
 
 /** The container images in the pod specs that the components of an entity configure, each once, sorted. */
-export function requiredImages(entity: Entity): readonly RequiredImage[] {
+export function requiredImages(entity: Entity, parse: ParseDocument = parseDocument): readonly RequiredImage[] {
   const found = new Map<string, { readonly usable: boolean; readonly places: ImagePlace[] }>();
-  for (const { file, value } of documentsOf(entity))
+  for (const { file, value } of documentsOf(entity, parse))
     for (const { component, configuration, path } of configured(value))
       for (const each of imagesIn(configuration, path)) {
         const { image, usable } = inFull(each.written);
@@ -74,9 +77,9 @@ export function requiredImages(entity: Entity): readonly RequiredImage[] {
 }
 
 /** The models that the components and relationships of an entity refer to, each once, sorted. A model does not require itself. */
-export function requiredModels(entity: Entity): readonly RequiredModel[] {
+export function requiredModels(entity: Entity, parse: ParseDocument = parseDocument): readonly RequiredModel[] {
   const found = new Map<string, RequiredModel>();
-  for (const { value } of documentsOf(entity))
+  for (const { value } of documentsOf(entity, parse))
     for (const reference of modelsOf(value)) {
       const model = modelOf(reference);
       if (model === undefined || (entity.kind === 'model' && model.name === entity.name)) continue;

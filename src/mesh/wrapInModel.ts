@@ -17,7 +17,7 @@ export function wrapInModel(entity: Entity, document: MeshDocument | undefined):
   const base = modelDirectory(textOf((model['model'] as JsonObject)['version']), String(model['version']));
   const directory = `${base}/${DIRECTORY[entity.kind as keyof typeof DIRECTORY]}`;
   const asGiven = document?.syntax === 'json' && !document.wrapped;
-  const bytes = document === undefined || asGiven ? mainBytes(entity) : Buffer.from(toJson(document, entity.origin));
+  const bytes = document === undefined || asGiven ? mainBytes(entity) : Buffer.from(toJson(document));
   return {
     files: [
       { path: `${base}/model.json`, bytes: Buffer.from(JSON.stringify(model)) },
