@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RULES } from '../../src/mesh/rules.ts';
-import { asYaml, design, DESIGN_CASES } from './checkCases.ts';
-import { altered, DESIGN, findings, found, sample, type Files } from './support.ts';
+import { asYaml, design, DESIGN_CASES, MODEL_CASES } from './checkCases.ts';
+import { altered, DESIGN, findings, found, GOOD_MODEL, sample, type Files } from './support.ts';
 
 const GENUINE = sample('designs/from-genuine-oci-export.v1beta1.design.yml');
 const PACKAGE = sample('designs/from-genuine-oci-export.artifacthub-pkg.yml');
@@ -152,4 +152,15 @@ describe('what Meshery takes from no file', () => {
 
 it('has a sentence for every rule', () => {
   for (const { about } of Object.values(RULES)) expect(about).toMatch(/^.{5,120}$/);
+});
+
+it('mends by the rules alone of which the table says so', async () => {
+  const mended = new Set<string>();
+  for (const [, files] of DESIGN_CASES)
+    for (const { rule, edits } of await findings(files, 'file')) if (edits !== undefined) mended.add(rule);
+  for (const [, files] of MODEL_CASES)
+    for (const { rule, edits } of await findings({ ...GOOD_MODEL, ...files }))
+      if (edits !== undefined) mended.add(rule);
+  const said = Object.entries(RULES).filter(([, rule]) => 'mended' in rule);
+  expect([...mended].toSorted()).toEqual(said.map(([rule]) => rule).toSorted());
 });
