@@ -80,13 +80,13 @@ export async function requireRoom(
         const { part } = volumes ?? {};
         const request = { from: source, to, root, name, image, select, part, ...(await delta?.request(planned)) };
         const { nodes } = await measure.plan(request);
-        for (const { descriptor, present } of nodes)
-          if (
-            !present &&
-            volumes?.isElsewhere(descriptor.digest) !== true &&
-            request.from.place(descriptor).kind !== 'file'
-          )
-            missing.set(`${sinks.keyOf(repository)} ${descriptor.digest}`, descriptor.size + FILE_SLACK);
+        for (const { descriptor, present } of nodes) {
+          const { digest, size } = descriptor;
+          if (present) continue;
+          if (volumes?.isElsewhere(digest) === true) missing.set(`kept ${digest}`, volumes.keepable(digest));
+          else if (request.from.place(descriptor).kind !== 'file')
+            missing.set(`${sinks.keyOf(repository)} ${digest}`, size + FILE_SLACK);
+        }
       } catch (error) {
         // What is wrong with an image is told when it is copied.
         if (isCode(error, 'OCL_CANCELLED')) throw error;

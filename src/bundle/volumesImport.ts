@@ -61,6 +61,11 @@ export class VolumesImport {
     return this.#volumes.lacking(digest) !== undefined && !this.#volumes.has(digest);
   }
 
+  /** Bytes that are kept of it until the rest comes. */
+  keepable(digest: Digest): number {
+    return this.#volumes.keepable(digest);
+  }
+
   note(image: Planned, { missing = [], left = [] }: CopyResult): void {
     for (const digest of left) this.#left.add(digest);
     if (missing.length > 0) this.#missing.set(image, missing);

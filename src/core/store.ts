@@ -103,6 +103,8 @@ export interface GivenVolumes {
   readonly roots: readonly Descriptor[];
   /** The absent volumes that have a content, or a part of it that is not kept; undefined for what is in no volume at all. */
   lacking(digest: Digest): readonly number[] | undefined;
+  /** Bytes that `keep` would write of a content. */
+  keepable(digest: Digest): number;
   /** Whether a content of the set can be read now. */
   has(digest: Digest): boolean;
   /** From now on, slices that are kept in a directory count as given. It need not exist yet. */

@@ -1,9 +1,8 @@
-import { type BundleRecord } from '../../core/bundleRecord.ts';
 import { OclError } from '../../core/errors.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { shown } from '../../io/tarName.ts';
 import { DockerContents } from './docker.ts';
-import { distinctVolumes, openVolume } from './openSet.ts';
+import { distinctVolumes, VolumeOpener } from './openSet.ts';
 import { OciContents } from './ociContents.ts';
 import { readRecord } from './readRecord.ts';
 import { ArchiveSource, type ArchiveKind } from './source.ts';
@@ -35,7 +34,7 @@ export async function openArchive(path: string, options: OpenArchiveOptions): Pr
     const contents =
       record?.set === undefined
         ? await OciContents.read(tarball, path, record)
-        : new VolumeSet([await openVolume(tarball, path, record)]);
+        : new VolumeSet([await new VolumeOpener().open(tarball, path)]);
     return new ArchiveSource(`oci-archive:${path}`, kind, contents, () => open.close());
   } catch (error) {
     await open.close();
@@ -57,11 +56,11 @@ export async function openVolumes(
   };
   try {
     const volumes: OpenVolume[] = [];
+    const opener = new VolumeOpener();
     for (const path of paths) {
       const opened = await openTar(path, options.tmpDir);
       open.push(opened);
-      const { tarball } = opened;
-      volumes.push(await openVolume(tarball, path, await volumeRecord(tarball, path)));
+      volumes.push(await opener.open(opened.tarball, path));
     }
     const contents = new VolumeSet(distinctVolumes(volumes));
     const [first = ''] = paths;
@@ -71,14 +70,6 @@ export async function openVolumes(
     await close();
     throw error;
   }
-}
-
-async function volumeRecord(tarball: Tarball, path: string): Promise<BundleRecord> {
-  const record = await readRecord(tarball, path);
-  if (record?.set !== undefined) return record;
-  throw new OclError('OCL_USAGE', `Cannot open ${path} together with others: it is no volume of a set`, {
-    hint: 'name it alone',
-  });
 }
 
 function kindOf(tarball: Tarball, path: string, wanted: ArchiveKind | undefined): ArchiveKind {

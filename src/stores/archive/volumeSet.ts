@@ -68,6 +68,12 @@ export class VolumeSet implements Contents {
       roots: record.roots,
       lacking: (digest) => this.#lacking(digest),
       has: (digest) => this.#sizeOf(digest) !== undefined,
+      keepable: (digest) => {
+        const slices = this.#cut.get(digest) ?? [];
+        return sumOf(
+          slices.filter(({ volume }, i) => this.#volumes.has(volume) && this.#kept?.has(digest, i) !== true),
+        );
+      },
       keepIn: async (directory, options) => {
         this.#kept = await KeptParts.open(directory, cut, options);
       },
