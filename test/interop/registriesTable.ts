@@ -1,7 +1,7 @@
 /** By server, then by feature. */
 export type Columns = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-const BEGIN = '<!-- Written by test/interop/registries.test.ts (npm run docs:registries): do not edit. -->\n';
+const BEGIN = /<!-- Written by test\/interop\/\w+\.test\.ts \(npm run docs:\w+\): do not edit\. -->\n/;
 const END = '\n<!-- End. -->';
 const UNKNOWN = '?';
 
@@ -32,14 +32,15 @@ export function writeTable(
     ...features.map((feature) => [feature, ...servers.map((server) => columns.get(server)?.get(feature) ?? UNKNOWN)]),
   ];
   const table = rows.map((row) => `| ${row.join(' | ')} |`).join('\n');
-  return page.replace(`${BEGIN}${tableOf(page)}${END}`, () => `${BEGIN}${table}${END}`);
+  return page.replace(`${tableOf(page)}${END}`, () => `${table}${END}`);
 }
 
 function tableOf(page: string): string {
-  const from = page.indexOf(BEGIN);
+  const begin = BEGIN.exec(page);
+  const from = (begin?.index ?? 0) + (begin?.[0].length ?? 0);
   const to = page.indexOf(END, from);
-  if (from < 0 || to < 0) throw new Error('the page has no table');
-  return page.slice(from + BEGIN.length, to);
+  if (begin === null || to < 0) throw new Error('the page has no table');
+  return page.slice(from, to);
 }
 
 function cells(line: string): readonly string[] {
