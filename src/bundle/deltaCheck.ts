@@ -5,9 +5,13 @@ import { OclError } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
 import { type LocalSource, type Sink, type StoredBlob } from '../core/store.ts';
 import { type Copier } from '../copy/copier.ts';
+import { allSettled } from '../copy/flight.ts';
 import { type Select } from '../copy/select.ts';
 import { type Elsewhere } from './deltaElsewhere.ts';
 import { type Planned } from './naming.ts';
+
+/** Images that are looked at together. */
+const AT_ONCE = 8;
 
 /** An image that cannot be completed in a target. */
 export interface Incomplete {
@@ -41,12 +45,18 @@ export async function findMissing(
 ): Promise<readonly { readonly planned: Planned; readonly missing: readonly StoredBlob[] }[]> {
   const wanted = new Map<Candidate, readonly Descriptor[]>();
   const reached = new Set<Digest>();
-  for (const candidate of candidates) {
-    const { root, name } = candidate.planned;
-    // What refers to an image was looked at with it; which repository it belongs to, nothing else tells.
-    if (name.tag === undefined && reached.has(root.digest)) continue;
-    wanted.set(candidate, await absentIn(candidate, tools, reached));
-  }
+  const look = async (some: readonly Candidate[]): Promise<void> => {
+    // A registry answers several at once; the copier bounds what is asked of it for each.
+    for (let at = 0; at < some.length; at += AT_ONCE) {
+      const batch = some.slice(at, at + AT_ONCE);
+      const absent = await allSettled(batch.map(async (candidate) => await absentIn(candidate, tools, reached)));
+      for (const [i, candidate] of batch.entries()) wanted.set(candidate, absent[i] ?? []);
+    }
+  };
+  const isNamed = ({ planned }: Candidate): boolean => planned.name.tag !== undefined;
+  await look(candidates.filter(isNamed));
+  // What refers to an image was looked at with it; which repository it belongs to, nothing else tells.
+  await look(candidates.filter((candidate) => !isNamed(candidate) && !reached.has(candidate.planned.root.digest)));
   await tools.elsewhere.find([...wanted.values()].flat());
   return [...wanted].flatMap(([{ planned }, contents]) => {
     const missing = contents.filter((descriptor) => tools.elsewhere.at(descriptor) === undefined);
@@ -70,12 +80,15 @@ async function absentIn(
   reached: Set<Digest>,
 ): Promise<readonly Descriptor[]> {
   const { root, name, image } = planned;
-  if (unchanged && !(await brings(root.digest)) && !(await to.has(root))) {
+  const there = name.tag === undefined ? undefined : await to.find(name.tag);
+  const found = { root: there };
+  if (unchanged && there?.digest !== root.digest && !(await brings(root.digest)) && !(await to.has(root))) {
     await elsewhere.find([root]);
     // Nobody can say what is below it.
     if (elsewhere.at(root) === undefined) return [root];
   }
-  const plan = await copier.plan({ from, to, root, name, image, select }, async ({ digest }) => await brings(digest));
+  const request = { from, to, root, name, image, select, found };
+  const plan = await copier.plan(request, async ({ digest }) => await brings(digest));
   for (const { descriptor } of plan.nodes) reached.add(descriptor.digest);
   return plan.nodes.filter(({ present, carried }) => !present && carried !== true).map(({ descriptor }) => descriptor);
 }

@@ -8,7 +8,7 @@ import { entryName } from '../core/names.ts';
 import { type LocalSource, type Sink, type Source } from '../core/store.ts';
 import { type Copier, type CopyRequest } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
-import { findMissing, missingBlobs, type Incomplete } from './deltaCheck.ts';
+import { findMissing, missingBlobs, type Candidate, type Incomplete } from './deltaCheck.ts';
 import { Elsewhere } from './deltaElsewhere.ts';
 import { DeltaSource } from './deltaSource.ts';
 import { type Planned } from './naming.ts';
@@ -25,6 +25,8 @@ export interface Kept {
 
 export interface DeltaImportOptions {
   readonly copier: Copier;
+  /** Looks without a word: what is worth a warning is told when it is copied. The copier itself, when it is not given. */
+  readonly measure?: Copier | undefined;
   readonly emit: Emit;
   readonly signal?: AbortSignal | undefined;
   readonly select: Select;
@@ -63,15 +65,15 @@ export class DeltaImport {
 
   /** The images that cannot be completed. Nothing is written. */
   async check(images: readonly Planned[]): Promise<readonly Incomplete[]> {
-    const { sinks, copier } = this.#options;
-    const candidates = [];
-    for (const planned of [...images.filter(hasTag), ...images.filter((image) => !hasTag(image))]) {
+    const { sinks, copier, measure = copier } = this.#options;
+    const candidates: Candidate[] = [];
+    for (const planned of images) {
       const to = await sinks.open(planned.repository);
       candidates.push({ planned, to, unchanged: this.#unchanged.has(planned.root), ...(await this.request(planned)) });
     }
     const brings = async (digest: Digest): Promise<boolean> =>
       this.#placed.has(digest) || (await this.#isBrought(digest));
-    const found = await findMissing(candidates, { copier, elsewhere: this.#elsewhere, brings });
+    const found = await findMissing(candidates, { copier: measure, elsewhere: this.#elsewhere, brings });
     const incomplete = found.map(({ planned, missing }) => {
       const { image, root, repository } = planned;
       return { planned, told: { image, root, repository, history: this.#histories.get(fullNameOf(root)), missing } };
@@ -111,11 +113,16 @@ export class DeltaImport {
   /**
    * Whether the name stays with what the target has. Deltas may come in any order: an older one must not take back the name that a newer one has set.
    */
-  async keeps(image: Planned, to: Sink): Promise<Kept | undefined> {
-    const { root, name } = image;
-    if (this.#options.moveTags === true || name.tag === undefined) return undefined;
-    const there = await to.find(name.tag);
-    if (there === undefined || there.digest === root.digest) return undefined;
+  async keeps(image: Planned, to: Sink): Promise<{ readonly found: CopyRequest['found']; readonly kept?: Kept }> {
+    const { tag } = image.name;
+    const there = tag === undefined ? undefined : await to.find(tag);
+    const kept = there === undefined || this.#options.moveTags === true ? undefined : await this.#keeps(there, image);
+    return { found: { root: there }, ...(kept === undefined ? {} : { kept }) };
+  }
+
+  async #keeps(there: Descriptor, image: Planned): Promise<Kept | undefined> {
+    const { root } = image;
+    if (there.digest === root.digest) return undefined;
     const fullName = fullNameOf(root);
     if (this.#histories.get(fullName)?.before.includes(there.digest) === true) return undefined;
     const [brings, has] = [shortDigest(root.digest), shortDigest(there.digest)];
@@ -170,8 +177,4 @@ export class DeltaImport {
 function fullNameOf(root: Descriptor): string {
   const { tag, imageName } = entryName(root);
   return imageName ?? tag ?? '';
-}
-
-function hasTag({ name }: Planned): boolean {
-  return name.tag !== undefined;
 }

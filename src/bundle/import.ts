@@ -86,7 +86,7 @@ export async function importBundles(
   try {
     const planned = await Promise.all(bundles.map(async (bundle) => await planBundle(bundle, bundles, sinks, options)));
     const incomplete: Incomplete[] = [];
-    for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.images)) ?? []));
+    for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.toFind)) ?? []));
     if (incomplete.length > 0) await options.missing?.(incomplete);
     if (options.checkOnly === true) return { ...NOTHING, incomplete };
     // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
@@ -206,11 +206,14 @@ class Importer {
       const incomplete = delta?.incomplete(image);
       const waits = incomplete === undefined ? undefined : answering(source, incomplete.missing);
       if (incomplete !== undefined && waits === undefined) throw incomplete.error;
-      const kept = waits === undefined ? await delta?.keeps(image, to) : undefined;
+      const named = waits === undefined ? await delta?.keeps(image, to) : undefined;
+      const kept = named?.kept;
       const { select } = this.#options;
       const request = { from: source, to, root, name, image: image.image, select, part: waits ?? volumes?.part };
       const result = await this.#options.copier.copy(
-        delta === undefined ? request : { ...request, ...(await delta.request(image)), unnamed: kept !== undefined },
+        delta === undefined
+          ? request
+          : { ...request, ...(await delta.request(image)), found: named?.found, unnamed: kept !== undefined },
       );
       this.#results.set(image, result);
       volumes?.note(image, result);

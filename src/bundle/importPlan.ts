@@ -1,5 +1,7 @@
 import { type Clock } from '../core/clock.ts';
+import { type Descriptor } from '../core/descriptor.ts';
 import { isCode } from '../core/errors.ts';
+import { entryName } from '../core/names.ts';
 import { type LocalSource } from '../core/store.ts';
 import { requireSpace } from '../io/space.ts';
 import { type Copier } from '../copy/copier.ts';
@@ -7,7 +9,7 @@ import { type Select } from '../copy/select.ts';
 import { requireAllVolumes } from './allVolumes.ts';
 import { DeltaImport, type DeltaImportOptions } from './deltaImport.ts';
 import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
-import { type TargetSinks } from './target.ts';
+import { type ImportTarget, type TargetSinks } from './target.ts';
 import { VolumesImport } from './volumesImport.ts';
 
 export interface PlanOptions extends Omit<DeltaImportOptions, 'pool' | 'sinks' | 'images'> {
@@ -24,6 +26,8 @@ export interface GivenBundle {
 export interface BundlePlan {
   readonly source: LocalSource;
   readonly images: readonly Planned[];
+  /** Those and what else has to be whole in the target, after a delta. */
+  readonly toFind: readonly Planned[];
   readonly delta: DeltaImport | undefined;
   readonly volumes: VolumesImport | undefined;
 }
@@ -38,11 +42,22 @@ export async function planBundle(
   const { record } = source;
   const unchanged = record?.unchanged?.images ?? [];
   const roots = source.volumes?.roots ?? (await source.roots());
-  const images = chooseRoots([...roots, ...unchanged], { ...naming, into: sinks.target.kind });
+  const beside = await entriesOf(sinks.target);
+  const planned = chooseRoots([...roots, ...unchanged], { ...naming, into: sinks.target.kind, beside });
+  // What refers to an unchanged image is there, under no name: it is looked for, and not copied.
+  const untagged = new Set(unchanged.filter((root) => entryName(root).tag === undefined));
+  const images = planned.filter(({ root }) => !untagged.has(root));
   const volumes = await beginVolumes(source, sinks, options);
-  if (record?.kind !== 'delta') return { source, images, delta: undefined, volumes };
+  if (record?.kind !== 'delta') return { source, images, toFind: images, delta: undefined, volumes };
   const pool = all.map((bundle) => bundle.source).filter((other) => other !== source);
-  return { source, images, delta: new DeltaImport({ source, record }, { ...options, pool, sinks, images }), volumes };
+  const delta = new DeltaImport({ source, record }, { ...options, pool, sinks, images: planned });
+  return { source, images, toFind: planned, delta, volumes };
+}
+
+/** What one layout has already. */
+async function entriesOf(target: ImportTarget): Promise<readonly Descriptor[]> {
+  if (target.kind !== 'layout' || !('roots' in target.sink)) return [];
+  return await (target.sink as unknown as LocalSource).roots();
 }
 
 async function beginVolumes(

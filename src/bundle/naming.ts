@@ -10,6 +10,8 @@ import { placeOf, rename, type Renamed, type Renaming } from './rename.ts';
 export interface NamingOptions {
   /** One layout takes all, or each repository becomes one of the target's. */
   readonly into: 'layout' | 'repositories';
+  /** Entries that one layout has already: only full names tell several repositories apart. Bare tags are taken for those of the bundle. */
+  readonly beside?: readonly Descriptor[] | undefined;
   /** The registry's name becomes a part of the path: `docker.io/library/alpine`. Needed where two registries have the same path. */
   readonly scoped: boolean;
   /** The repository of entries that carry no full name. */
@@ -51,7 +53,10 @@ export function chooseRoots(roots: readonly Descriptor[], options: NamingOptions
     });
   const planned =
     options.into === 'layout'
-      ? inOneLayout(roots.map((root) => inLayout(root, options))).filter(({ root }) => wanted.includes(root))
+      ? inOneLayout(
+          roots.map((root) => inLayout(root, options)),
+          options.beside ?? [],
+        ).filter(({ root }) => wanted.includes(root))
       : wanted.map((root) => inRepository(root, options));
   const { map, rewrites } = options.renaming;
   const settled =
@@ -164,8 +169,9 @@ function namesToTake(roots: readonly Descriptor[]): readonly string[] {
 }
 
 /** In one layout several repositories can only be told apart by full names. */
-function inOneLayout(planned: readonly Planned[]): readonly Planned[] {
-  const several = severalRepositories(planned.map(({ name }) => name));
+function inOneLayout(planned: readonly Planned[], beside: readonly Descriptor[]): readonly Planned[] {
+  const there = beside.map(entryName).filter(({ imageName }) => imageName !== undefined);
+  const several = severalRepositories([...planned.map(({ name }) => name), ...there]);
   return planned.map((each) => {
     const { tag, imageName } = each.name;
     const shown = several ? (imageName ?? tag) : tag;

@@ -80,7 +80,7 @@ export async function makeReceipt(
     const platforms = source === undefined ? [] : await reread.image(image, root, source);
     images.push({
       name: image,
-      as: `${repository}${tag === undefined ? `@${root.digest}` : `:${tag}`}`,
+      as: `${repository}${tag === undefined || kept.has(image) ? `@${root.digest}` : `:${tag}`}`,
       digest: root.digest,
       platforms: Object.fromEntries(platforms),
       outcome: kept.has(image) ? 'kept' : outcome,

@@ -7,6 +7,7 @@ import { type Known } from '../../src/bundle/delta.ts';
 import { type Incomplete } from '../../src/bundle/deltaCheck.ts';
 import { BlobSet } from '../../src/bundle/inventoryBlobs.ts';
 import { type Digest } from '../../src/core/digest.ts';
+import { entryName } from '../../src/core/names.ts';
 import { silent, type OclEvent } from '../../src/core/events.ts';
 import { type Library } from '../../src/core/store.ts';
 import { openArchive } from '../../src/stores/archive/reader.ts';
@@ -14,6 +15,7 @@ import { type LayoutTree } from '../../src/stores/layout/library.ts';
 import { whyNoDockerRegistry } from '../support/dockerRegistry.ts';
 import { all, codeOf, multiPlatform, put, signature } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
+import { makeShop } from '../support/shop.ts';
 import {
   generationsAt,
   importFiles,
@@ -29,6 +31,7 @@ import {
   type FarKind,
   type Release,
 } from './deltaWorld.ts';
+import { stockedLibrary } from './support.ts';
 
 const temporary = temporaryDirectories();
 
@@ -121,6 +124,43 @@ describe('a delta', () => {
       const { failed, incomplete } = await importFiles(far, [path]);
       expect([failed, incomplete]).toEqual([[], []]);
       expect(await missingOf(second, far)).toEqual([]);
+      await far.close();
+    });
+
+    it('leaves signatures with what they are of, in whatever way they are kept', async (context) => {
+      const far = await open(context);
+      const directory = await temporary();
+      const shop = makeShop();
+      const near = await stockedLibrary(shop);
+      await importFiles(far, [(await writeBundle(near, join(directory, 'full.tar'))).path]);
+      const known = [await inventoryOf(far, join(directory, 'have.ocli'))];
+      await put(await near.sink('tool'), layered('tool', [1], SMALL), 'new');
+      const { path, record } = await writeBundle(near, join(directory, 'delta.tar'), known);
+      expect(record?.unchanged?.images).toHaveLength(4 + shop.referrers.length);
+      const before = await holdingsOf(far);
+      const notices: string[] = [];
+      const emit = (event: OclEvent): void => void (event.type === 'notice' && notices.push(event.message));
+      const { failed, arrived } = await importFiles(far, [path], {}, emit);
+      expect([failed, notices, arrived.length]).toEqual([[], [], 5]);
+      expect(await missingOf(near, far)).toEqual([]);
+      const after = await holdingsOf(far);
+      expect(after.blobs.size).toBe(before.blobs.size + 3);
+      expect(after.tags.size).toBe(before.tags.size);
+      await far.close();
+    });
+
+    it('into a target that has more repositories than the delta moves the right tag', async (context) => {
+      const far = await open(context);
+      const directory = await temporary();
+      await importFiles(far, [(await writeBundle(await nearOf(releasesAt(0)), join(directory, 'full.tar'))).path]);
+      const one = await nearOf(releasesAt(1, SMALL, 1));
+      const known = [await inventoryOf(far, join(directory, 'have.ocli'))];
+      await importFiles(far, [(await writeBundle(one, join(directory, 'delta.tar'), known)).path]);
+      expect(await missingOf(one, far)).toEqual([]);
+      expect((await holdingsOf(far)).tags.get('team/app0')?.size).toBe(3);
+      expect((await holdingsOf(far)).tags.size).toBe(IMAGES);
+      const names = ((await (await far.holds()).whole?.roots()) ?? []).map((root) => entryName(root).imageName);
+      expect(names).toHaveLength(new Set(names).size);
       await far.close();
     });
 
