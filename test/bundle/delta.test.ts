@@ -6,7 +6,9 @@ import { readHoldings, type Holdings } from '../../src/bundle/collection.ts';
 import { type Known } from '../../src/bundle/delta.ts';
 import { type Incomplete } from '../../src/bundle/deltaCheck.ts';
 import { BlobSet } from '../../src/bundle/inventoryBlobs.ts';
+import { type ImportTarget } from '../../src/bundle/import.ts';
 import { type Digest } from '../../src/core/digest.ts';
+import { OclError } from '../../src/core/errors.ts';
 import { entryName } from '../../src/core/names.ts';
 import { silent, type OclEvent } from '../../src/core/events.ts';
 import { type Library } from '../../src/core/store.ts';
@@ -290,6 +292,31 @@ describe('a delta', () => {
       if (kind.endsWith('registry')) expect(outcomes).toContain('mounted');
       await far.close();
     });
+  });
+
+  it('looks through its own repositories where the target lists none', async () => {
+    const far = await openFar('memory');
+    const directory = await temporary();
+    const [release] = releasesAt(0, SMALL, 1) as [Release];
+    await importFiles(far, [(await writeBundle(await nearOf([release]), join(directory, 'full.tar'))).path]);
+    const near = await nearOf([release, { ...release, repository: 'elsewhere/app' }]);
+    const known = [await inventoryOf(far, join(directory, 'have.ocli'))];
+    const { path } = await writeBundle(near, join(directory, 'delta.tar'), known);
+    const target = (await far.target()) as Extract<ImportTarget, { kind: 'repositories' }>;
+    const repositories = async (): Promise<never> => {
+      throw new OclError('OCL_UNAUTHORIZED', 'Cannot list the repositories');
+    };
+    const { holds } = target;
+    const closed: Far = {
+      ...far,
+      target: () =>
+        Promise.resolve({ ...target, holds: { name: 'far', repositories, source: (name) => holds.source(name) } }),
+    };
+    const notices: string[] = [];
+    const emit = (event: OclEvent): void => void (event.type === 'notice' && notices.push(event.message));
+    expect((await importFiles(closed, [path], {}, emit)).failed).toEqual([]);
+    expect(notices).toEqual([expect.stringContaining('Cannot list the repositories')]);
+    expect(await missingOf(near, far)).toEqual([]);
   });
 
   const orderings = fc.record({

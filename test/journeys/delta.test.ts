@@ -149,6 +149,9 @@ describe('a monthly delta', () => {
     expect(delta.unchanged).toBe(2);
     const volumes = (await readdir(directory)).filter((name) => name.startsWith('d.vol')).toReversed();
     expect(volumes.length).toBeGreaterThan(2);
+    // Together they are one place, with what no volume has whole.
+    const whole = await oclDone(['inventory', ...volumes.map((name) => at(name)), '--json']);
+    expect(jsonLines(whole.stdout).at(-1)).toMatchObject({ tags: 2, blobs: delta.provides.blobs });
     const [last = '', ...others] = volumes.map((name) => at(name));
     expect((await ocl(['import', last, at('far')])).status).toBe(2);
     await oclDone(['import', ...others, at('far')]);

@@ -4,6 +4,7 @@ import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, isRepository, parsePathReference, type FileReference } from '../../core/reference.ts';
 import { type Env } from '../env.ts';
 import { looksLikeRegistry } from '../place.ts';
+import { joinVolumes } from './groups.ts';
 
 export interface CollectionOptions {
   /** Repositories of a registry, below the prefix; all that it lists when it is empty. */
@@ -11,29 +12,53 @@ export interface CollectionOptions {
 }
 
 /**
- * A layout, library, bundle, or a registry `HOST[:PORT][/PREFIX]`, whose repositories are called as they are below the prefix.
+ * Layouts, libraries, bundles (volumes of one set are one place), or registries `HOST[:PORT][/PREFIX]`, whose repositories are called as they are below
+ * the prefix.
  * @throws OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID; OCL_USAGE for an image
  */
-export async function openCollection(text: string, env: Env, options: CollectionOptions = {}): Promise<Collection> {
+export async function openCollections(
+  texts: readonly string[],
+  env: Env,
+  options: CollectionOptions = {},
+): Promise<readonly Collection[]> {
   const { repositories = [] } = options;
+  const opened: Collection[] = [];
+  const places: FileReference[] = [];
+  for (const text of texts) {
+    if (isRegistry(text))
+      opened.push(registryCollection(parseRegistry(text.replace(/^docker:\/\//, ''), repositories), repositories, env));
+    else if (repositories.length > 0)
+      throw new OclError('OCL_USAGE', `Cannot choose repositories of ${text}: it is no registry`);
+    else places.push(parsePlace(text));
+  }
+  for (const reference of await joinVolumes(places, env.stores)) opened.push(await env.stores.library(reference));
+  return opened;
+}
+
+/** One of them. @throws as `openCollections` */
+export async function openCollection(text: string, env: Env, options: CollectionOptions = {}): Promise<Collection> {
+  const [opened] = await openCollections([text], env, options);
+  return opened as Collection;
+}
+
+function isRegistry(text: string): boolean {
+  if (text.startsWith('docker://')) return true;
   const place = statSync(text, { throwIfNoEntry: false });
-  const isRegistry = text.startsWith('docker://') || (looksLikeRegistry(text) && place?.isFile() !== true);
-  if (isRegistry && place !== undefined)
-    throw new OclError(
-      'OCL_AMBIGUOUS',
-      `Cannot read ${text}: it may be a registry, and is a place on this disk as well`,
-      {
-        hint: `write ./${text} for the place, docker://${text} for the registry`,
-      },
-    );
-  if (isRegistry)
-    return registryCollection(parseRegistry(text.replace(/^docker:\/\//, ''), repositories), repositories, env);
-  if (repositories.length > 0)
-    throw new OclError('OCL_USAGE', `Cannot choose repositories of ${text}: it is no registry`);
+  if (!looksLikeRegistry(text) || place?.isFile() === true) return false;
+  if (place === undefined) return true;
+  throw new OclError(
+    'OCL_AMBIGUOUS',
+    `Cannot read ${text}: it may be a registry, and is a place on this disk as well`,
+    {
+      hint: `write ./${text} for the place, docker://${text} for the registry`,
+    },
+  );
+}
+
+function parsePlace(text: string): FileReference {
   const reference = parsePathReference(text) as FileReference;
-  if (reference.tag !== undefined || reference.digest !== undefined)
-    throw new OclError('OCL_USAGE', `Cannot take ${text}: name the whole place, without an image`);
-  return await env.stores.library(reference);
+  if (reference.tag === undefined && reference.digest === undefined) return reference;
+  throw new OclError('OCL_USAGE', `Cannot take ${text}: name the whole place, without an image`);
 }
 
 function parseRegistry(text: string, named: readonly string[]): RegistryBelow {

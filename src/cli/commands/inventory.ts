@@ -5,7 +5,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { printable } from '../../core/redact.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { readSmallFile } from '../../io/smallFile.ts';
-import { openCollection } from '../bundle/collection.ts';
+import { openCollections } from '../bundle/collection.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { formatBytes, formatTable, plural } from '../render/format.ts';
@@ -58,8 +58,7 @@ export const inventory = defineCommand(
         print(await decodeInventory(await readSmallFile(show, LIMITS.inventoryBytes, what), what), env);
         return;
       }
-      const opened = [];
-      for (const place of places) opened.push(await openCollection(place, env, { repositories: args.repository }));
+      const opened = await openCollections(places, env, { repositories: args.repository });
       const { clock, emit, signal } = env;
       const taken = await takeInventory(opened, { clock, emit, signal, concurrency: args.concurrency, version });
       if (output === undefined) return print(taken, env);
