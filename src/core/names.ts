@@ -217,7 +217,7 @@ function notFound(descriptors: readonly Descriptor[], wanted: string): OclError 
   const [only] = descriptors;
   if (names.length > 0)
     return new OclError('OCL_NOT_FOUND', `Cannot find ${quote(wanted)}: there are only ${some(names)}`, {
-      hint: `use one of these names, like ${quote(names[0] ?? '')}`,
+      hint: `use one of these names, like ${quote(names.find((name) => name.endsWith(`/${wanted}`)) ?? names[0] ?? '')}`,
     });
   if (only !== undefined) {
     return new OclError(

@@ -65,6 +65,7 @@ export async function findBundle(reads: Reads, root: Descriptor): Promise<FoundB
   throw new OclError(
     'OCL_UNSUPPORTED',
     `Cannot read ${root.digest} as a CNAB bundle: no manifest of it has a bundle file as its config`,
+    { hint: 'ocl inspect shows what it is' },
   );
 }
 

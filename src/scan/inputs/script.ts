@@ -4,18 +4,19 @@ import { CLAIR_URL, commandLine, OFFLINE, type ScanCommand } from './scanners.ts
 const HEAD = `#!/bin/sh
 # Scans all inputs of this directory without a network, one after the other, and goes on when one fails.
 #   sh run.sh            all scanners that are installed
-#   sh run.sh trivy      one scanner
+#   sh run.sh trivy      one scanner, which must be installed then
 # Results are in results/, what scanners say in results/logs/. It ends with 1 when a scan failed.
 cd "$(dirname "$0")" || exit 1
 mkdir -p results/logs
 wanted=$1
-done=0 failed=0 missing=''
+done=0 failed=0 missing='' known=''
 : "\${CLAIR_URL:=${CLAIR_URL}}"
 `;
 
 const FUNCTION = `
 # scan NAME RESULT PROGRAM COMMAND
 scan() {
+  case " $known " in *" $1 "*) ;; *) known="$known $1" ;; esac
   case "$wanted" in '' | "$1") ;; *) return ;; esac
   if ! command -v "$3" >/dev/null 2>&1; then
     case " $missing " in *" $3 "*) ;; *) missing="$missing $3" ;; esac
@@ -37,6 +38,11 @@ scan() {
 
 const FOOT = `
 for program in $missing; do echo "not installed: $program" >&2; done
+if [ -n "$wanted" ]; then
+  case " $known " in *" $wanted "*) ;; *) echo "nothing here is for $wanted, only for:$known" >&2 && exit 64 ;; esac
+  # Who names a scanner counts on it.
+  if [ -n "$missing" ]; then exit 1; fi
+fi
 echo "$done scanned, $failed failed" >&2
 [ "$failed" -eq 0 ]
 `;

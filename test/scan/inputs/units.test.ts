@@ -199,4 +199,17 @@ describe('run.sh', () => {
     });
     expect([status, stderr]).toEqual([0, 'not installed: dockle\n0 scanned, 0 failed\n']);
   });
+
+  it.each([
+    { what: 'is not installed', wanted: 'dockle', status: 1, says: 'not installed: dockle\n' },
+    { what: 'has no input', wanted: 'trivvy', status: 64, says: 'nothing here is for trivvy, only for: dockle\n' },
+  ])('fails when the scanner that is named $what', async ({ wanted, status, says }) => {
+    const directory = await temporary();
+    await writeFile(join(directory, 'run.sh'), composeScript(imageCommands('dockle', { path: 'in/a', stem: 'a' })));
+    const run = spawnSync('sh', [join(directory, 'run.sh'), wanted], {
+      encoding: 'utf8',
+      env: { PATH: '/usr/bin:/bin' },
+    });
+    expect([run.status, run.stderr]).toEqual([status, says]);
+  });
 });
