@@ -2,8 +2,8 @@ import { isObject } from '../core/json.ts';
 
 /** Members that hold a credential when they hold a text. References to one kept elsewhere, and schemas of forms, are none. */
 const SECRET =
-  /^(?:credentials?|.*(?:secret|password|passwd|passphrase|token|api_?key|access_?key|private_?key|client_?key))$/i;
-const HARMLESS = /^(?:credential_?id|credential_?schema|connection_?schema|credential_?kind)$/i;
+  /^(?:credentials?|.*(?:secret|password|passwd|passphrase|token|(?:api|access|secret|private|client)[_-]?key(?:[_-]?data)?))$/i;
+const HARMLESS = /^(?:credential[_-]?(?:id|schema|kind)|connection[_-]?schema)$/i;
 
 /** The places in a connection where the value of a credential stands, as paths like `metadata.auth.password`. */
 export function secretsIn(connection: unknown): readonly string[] {

@@ -113,12 +113,20 @@ async function writeFiles(stage: string, files: readonly MeshFile[]): Promise<vo
 /** One entity needs no directory of its own. */
 function placesOf(entities: readonly Entity[]): readonly string[] {
   if (entities.length === 1) return [''];
-  const taken = new Map<string, number>();
-  return entities.map((entity) => {
-    const place = `${entityRepository(entity)}/${entityTag(entity)}`;
-    const count = (taken.get(place) ?? 0) + 1;
-    taken.set(place, count);
-    return count === 1 ? place : `${place}-${count}`;
+  const wanted = entities.map((entity) => `${entityRepository(entity)}/${entityTag(entity)}`);
+  // A version may end like a number that is given here: 1.0.0-2. It keeps its own place.
+  const taken = new Set<string>();
+  const others = new Set(wanted);
+  const last = new Map<string, number>();
+  return wanted.map((place) => {
+    let count = last.get(place) ?? 1;
+    let free = place;
+    if (taken.has(place))
+      do free = `${place}-${++count}`;
+      while (taken.has(free) || others.has(free));
+    last.set(place, count);
+    taken.add(free);
+    return free;
   });
 }
 

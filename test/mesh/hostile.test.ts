@@ -218,6 +218,22 @@ describe('unpacking', () => {
     ]);
   });
 
+  it('of two versions of one name and a third that is called like the second place loses none', async () => {
+    const tree = await writeFiles(places.path('numbered'), {
+      'a/x.json': design,
+      'b/x.json': Buffer.from(`${design.toString()} `),
+      'c/x.json': Buffer.from(design.toString().replaceAll('0.0.1', '0.0.1-2')),
+    });
+    const output = places.path('numbered-out');
+    const found = await unpackTo(places, tree, output);
+    expect(found.map(({ directory }) => directory.slice(output.length + 1))).toEqual([
+      'designs/empty-design/0.0.1',
+      'designs/empty-design/0.0.1-3',
+      'designs/empty-design/0.0.1-2',
+    ]);
+    expect(Object.keys(await filesBelow(output))).toHaveLength(3);
+  });
+
   it('of a file that is a directory as well is refused', async () => {
     const [entity] = await readAll(places, await writeFiles(places.path('plain'), { 'design.yml': design }));
     const files = [...(entity as Entity).files, { path: 'design.yml/x', bytes: design }];
@@ -262,6 +278,9 @@ describe('credentials', () => {
     [{ credential: { name: 'x' } }, 'credential.name'],
     [{ client_secret: 'x' }, 'client_secret'],
     [{ metadata: [{ privateKey: 'x' }] }, 'metadata.0.privateKey'],
+    [{ metadata: { 'api-key': 'x' } }, 'metadata.api-key'],
+    [{ metadata: { secretKey: 'x' } }, 'metadata.secretKey'],
+    [{ metadata: { user: { 'client-key-data': 'x' } } }, 'metadata.user.client-key-data'],
   ])('such as %j are refused in a connection, also within a model, unless they are allowed', async (value, place) => {
     for (const path of ['connection.json', 'connections/registry.json']) {
       const base = path === 'connection.json' ? {} : await kindFiles('model');

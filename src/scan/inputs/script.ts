@@ -23,6 +23,8 @@ scan() {
     return
   fi
   log="results/logs/\${2#results/}.log"
+  # A result of an earlier run would stand for one that fails now.
+  rm -f "$2"
   if (eval "$4") >"$log" 2>&1; then
     done=$((done + 1))
   else

@@ -17,6 +17,7 @@ export class PartialFile {
   #closed = false;
   #unflushed = 0;
   #flushing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
   private constructor(path: string, temporary: string, handle: FileHandle) {
     this.path = path;
@@ -52,6 +53,7 @@ export class PartialFile {
   /** Brings all that was written to the disk. */
   async sync(): Promise<void> {
     await this.#flushing;
+    if (this.#failure !== undefined) throw this.#failure.error;
     await this.#handle.sync();
     await this.#close();
   }
@@ -80,7 +82,10 @@ export class PartialFile {
     this.#unflushed = 0;
     this.#flushing = this.#handle
       .datasync()
-      .catch(() => {}) // the sync at the end reports it
+      .catch((error: unknown) => {
+        // The system tells of bytes that it could not write once, and not again in the sync at the end.
+        this.#failure ??= { error };
+      })
       .finally(() => {
         this.#flushing = undefined;
       });

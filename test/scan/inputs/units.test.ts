@@ -181,6 +181,21 @@ describe('run.sh', () => {
     expect([status, stderr]).toEqual([0, '1 scanned, 0 failed\n']);
   });
 
+  it('does not take the result of an earlier run for that of a scan that fails now', async () => {
+    const directory = await temporary();
+    await mkdir(join(directory, 'results'));
+    await writeFile(join(directory, 'results/a.trivy.json'), '{}');
+    const bin = await scannersIn(directory, 'exit 5');
+    await writeFile(join(directory, 'run.sh'), composeScript(imageCommands('trivy', { path: 'in/a', stem: 'a' })));
+    const { status, stderr } = spawnSync('sh', [join(directory, 'run.sh')], {
+      encoding: 'utf8',
+      env: { PATH: `${bin}:/usr/bin:/bin`, CALLS: '/dev/null' },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain('0 scanned, 1 failed');
+    expect(await readdir(join(directory, 'results'))).toEqual(['logs']);
+  });
+
   it('reads nothing of what images are called as a part of the script', async () => {
     const directory = await temporary();
     const stem = 'a\'; touch "owned" #`touch owned`$(touch owned)\\';
