@@ -29,6 +29,8 @@ interface Context extends NamedImage {
 }
 
 const UNKNOWN = 'unknown';
+/** So many platforms are named in a reason. */
+const LISTED = 10;
 
 /**
  * Everything in a place that a scanner could take, each content once: images of every platform, also those below nested indexes; what
@@ -94,8 +96,12 @@ class Finder {
     this.#seen.set(descriptor.digest, isImage ? 'image' : 'other');
     const typed = { ...thing, type: known.type.id };
     if (document.kind === 'index') {
-      if (known.scan === 'image' || known.scan === 'nested') yield* this.#entries(document, context);
-      else yield* this.#single(typed, known, document, context);
+      if (known.scan === 'image' || known.scan === 'nested') {
+        const others = this.#unwanted(document);
+        if (others.length > 0)
+          yield { ...typed, kind: 'skipped', reason: `it is for ${others.join(', ')}, which was not asked for` };
+        yield* this.#entries(document, context);
+      } else yield* this.#single(typed, known, document, context);
     } else if (isImage) {
       const platform = await this.#platform(descriptor, document, reads);
       if (this.#isWanted(platform)) yield { ...typed, kind: 'image', platform: textOf(platform) };
@@ -119,6 +125,13 @@ class Finder {
         subject: document.subject?.digest ?? context.subject ?? subjectOfTag(context.tag),
       };
     else yield { ...thing, kind: 'skipped', reason: reasonFor(scan, type.name) };
+  }
+
+  /** The platforms of an index that has an image for none of those that were asked for: all of it would be missing without a word. */
+  #unwanted({ manifests }: Index): readonly string[] {
+    const images = manifests.filter((entry) => !isAttestationEntry(entry));
+    if (images.some(({ platform }) => this.#isWanted(platform))) return [];
+    return [...new Set(images.map(({ platform }) => textOf(platform)))].slice(0, LISTED);
   }
 
   async *#entries(index: Index, context: Context): AsyncGenerator<Found> {

@@ -131,6 +131,17 @@ describe('prepareInputs', () => {
     expect(skipped.find(({ reference }) => reference === 'app:arm')?.reason).toContain('linux/arm64');
   });
 
+  it('tells of each index that has nothing for the platforms that were asked for', async () => {
+    const { inputs, skipped } = await prepare([await shop()], ['trivy'], [{ os: 'linux', architecture: 's390x' }]);
+    expect(inputs).toEqual([]);
+    const reasons = skipped.filter(({ reason }) => reason.includes('not asked for'));
+    expect(reasons.map(({ reference, reason }) => `${reference}: ${reason}`).toSorted()).toEqual(
+      ['one', 'three', 'two'].map(
+        (name) => `app:${name}: it is for linux/amd64, linux/arm64/v8, which was not asked for`,
+      ),
+    );
+  });
+
   it('writes archives that hold one image, also for docker load', async () => {
     const { inputs, directory } = await prepare([await shop()], ['osv', 'dockle', 'snyk', 'xray'], [ARM64]);
     expect(inputs).toHaveLength(3);
