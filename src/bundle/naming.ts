@@ -61,7 +61,7 @@ export function chooseRoots(roots: readonly Descriptor[], options: NamingOptions
   const { map, rewrites } = options.renaming;
   const settled =
     map.size === 0 && rewrites.length === 0 ? planned : planned.flatMap((each) => withSubject(each, planned));
-  if (!options.scoped && options.into === 'repositories') refuseCollisions(settled);
+  if (options.into === 'repositories') refuseCollisions(settled, options.scoped);
   refuseSharedNames(settled);
   return settled;
 }
@@ -182,17 +182,22 @@ function inOneLayout(planned: readonly Planned[], beside: readonly Descriptor[])
   });
 }
 
-function refuseCollisions(planned: readonly Planned[]): void {
+/** Also names with their registries may meet: `a.io:5000` and `a.io-5000` are one path. */
+function refuseCollisions(planned: readonly Planned[], scoped: boolean): void {
   const seen = new Map<string, string>();
   for (const { repository, root, image, renamed } of planned) {
-    if (renamed) continue;
+    if (renamed || (scoped && repositoryOf(root) === undefined)) continue;
     const whole = repositoryOf(root) ?? repository;
     const other = seen.get(repository);
     if (other !== undefined && other !== whole) {
       throw new OclError(
         'OCL_AMBIGUOUS',
         `Cannot import ${image}: ${other} and ${whole} would become one repository, ${repository}`,
-        { hint: 'run it again with --scoped, which keeps the registries as a part of the names' },
+        {
+          hint: scoped
+            ? 'give one of them another name with --map'
+            : 'run it again with --scoped, which keeps the registries as a part of the names',
+        },
       );
     }
     seen.set(repository, whole);

@@ -85,6 +85,12 @@ describe('images of a bundle get', () => {
 
   it.each<[string, readonly string[], Partial<NamingOptions>, string]>([
     ['two registries with one path', ['a=a.io/x:1', 'b=b.io/x:1'], {}, 'OCL_AMBIGUOUS'],
+    [
+      'two registries that look alike as a part of a path',
+      ['a=a.io:5000/x:1', 'b=a.io-5000/x:1'],
+      { scoped: true },
+      'OCL_AMBIGUOUS',
+    ],
     ['two contents under one name', ['a=a.io/x:1', 'b=b.io/y:1'], rewrites('s#.*#one:1#'), 'OCL_AMBIGUOUS'],
     ['a name that is none', ['a=a.io/x:1'], rewrites('s#.*#A B#'), 'OCL_REFERENCE_INVALID'],
     ['a way out of the target', ['a=a.io/x:1'], rewrites('s#.*#../../etc:1#'), 'OCL_REFERENCE_INVALID'],
