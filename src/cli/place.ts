@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { isRegistryHost, parsePathReference, parseReference, type Reference } from '../core/reference.ts';
 
@@ -7,9 +8,16 @@ const FILE = /\.(?:tar|tgz|tar\.gz|tar\.zst|oci)$/i;
 /**
  * A reference where a place on disk is as likely as an image: a bare name that is there on disk, also with a tag or digest,
  * is that place and not an image of Docker Hub. `docker://name` says the other.
+ * @throws OCL_NOT_FOUND for the name of an archive that is not there, which would otherwise be asked of Docker Hub
  */
 export function parsePlace(text: string): Reference {
-  return placeOnDisk(text) === undefined ? parseReference(text) : parsePathReference(text);
+  if (placeOnDisk(text) !== undefined) return parsePathReference(text);
+  const [path = ''] = text.split(':');
+  if (FILE.test(path) && isBare(text))
+    throw new OclError('OCL_NOT_FOUND', `Cannot read ${path}: there is no such file`, {
+      hint: `ls ${path.replace(/[^/]*$/, '') || '.'}; write docker.io/${text} for an image of that name`,
+    });
+  return parseReference(text);
 }
 
 /** Where a bare name must be an image, it may still have been meant as a file: says how that is written. */

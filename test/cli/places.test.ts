@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeUploads } from '../../src/cli/uploads.ts';
 import { EXIT } from '../../src/cli/exit.ts';
+import { parsePlace } from '../../src/cli/place.ts';
 import { ended } from '../support/child.ts';
 import { ocl, startOcl } from '../support/cli.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
@@ -33,6 +34,19 @@ describe('a place that is not there', () => {
     const { status, stderr } = await ocl(args, { cwd });
     expect([status, stderr]).toEqual([EXIT.notFound, expect.stringContaining('./nope: there is no such')]);
     expect(existsSync(join(cwd, 'nope'))).toBe(false);
+  });
+
+  it.each(['nope.tar', 'nope.tar:app:1.0', 'in/nope.tgz', 'NOPE.TAR'])(
+    'is a file and no image of Docker Hub: %s',
+    (text) => {
+      expect(() => parsePlace(text)).toThrow(`Cannot read ${text.replace(/:.*/, '')}: there is no such file`);
+      expect(parsePlace(`docker.io/library/${text.split(':')[0]?.toLowerCase()}`)).toMatchObject({ kind: 'registry' });
+    },
+  );
+
+  it('is an image where its name has a registry or is no file name', () => {
+    for (const text of ['nope', 'registry.test/nope.tar', 'docker://nope.tar', 'team/nope:1.tar'])
+      expect(parsePlace(text)).toMatchObject({ kind: 'registry' });
   });
 
   it('is made by serve, which says so', async () => {
