@@ -2,6 +2,7 @@ import { OclError } from '../core/errors.ts';
 import { nearest } from '../sync/lintNear.ts';
 import { COMMANDS } from './commands.ts';
 import { restoreDash } from './dash.ts';
+import { MESH_ACTIONS } from './mesh/actions.ts';
 import { plainWords, typed } from './usageWords.ts';
 
 /** Options before the command that take the next word. */
@@ -25,14 +26,25 @@ export function usageError(message: string, argv: readonly string[], options: re
   const word = commandWord(argv);
   const usage = COMMANDS.map((each) => String(each.usage)).find((each) => each.split(' ')[0] === word);
   if (word !== undefined && usage === undefined && word !== 'completion') return unknownCommand(word);
-  const command = usage === undefined ? 'ocl' : `ocl ${word}`;
+  const action = word === 'mesh' ? actionUsage(argv) : undefined;
+  const command = usage === undefined ? 'ocl' : `ocl ${[word, ...(action?.split(' ').slice(0, 1) ?? [])].join(' ')}`;
   const config = word === 'sync' ? argv.find((each, i) => isLooseConfig(each, argv[i - 1])) : undefined;
-  return new OclError('OCL_USAGE', `Cannot run ${command}: ${plainWords(restoreDash(message), usage ?? '', argv)}`, {
-    hint:
-      config === undefined
-        ? (optionHint(message, argv, options, word) ?? `${command} --help`)
-        : `ocl sync --config ${config}`,
-  });
+  return new OclError(
+    'OCL_USAGE',
+    `Cannot run ${command}: ${plainWords(restoreDash(message), action ?? usage ?? '', argv)}`,
+    {
+      hint:
+        config === undefined
+          ? (optionHint(message, argv, options, word) ?? `${command} --help`)
+          : `ocl sync --config ${config}`,
+    },
+  );
+}
+
+/** The usage of what `ocl mesh` is to do: the words that an action needs are its own. */
+function actionUsage(argv: readonly string[]): string | undefined {
+  const name = argv[argv.indexOf('mesh') + 1];
+  return MESH_ACTIONS.map(({ usage }) => usage).find((usage) => usage.split(' ')[0] === name);
 }
 
 /** What was probably meant by an option that is not there. */

@@ -39,12 +39,18 @@ export async function rootsOf(source: LocalSource): Promise<readonly Descriptor[
 /**
  * An artifact, or those that an index names, whichever tool wrote it.
  * @param wanted the artifact was asked for by its name, so that it is read although nothing says that it is Meshery's
+ * @param seen manifests that were read before, which are passed over: a part of a bundle has a name of its own beside the index
  * @throws OCL_LIMIT, OCL_ARCHIVE_INVALID, OCL_UNSAFE, OCL_DOCUMENT_INVALID; as the source
  */
 export async function* readArtifact(
   source: Source,
   root: Descriptor,
-  { origin, wanted, depth = 0 }: { readonly origin: string; readonly wanted: boolean; readonly depth?: number },
+  {
+    origin,
+    wanted,
+    seen = new Set(),
+    depth = 0,
+  }: { readonly origin: string; readonly wanted: boolean; readonly seen?: Set<Digest>; readonly depth?: number },
 ): AsyncGenerator<FromArtifact> {
   const { document } = await loadDocument(root, source);
   if (document.kind === 'index') {
@@ -52,11 +58,18 @@ export async function* readArtifact(
       throw new OclError('OCL_LIMIT', `Cannot read ${origin}: its indexes go deeper than ${LIMITS.indexDepth}`);
     for (const entry of document.manifests)
       if (!isAttestationEntry(entry))
-        yield* readArtifact(source, entry, { origin: `${origin}@${entry.digest}`, wanted: false, depth: depth + 1 });
+        yield* readArtifact(source, entry, {
+          origin: `${origin}@${entry.digest}`,
+          wanted: false,
+          seen,
+          depth: depth + 1,
+        });
     return;
   }
+  if (seen.has(root.digest)) return;
   const kind = kindOf(document);
   if (kind !== undefined && hasOriginals(document)) {
+    seen.add(root.digest);
     yield { type: 'entity', entity: entityOf(kind, document, await readOriginals(document, source), origin) };
     return;
   }
@@ -69,6 +82,7 @@ export async function* readArtifact(
       `Cannot read ${origin}: its ${size} bytes are more than the ${MAX_LAYERS} that an entity may have`,
     );
   }
+  seen.add(root.digest);
   yield { type: 'tree', tree: await treeOf(document, source, origin), kind };
 }
 

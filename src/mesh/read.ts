@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { type Digest } from '../core/digest.ts';
 import { OclError, toOclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { formatReference, wantedName, type Reference } from '../core/reference.ts';
@@ -124,10 +125,11 @@ class Reader {
       const roots =
         name === undefined && local !== undefined ? await rootsOf(local) : [await source.resolve(name ?? 'latest')];
       const wanted = name !== undefined || roots.length === 1;
+      const seen = new Set<Digest>();
       for (const root of roots) {
         const only = input.kind === 'registry' || name !== undefined ? formatReference(input) : input.path;
         const origin = wanted ? only : originOf(source, root);
-        for await (const found of readArtifact(source, root, { origin, wanted })) {
+        for await (const found of readArtifact(source, root, { origin, wanted, seen })) {
           if (found.type === 'entity') yield found.entity;
           else yield* this.#layers(found.tree, found.kind);
         }

@@ -8,6 +8,8 @@ describe('a wrong command line is answered in plain words', () => {
     ['ls', 'Cannot run ocl ls: it needs <place>', 'ocl ls --help'],
     ['copy a', 'Cannot run ocl copy: it needs <target>', 'ocl copy --help'],
     ['tag', 'Cannot run ocl tag: it needs <action> and <reference>', ''],
+    ['mesh ls', 'Cannot run ocl mesh ls: it needs <places>', 'ocl mesh ls --help'],
+    ['mesh diff a', 'Cannot run ocl mesh diff: it needs <to>', 'ocl mesh diff --help'],
     ['export', 'Cannot run ocl export: it needs --output FILE', ''],
     ['export ./x', 'Cannot run ocl export: it needs --output FILE', ''],
     ['sync', 'Cannot run ocl sync: it needs --config FILE', 'ocl sync --help'],

@@ -143,6 +143,9 @@ describe('a design crosses the gap with all that it needs', () => {
         ]),
       },
     });
+    // The design has a name of its own beside the index, and is one entity all the same.
+    const pull = await done('mesh', 'pull', 'lacking.tar', '-o', 'lacking');
+    expect(pull.stdout).toBe('lacking  design Shop 1.0.0, 1 file\n');
   });
 
   it('beside the workspace that it belongs to', async () => {
@@ -185,6 +188,11 @@ describe('the life of a design in a registry', () => {
     const listed = await done('ls', `${place}/designs/shop`);
     expect(listed.stdout).toMatch(/shop:1\.0\.0 .*\(deprecated\)/);
     expect(listed.stdout).not.toMatch(/shop:latest .*\(deprecated\)/);
+    const below = jsonLines<readonly Listed[]>((await done('mesh', 'ls', place, '--json')).stdout).flat();
+    expect(below.map(({ reference }) => reference)).toEqual([
+      `${place}/designs/shop:1.0.1`,
+      `${place}/designs/shop:1.0.0`,
+    ]);
     const pull = await done('mesh', 'pull', `${place}/designs/shop:1.0.0`, '-o', 'old');
     expect(pull.stderr).toMatch(/the design Shop 1\.0\.0 is deprecated: too old; use \S+designs\/shop:1 instead/);
     expect((await done('mesh', 'pull', `${place}/designs/shop:1`, '-o', 'new')).stderr).not.toContain('deprecated');

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type OclError } from '../../core/errors.ts';
+import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, type RegistryReference } from '../../core/reference.ts';
 import { printable } from '../../core/redact.ts';
 import { ENTITY_KINDS } from '../../mesh/entity.ts';
@@ -18,7 +18,8 @@ export const ls = defineCommand(
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'Layouts, libraries, archives, directories of files, HOST/REPOSITORY, or a registry HOST/',
+        describe:
+          'Layouts, libraries, archives, directories of files, HOST/REPOSITORY, HOST/NAMESPACE, or a registry HOST/',
       })
       .option('kind', { choices: [...ENTITY_KINDS, 'bundle'] as const, describe: 'These alone' })
       .example('$0 mesh ls ./store', 'All entities of a library')
@@ -48,8 +49,27 @@ async function listPlace(place: string, options: ListOptions, env: Env): Promise
   if (!existsSync(place) && !host.includes('/') && isRegistryHost(host) && (place.endsWith('/') || /:\d+$/.test(host)))
     return await listHost(host, options, env);
   const reference = inputReference(place);
-  if (reference.kind === 'registry') return await listRepository(reference, options);
+  if (reference.kind === 'registry') return await listNamespace(reference, options, env);
   return await listDisk(reference, options);
+}
+
+/** `HOST/NAMESPACE`, as entities are pushed to it, is no repository itself. */
+async function listNamespace(
+  reference: RegistryReference,
+  options: ListOptions,
+  env: Env,
+): Promise<readonly ListedEntity[]> {
+  try {
+    return await listRepository(reference, options);
+  } catch (error) {
+    const { registry, repository, tag, digest } = reference;
+    const isMissing = error instanceof OclError && error.code === 'OCL_NOT_FOUND';
+    if (!isMissing || tag !== undefined || digest !== undefined) throw error;
+    // Many registries tell no catalog: then the first answer says more.
+    const listed = await listHost(registry, options, env, `${repository}/`).catch(() => []);
+    if (listed.length === 0) throw error;
+    return listed;
+  }
 }
 
 /** Repositories are called by the kind of what is in them, so that the others need not be asked. */
@@ -57,10 +77,10 @@ const OWN = new RegExp(
   `(?:^|/)(?:${ENTITY_KINDS.map((kind) => (kind === 'policy' ? 'policies' : `${kind}s`)).join('|')}|bundles)/`,
 );
 
-async function listHost(host: string, options: ListOptions, env: Env): Promise<readonly ListedEntity[]> {
+async function listHost(host: string, options: ListOptions, env: Env, prefix = ''): Promise<readonly ListedEntity[]> {
   const listed: ListedEntity[] = [];
   for await (const repository of env.registries.catalog(host)) {
-    if (!OWN.test(repository)) continue;
+    if (!repository.startsWith(prefix) || !OWN.test(repository)) continue;
     const reference: RegistryReference = { kind: 'registry', registry: host, repository };
     listed.push(...(await listRepository(reference, options)));
   }
