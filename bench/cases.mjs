@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blobFile } from './corpus.mjs';
+import { gapCases } from './gap.mjs';
 
 /** What ocl promises, as its seconds over those of the peer. */
 const NETWORK = { skopeo: 0.6, 'skopeo, a loop': 0.6, crane: 1, 'crane + fsync': 1 };
@@ -390,6 +391,7 @@ export function allCases(world) {
       verify: sinkHolds(big),
       competitors: () => pushesOfBig(ends.sink),
     })),
+    ...gapCases({ ...world, layoutHolds, registryHolds }),
     {
       name: 'start',
       title: 'start-up',

@@ -33,6 +33,21 @@ export function makeCorpus(root, { quick, say }) {
   );
 }
 
+/** What is carried over a gap: one image of sixteen large layers, 4 GiB in all. Made only where it is measured. */
+export function makeGapCorpus(root, { quick, say }) {
+  const path = join(root, `corpus-gap-${FORMAT}-${quick ? 'quick' : 'full'}`);
+  const facts = `${path}.json`;
+  if (!existsSync(facts)) {
+    say('writing what is carried over the gap');
+    rmSync(path, { recursive: true, force: true });
+    const gap = new Layout(path);
+    const layers = Array.from({ length: 16 }, (_, number) => gap.layer(`gap ${number}`, (quick ? 32 : 256) * MIB));
+    gap.image('v1', layers);
+    writeFileSync(facts, JSON.stringify(gap.close()));
+  }
+  return { ...JSON.parse(readFileSync(facts, 'utf8')), name: 'gap', path };
+}
+
 function write(root, largeLayer) {
   const big = new Layout(join(root, 'big'));
   big.image(

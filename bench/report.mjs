@@ -12,6 +12,7 @@ const MEMORY_LIMIT = 250 * MIB;
 
 /** One line a competitor: seconds, processor, memory, and how long ocl took in the same round, as a ratio. */
 export function caseTable({ competitors, limits }) {
+  const hasDisk = competitors.some(({ runs }) => runs.some(({ disk }) => disk !== undefined));
   const ours = competitors.find(({ name }) => name === 'ocl');
   const rows = competitors.map((competitor) => {
     const { name, runs, syncs } = competitor;
@@ -25,13 +26,18 @@ export function caseTable({ competitors, limits }) {
       ),
       seconds(median(runs.map(({ cpu }) => cpu))),
       `${Math.round(Math.max(...runs.map(({ memory }) => memory)) / MIB)}`,
+      ...(hasDisk ? [`${Math.round(Math.max(...runs.map(({ disk }) => disk ?? 0)) / MIB)}`] : []),
       syncs === undefined ? '?' : String(syncs),
       ratio === undefined ? '' : fine(median(ratio)),
       ratio === undefined ? '' : range(ratio, fine),
       limits[name] === undefined ? '' : `≤ ${limits[name]}`,
     ];
   });
-  return table(['', 'median s', 'min–max s', 'cpu s', 'peak MiB', 'syncs', 'ocl/peer', 'min–max', 'wanted'], rows);
+  const disk = hasDisk ? ['disk MiB'] : [];
+  return table(
+    ['', 'median s', 'min–max s', 'cpu s', 'peak MiB', ...disk, 'syncs', 'ocl/peer', 'min–max', 'wanted'],
+    rows,
+  );
 }
 
 /** Requests by method, at either end. */
@@ -56,6 +62,13 @@ export function verdicts(results) {
         return [name, peer.name, `≤ ${limits[peer.name]}`, fine(ratio), ratio <= limits[peer.name] ? 'kept' : 'missed'];
       });
   });
+  for (const { name, competitors, diskLimit } of results) {
+    if (diskLimit === undefined) continue;
+    const { runs } = competitors.find((competitor) => competitor.name === 'ocl');
+    const disk = Math.max(...runs.map((each) => each.disk));
+    const kept = disk < diskLimit ? 'kept' : 'missed';
+    rows.push([name, 'peak extra disk', `< ${Math.round(diskLimit / MIB)} MiB`, `${Math.round(disk / MIB)} MiB`, kept]);
+  }
   const [memory, where] = results
     .map(({ name, competitors }) => [peak(competitors.find((competitor) => competitor.name === 'ocl')), name])
     .toSorted(([a], [b]) => b - a)[0];
@@ -137,6 +150,7 @@ ${verdicts(results)}
 - Registries are docker-registry on the loopback interface, with storage on the same disk, and share the processors with the competitors.
 - The cases called \`latency\` put a line between the two that gives every byte half the round trip to travel, whatever else is under way, and lets
   one connection have 2 MiB under way in each direction. The cases called \`requests\` put a proxy there that counts.
+- \`disk\` is the most that lay on the disk at a time beyond what was there before, temporary files included and the registries' storage not.
 - Layers do not compress, so nothing is gained by packing; they are valid gzip, so no tool packs them anew.
 - \`ocl\` runs as \`node bin/ocl.js\`, from a copy of the build.
 

@@ -7,7 +7,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { allCases, FILLED, fillCommand, registryHolds } from './cases.mjs';
-import { makeCorpus } from './corpus.mjs';
+import { makeCorpus, makeGapCorpus } from './corpus.mjs';
+import { DiskWatch } from './disk.mjs';
 import { countsSyncs, measure, settle, which } from './measure.mjs';
 import { CountingProxy, DelayLine } from './proxy.mjs';
 import { Registry } from './registry.mjs';
@@ -42,7 +43,16 @@ async function main() {
   registries.push(source, sink);
   for (const registry of registries) await registry.start();
   const ways = await openWays(source, sink);
-  const world = { corpus, source, sink, ...ways, scratch, ocl: [process.execPath, frozenCommand()] };
+  let gap;
+  const world = {
+    corpus,
+    gap: () => (gap ??= makeGapCorpus(home, { quick: options.quick, say })),
+    source,
+    sink,
+    ...ways,
+    scratch,
+    ocl: [process.execPath, frozenCommand()],
+  };
 
   if (!(await isFilled(world))) {
     say('filling the registry');
@@ -132,10 +142,12 @@ async function compare(one) {
         progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
       try {
         const isCounted = round === 0 && competitor.counted !== undefined;
+        const watch = one.disk === undefined ? undefined : new DiskWatch(one.disk);
         const figures = await run(isCounted ? competitor.counted : competitor.argv, {
           trace: round === 0 && countsSyncs,
           ...(competitor.name === 'ocl' ? {} : { deadline: PATIENCE }),
         });
+        if (watch !== undefined) figures.disk = watch.stop();
         if (isCounted || competitor.counted === undefined) competitor.requests = one.requests?.();
         await (competitor.verify ?? one.verify)();
         if (round === 0) competitor.syncs = figures.syncs;
@@ -153,7 +165,8 @@ async function compare(one) {
     if (note !== undefined) notes.push(`${name}: ${note}`);
     if (requests !== undefined) notes.push(`${name}: ${requestLine(requests)}`);
   }
-  return { name: one.name, title: one.title, limits: one.limits, measured, competitors, notes };
+  const diskLimit = one.diskLimit === undefined ? undefined : Math.round(one.diskLimit * one.bytes());
+  return { name: one.name, title: one.title, limits: one.limits, diskLimit, measured, competitors, notes };
 }
 
 /** A peer that leaves its bytes to the kernel competes twice: as it is, and with its files made durable as ocl's are. */
@@ -213,6 +226,7 @@ function versions({ ocl }, registry) {
     regctl: first(['regctl', 'version']),
     regsync: first(['regsync', 'version']),
     cp: first(['cp', '--version'], /\d+\.\d+/),
+    hauler: first(['hauler', 'version']),
   };
 }
 
