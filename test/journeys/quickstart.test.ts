@@ -29,7 +29,7 @@ describe('the quick start', () => {
     expect(commands.map((line) => line.split(' ')[2]).join(' ')).toBe(
       'serve sync ls tree export check import serve copy copy copy',
     );
-    expect(stdout).toContain('referrer application/vnd.dev.sigstore.bundle.v0.3+json');
+    expect(stdout).toContain('referrer Sigstore bundle');
     expect(stdout).toContain('quickstart-out/bundle.tar: ok');
     expect(stdout).toContain('left out  demo/hello:1.0.0-rc.1\nleft out  demo/hello:nightly\n');
     expect(stdout).toContain('signed  demo/hello:1.0.0');
