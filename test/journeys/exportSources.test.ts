@@ -44,7 +44,10 @@ it('carries what a sync file mirrors straight into a bundle, and the same bytes 
 
 it.each([
   [['export', '-o', 'x.tar'], 'nothing is named'],
-  [['export', '--from', 'a.yaml', '--locked', 'b', '-o', 'x.tar'], 'more than one of a sync file, a lock and a request'],
+  [
+    ['export', '--from', 'a.yaml', '--locked', 'b', '-o', 'x.tar'],
+    'more than one of a sync file, a lock and a request',
+  ],
 ])('refuses %j', async (args, why) => {
   const { status, stderr } = await ocl(args);
   expect([status, stderr]).toEqual([64, expect.stringContaining(why)]);
