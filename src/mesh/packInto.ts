@@ -91,6 +91,8 @@ class Packer {
   readonly #options: PackIntoOptions;
   readonly #uncommitted = new Set<Sink>();
   readonly #taken = new Map<string, { readonly origin: string; readonly digest: Digest }>();
+  /** Names are taken in the order of the entities, however long each takes: a clash is then always told of the later one. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(shelves: Shelves, options: PackIntoOptions) {
     this.#shelves = shelves;
@@ -119,12 +121,15 @@ class Packer {
     const { pack, force } = this.#options;
     const built = packEntity(entity, pack);
     const tag = entityTag(entity);
-    const shelf = await this.#shelves.open(entityRepository(entity));
-    const place: Place = { shelf, name: shelf.nameOf(tag), target: shelf.labelOf?.(tag) ?? `${shelf.name}:${tag}` };
+    const { digest } = built.root;
+    const { place, free } = await this.#inTurn(async () => {
+      const opened = await this.#place(entity, tag);
+      return { place: opened, free: this.#take(opened.target, { origin, digest }) };
+    });
+    const { shelf } = place;
     const notes = [...built.notes, ...(await importNotes(built.imported))];
     const facts = { kind, name, version, origin, target: place.target, notes };
-    const { digest } = built.root;
-    if (!this.#take(place.target, { origin, digest })) return { ...facts, digest, outcome: 'unchanged' };
+    if (!free) return { ...facts, digest, outcome: 'unchanged' };
     const before = place.name.tag === undefined ? undefined : await shelf.sink.find(place.name.tag);
     const same = before === undefined ? undefined : await sameAs(before, { entity, pack, shelf, digest });
     if (same !== undefined) return { ...facts, digest: same, outcome: 'unchanged' };
@@ -138,6 +143,17 @@ class Packer {
       );
     await this.#copy(built, place);
     return { ...facts, digest, outcome: before === undefined ? 'packed' : 'replaced' };
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const acting = this.#turn.then(act);
+    this.#turn = acting.catch(() => {});
+    return acting;
+  }
+
+  async #place(entity: Entity, tag: string): Promise<Place> {
+    const shelf = await this.#shelves.open(entityRepository(entity));
+    return { shelf, name: shelf.nameOf(tag), target: shelf.labelOf?.(tag) ?? `${shelf.name}:${tag}` };
   }
 
   /** False: the very same is there by an earlier entity of this run. */
