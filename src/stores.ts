@@ -17,7 +17,8 @@ import {
 } from './core/store.ts';
 import { Linker } from './io/link.ts';
 import { meshStandIn } from './mesh/standIn.ts';
-import { openArchive, openVolumes } from './stores/archive/reader.ts';
+import { type VolumeNumber } from './stores/archive/openSet.ts';
+import { numberVolumes, openArchive, openVolumes } from './stores/archive/reader.ts';
 import { planArchive, type DeltaOptions, type PlanOptions } from './stores/archive/plan.ts';
 import {
   createArchive,
@@ -75,6 +76,11 @@ export interface AllStores extends Stores {
     names: readonly NamedRoot[],
     options: Pick<PlanOptions, 'read' | 'volumeSizes' | 'delta'>,
   ): Promise<PlannedArchive>;
+  /**
+   * Tells of one file after the other which volume of which set it is; undefined for all that is none. What volumes of one set have in common
+   * is read once. @throws as opening the file does
+   */
+  numberVolumes(): (reference: Reference) => Promise<VolumeNumber | undefined>;
   /** Removes what nothing reaches, in one layout or in each of a library. */
   collectGarbage(
     reference: FileReference,
@@ -202,6 +208,15 @@ export function createStores(options: StoresOptions): AllStores {
       const { dockerPlatform = LINUX, tool } = options;
       const plan = await planArchive(nodes, names, { read, volumeSizes, delta, tool, dockerPlatform });
       return { volumes: plan.volumes.map(({ size, images }) => ({ size, images })), record: plan.record };
+    },
+    numberVolumes() {
+      const numberOf = numberVolumes({ tmpDir });
+      return async (reference) => {
+        const isFile =
+          reference.kind === 'archive' ||
+          (reference.kind === 'path' && (await kindOfPath(reference.path)) === 'archive');
+        return isFile ? await numberOf(reference.path) : undefined;
+      };
     },
     async collectGarbage(reference, { grace, dryRun, forgetImports }) {
       const paths = await layoutsBelow(reference, layouts);

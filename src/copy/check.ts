@@ -262,6 +262,7 @@ class Check {
     }
     this.#documents++;
     this.#count(descriptor, bytes.length);
+    this.#emit({ type: 'blob.checked', blob: descriptor });
     try {
       return parseManifest(bytes, descriptor.mediaType, descriptor.digest);
     } catch (error) {
@@ -283,6 +284,8 @@ class Check {
         this.#find('unverifiable', descriptor, neededBy, 'nobody here knows that algorithm');
     } catch (error) {
       this.#failed(descriptor, neededBy, error);
+    } finally {
+      this.#emit({ type: 'blob.checked', blob: descriptor });
     }
   }
 

@@ -28,6 +28,8 @@ export type OclEvent =
   | { readonly type: 'blob.resume'; readonly blob: Descriptor; readonly bytes: number }
   | { readonly type: 'blob.bytes'; readonly blob: Descriptor; readonly bytes: number }
   | { readonly type: 'blob.done'; readonly blob: Descriptor; readonly outcome: Outcome }
+  /** A check has read it to its end, whatever it found. */
+  | { readonly type: 'blob.checked'; readonly blob: Descriptor }
   | {
       readonly type: 'image.done';
       readonly image: string;

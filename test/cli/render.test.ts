@@ -41,6 +41,16 @@ describe('the state of a run', () => {
     expect([done.moved, fraction(done)]).toEqual([1000, 1]);
   });
 
+  it('forgets what a check has read, and counts it', () => {
+    const checked: readonly OclEvent[] = [
+      { type: 'image.plan', image: 'app:1', nodes: 1, bytes: 1000 },
+      { type: 'blob.bytes', blob, bytes: 1000 },
+      { type: 'blob.checked', blob },
+    ];
+    const state = checked.reduce(reduce, INITIAL);
+    expect([state.moved, fraction(state), state.active.size]).toEqual([1000, 1, 0]);
+  });
+
   it('is drawn with totals, speed and the time that is left', () => {
     const half = events.slice(0, 3).reduce(reduce, INITIAL);
     expect(barText(half, 2000)).toBe('26 % · 400 B of 1.5 kB · 200 B/s · 5.5 s left');

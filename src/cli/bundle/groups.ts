@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { toOclError, type OclError } from '../../core/errors.ts';
 import { parsePathReference, type Reference } from '../../core/reference.ts';
-import { type LocalSource, type Stores } from '../../core/store.ts';
+import { type AllStores } from '../../stores.ts';
 
 /** Bundles among files, each with all the volumes that are given of it. */
 export interface BundleGroups {
@@ -16,16 +15,17 @@ export interface BundleGroups {
  */
 export async function groupBundles(
   paths: readonly string[],
-  stores: Stores,
+  stores: AllStores,
   again: 'apart' | 'beside',
 ): Promise<BundleGroups> {
   const bundles: Reference[] = [];
   const sets = new Map<string, { readonly at: number; readonly numbers: Set<number> }>();
   const unreadable: { path: string; error: OclError }[] = [];
+  const numberOf = stores.numberVolumes();
   for (const path of paths) {
     try {
       const reference = parsePathReference(path);
-      const set = await setOf(reference, stores);
+      const set = await numberOf(reference);
       const known = set === undefined ? undefined : sets.get(set.id);
       const first = known === undefined ? undefined : bundles[known.at];
       const isApart = again === 'apart' && set !== undefined && known?.numbers.has(set.volume) === true;
@@ -45,12 +45,13 @@ export async function groupBundles(
 }
 
 /** References of which those that are volumes of one set are one. What cannot be opened says so where it is used. */
-export async function joinVolumes(references: readonly Reference[], stores: Stores): Promise<readonly Reference[]> {
+export async function joinVolumes(references: readonly Reference[], stores: AllStores): Promise<readonly Reference[]> {
   const joined: Reference[] = [];
   const sets = new Map<string, number>();
+  const numberOf = stores.numberVolumes();
   for (const reference of references) {
     const isWhole = reference.tag === undefined && reference.digest === undefined;
-    const set = isWhole ? await setOf(reference, stores).catch(() => undefined) : undefined;
+    const set = isWhole ? await numberOf(reference).catch(() => undefined) : undefined;
     const at = set === undefined ? undefined : sets.get(set.id);
     const first = at === undefined ? undefined : joined[at];
     if (at !== undefined && first !== undefined && first.kind !== 'registry' && reference.kind !== 'registry')
@@ -61,21 +62,4 @@ export async function joinVolumes(references: readonly Reference[], stores: Stor
     }
   }
   return joined;
-}
-
-async function setOf(reference: Reference, stores: Stores): Promise<{ id: string; volume: number } | undefined> {
-  if (reference.kind === 'registry' || (await isDirectory(reference.path))) return undefined;
-  const source = await stores.source(reference);
-  try {
-    return 'roots' in source ? (source as LocalSource).record?.set : undefined;
-  } finally {
-    await source.close();
-  }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 }

@@ -12,6 +12,7 @@ export function createJsonRenderer(write: (line: string) => void, clock: Clock):
   return {
     emit(event) {
       state = reduce(state, event);
+      if (event.type === 'blob.checked') return;
       if (event.type !== 'blob.bytes') {
         write(JSON.stringify(plain(event)));
         return;

@@ -50,6 +50,11 @@ export function reduce(state: RunState, event: OclEvent): RunState {
       active.delete(event.blob.digest);
       return { ...state, active, moved: state.moved + event.blob.size - counted };
     }
+    case 'blob.checked': {
+      const active = new Map(state.active);
+      active.delete(event.blob.digest);
+      return { ...state, active };
+    }
     case 'image.done':
       return {
         ...state,

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
 import { SUMS_ENTRY, type BundleRecord } from '../../core/bundleRecord.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
-import { type Digest } from '../../core/digest.ts';
-import { isCode } from '../../core/errors.ts';
+import { verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Fault, type StoredBlob } from '../../core/store.ts';
 import { givePiece } from '../../io/slabPool.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { shown } from '../../io/tarName.ts';
-import { blobPath, verifyInto } from '../../io/verify.ts';
+import { type TarEntry } from '../../io/tarScan.ts';
+import { blobPath, createHasher, digestOf } from '../../io/verify.ts';
 import { blobDigest } from './ociFiles.ts';
 import { hexOf } from './sums.ts';
 import { type OpenVolume } from './volumeSet.ts';
+
+/** Bytes that are read at once. */
+const SMALL = 1 << 20;
 
 interface BundleFile {
   readonly path: string;
@@ -114,13 +117,21 @@ export async function* copyFaults({ path, tarball }: BundleFile, copies: readonl
     const name = blobPath(digest);
     const entry = tarball.find(name);
     if (entry === undefined) continue;
-    try {
-      await verifyInto(tarball.stream(entry), { mediaType: '', digest, size: entry.size }, givePiece);
-    } catch (error) {
-      if (!isCode(error, 'OCL_DIGEST_MISMATCH') && !isCode(error, 'OCL_SIZE_MISMATCH')) throw error;
-      yield { path, entry: name, message: 'its content is another' };
-    }
+    if (!(await isRight(tarball, entry, digest))) yield { path, entry: name, message: 'its content is another' };
   }
+}
+
+/** Copies are mostly manifests: small, and many. */
+async function isRight(tarball: Tarball, entry: TarEntry, digest: Digest): Promise<boolean> {
+  const algorithm = verifiableAlgorithm(digest);
+  if (algorithm === undefined) return true;
+  if (entry.size <= SMALL) return digestOf(await tarball.bytes(entry, SMALL, digest), algorithm) === digest;
+  const hasher = createHasher(algorithm);
+  for await (const chunk of tarball.stream(entry) as AsyncIterable<Uint8Array>) {
+    hasher.update(chunk);
+    givePiece(chunk);
+  }
+  return hasher.digest() === digest;
 }
 
 /** An `index.json` has to name what is complete in its volume, as the set calls it. */

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Readable } from 'node:stream';
 import { type Slice } from '../../core/bundleRecord.ts';
 import { splitDigest, type Digest } from '../../core/digest.ts';
-import { isAbsent, isCode, OclError, systemCode, toOclError } from '../../core/errors.ts';
+import { isAbsent, isCode, OclError, systemCode } from '../../core/errors.ts';
 import { isObject, parseJson, toJsonBytes } from '../../core/json.ts';
 import { type KeepOptions, type StoredBlob } from '../../core/store.ts';
 import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
@@ -28,13 +28,11 @@ export interface GivenSlice {
   readonly where: string;
 }
 
-/** What is said of a slice that is wrong: which volume has to be brought anew. Other failures stay what they are. */
-export function damagedSlice(digest: Digest, where: string, error: unknown): unknown {
-  const { code } = toOclError(error);
-  if (code !== 'OCL_DIGEST_MISMATCH' && code !== 'OCL_SIZE_MISMATCH') return error;
-  return new OclError(code, `Cannot read ${digest}: its part in ${where} is not what it was`, {
+/** A slice is wrong: says which volume has to be brought anew. */
+export function damagedSlice(digest: Digest, where: string, cause?: unknown): OclError {
+  return new OclError('OCL_DIGEST_MISMATCH', `Cannot read ${digest}: its part in ${where} is not what it was`, {
     hint: 'bring that volume anew; the others are not concerned',
-    cause: error,
+    cause,
   });
 }
 
@@ -95,7 +93,8 @@ export class KeptParts {
         if (slice === undefined || this.has(digest, index)) continue;
         await this.#write(handle, { slice, stream: openSlice(), offset: offsetOf(slices, index) }).catch(
           (error: unknown) => {
-            throw damagedSlice(digest, where, error);
+            const wrong = isCode(error, 'OCL_DIGEST_MISMATCH') || isCode(error, 'OCL_SIZE_MISMATCH');
+            throw wrong ? damagedSlice(digest, where, error) : error;
           },
         );
         await handle.datasync();

@@ -1,4 +1,5 @@
 import { RECORD_ENTRY, type BundleRecord } from '../../core/bundleRecord.ts';
+import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Tarball } from '../../io/tarball.ts';
@@ -33,6 +34,21 @@ export class VolumeOpener {
     if (set.volume < 1 || set.volume > set.volumes) throw beyond(path, set.volumes);
     return { path, tarball, record: { ...known.record, set } };
   }
+
+  /** Which volume of which set an archive is; undefined for one that is none. @throws as `open` */
+  async numberOf(tarball: Tarball, path: string): Promise<VolumeNumber | undefined> {
+    const text = await recordText(tarball, path);
+    if (text === undefined) return undefined;
+    if (!HEAD.test(text) && (await readRecord(tarball, path))?.set === undefined) return undefined;
+    return (await this.open(tarball, path)).record.set;
+  }
+}
+
+/** Which volume of which set a file is. */
+export interface VolumeNumber {
+  readonly id: Digest;
+  /** From 1. */
+  readonly volume: number;
 }
 
 async function recordText(tarball: Tarball, path: string): Promise<string | undefined> {

@@ -2,7 +2,7 @@ import { OclError } from '../../core/errors.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { shown } from '../../io/tarName.ts';
 import { DockerContents } from './docker.ts';
-import { distinctVolumes, VolumeOpener } from './openSet.ts';
+import { distinctVolumes, VolumeOpener, type VolumeNumber } from './openSet.ts';
 import { OciContents } from './ociContents.ts';
 import { readRecord } from './readRecord.ts';
 import { ArchiveSource, type ArchiveKind } from './source.ts';
@@ -70,6 +70,21 @@ export async function openVolumes(
     await close();
     throw error;
   }
+}
+
+/** Tells of one file after the other which volume of which set it is; undefined for all that is none. @throws as `openArchive` */
+export function numberVolumes(
+  options: Pick<OpenArchiveOptions, 'tmpDir'>,
+): (path: string) => Promise<VolumeNumber | undefined> {
+  const opener = new VolumeOpener();
+  return async (path) => {
+    const open = await openTar(path, options.tmpDir);
+    try {
+      return await opener.numberOf(open.tarball, path);
+    } finally {
+      await open.close();
+    }
+  };
 }
 
 function kindOf(tarball: Tarball, path: string, wanted: ArchiveKind | undefined): ArchiveKind {

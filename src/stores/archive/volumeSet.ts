@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BundleRecord, type Slice } from '../../core/bundleRecord.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
-import { isDigest, type Digest } from '../../core/digest.ts';
+import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { parseManifest } from '../../core/manifest.ts';
@@ -10,7 +10,7 @@ import { findEntry, listNames } from '../../core/names.ts';
 import { type ByteRange, type Fault, type GivenVolumes, type Place, type StoredBlob } from '../../core/store.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { type TarEntry } from '../../io/tarScan.ts';
-import { blobPath, readVerified, verifying } from '../../io/verify.ts';
+import { blobPath, createHasher, readVerified } from '../../io/verify.ts';
 import { copyFaults, fileFaults, indexFaults, placedIn } from './faults.ts';
 import { damagedSlice, KeptParts, openKept, type GivenSlice } from './keptParts.ts';
 import { blobDigest, describeDocument, readIndexEntries } from './ociFiles.ts';
@@ -103,7 +103,7 @@ export class VolumeSet implements Contents {
     } catch (error) {
       if (!isCode(error, 'OCL_NOT_FOUND') || this.volumes.absent.length === 0) throw error;
       const entry = findEntry(this.record.roots, wanted);
-      const needed = [...(await this.#neededFor(entry))].toSorted((a, b) => a - b);
+      const needed = this.#absentAmong(await this.#neededFor(entry));
       throw new OclError('OCL_INCOMPLETE', `Cannot read ${entry.digest}: parts of it are in ${listVolumes(needed)}`, {
         hint: 'name those volumes as well',
         cause: error,
@@ -151,6 +151,7 @@ export class VolumeSet implements Contents {
 
   async *faults(): AsyncGenerator<Fault> {
     const told = new Set<Digest>();
+    const needed = await this.#neededForAll();
     for (const volume of this.#volumes.values()) {
       const { path, tarball } = volume;
       const blobs = [...tarball.names()].flatMap((name) => blobDigest(name) ?? []);
@@ -160,7 +161,11 @@ export class VolumeSet implements Contents {
       );
       for (const digest of blobs) told.add(digest);
       yield* fileFaults(volume, placedIn(volume));
-      yield* indexFaults(path, await readIndexEntries(tarball, path), await new VolumeSet([volume]).roots());
+      const { set, roots } = volume.record;
+      const complete = roots.filter(({ digest }) =>
+        [...(needed.get(digest) ?? [])].every((each) => each === set.volume),
+      );
+      yield* indexFaults(path, await readIndexEntries(tarball, path), complete);
     }
   }
 
@@ -174,11 +179,24 @@ export class VolumeSet implements Contents {
   async #completeRoots(): Promise<readonly Descriptor[]> {
     if (this.volumes.absent.length === 0) return this.record.roots;
     const complete: Descriptor[] = [];
-    for (const root of this.record.roots) if ((await this.#neededFor(root)).size === 0) complete.push(root);
+    for (const root of this.record.roots)
+      if (this.#absentAmong(await this.#neededFor(root)).length === 0) complete.push(root);
     return complete;
   }
 
-  /** Numbers of the absent volumes without which an image is not complete, as far as its documents are here. */
+  /** By the digest of a root. */
+  async #neededForAll(): Promise<ReadonlyMap<Digest, ReadonlySet<number>>> {
+    const needed = new Map<Digest, ReadonlySet<number>>();
+    for (const root of this.record.roots)
+      if (!needed.has(root.digest)) needed.set(root.digest, await this.#neededFor(root));
+    return needed;
+  }
+
+  #absentAmong(volumes: ReadonlySet<number>): readonly number[] {
+    return [...volumes].filter((volume) => !this.#volumes.has(volume)).toSorted((a, b) => a - b);
+  }
+
+  /** Numbers of the volumes without which an image is not complete, as far as its documents are here. */
   async #neededFor(root: Descriptor): Promise<ReadonlySet<number>> {
     const needed = new Set<number>();
     const seen = new Set<Digest>();
@@ -186,7 +204,7 @@ export class VolumeSet implements Contents {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       if (seen.has(next.digest)) continue;
       seen.add(next.digest);
-      for (const volume of this.#lacking(next.digest) ?? []) needed.add(volume);
+      for (const volume of this.#volumesOf(next.digest) ?? []) needed.add(volume);
       // One by one: a document may have more children than a call takes arguments.
       for (const child of await this.#childrenOf(next)) waiting.push(child);
     }
@@ -287,12 +305,17 @@ function joined(digest: Digest, pieces: readonly Piece[], range: ByteRange = { s
       const end = Math.min(slice.size, (range.end ?? Number.MAX_SAFE_INTEGER) + 1 - position);
       position += slice.size;
       if (start >= end) continue;
-      const isWhole = start === 0 && end === slice.size;
+      const algorithm = start === 0 && end === slice.size ? verifiableAlgorithm(slice.digest) : undefined;
       const stream = volume.tarball.stream(entry, { start, end: end - 1 });
       try {
-        yield* isWhole ? verifying(stream, { mediaType: '', digest: slice.digest, size: slice.size }) : stream;
-      } catch (error) {
-        throw damagedSlice(digest, `volume ${slice.volume} (${volume.path})`, error);
+        // Here, while the whole is hashed in a thread of its own.
+        const hasher = algorithm === undefined ? undefined : createHasher(algorithm);
+        for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+          hasher?.update(chunk);
+          yield chunk;
+        }
+        if (hasher !== undefined && hasher.digest() !== slice.digest)
+          throw damagedSlice(digest, `volume ${slice.volume} (${volume.path})`);
       } finally {
         stream.destroy();
       }
