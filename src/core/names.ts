@@ -79,7 +79,8 @@ export function listNames(descriptors: readonly Descriptor[]): readonly string[]
 
 /**
  * The entry that answers to a digest, a tag or an image name. The name as it is written comes first, then the image name in its full
- * form (`alpine:3.20` is `docker.io/library/alpine:3.20`), then a tag at the end of full names. Several entries of one digest are one answer.
+ * form (`alpine:3.20` is `docker.io/library/alpine:3.20`), then the name without its host, as bundles are listed, then a tag at the end of
+ * full names. Several entries of one digest are one answer.
  * @throws OCL_NOT_FOUND, OCL_AMBIGUOUS
  */
 export function findEntry(descriptors: readonly Descriptor[], wanted: string): Descriptor {
@@ -181,10 +182,16 @@ function tests(wanted: string): readonly ((descriptor: Descriptor) => boolean)[]
   return [
     (entry) => written(entry).refName === wanted || written(entry).imageName === wanted,
     (entry) => full !== undefined && entryName(entry).imageName === full,
+    (entry) => withoutHost(entryName(entry).imageName) === wanted,
     (entry) =>
       suffix !== undefined &&
       [written(entry).refName, written(entry).imageName].some((name) => name?.endsWith(suffix) === true),
   ];
+}
+
+/** `team/app:1.1` of `ghcr.io/team/app:1.1`. */
+function withoutHost(imageName: string | undefined): string | undefined {
+  return imageName?.slice(imageName.indexOf('/') + 1);
 }
 
 function quote(text: string): string {

@@ -174,12 +174,14 @@ export async function syncDirectory(path: string): Promise<void> {
 /**
  * The directory with all its parents, one after the other: Node's own recursive way never ends below /proc, where nothing can be made.
  * @param mode of those that are made, before the umask
+ * @returns those that were made, the deepest first
  */
-export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+export async function makeDirectory(path: string, mode = 0o777): Promise<readonly string[]> {
+  const made: string[] = [];
   for (let tries = 1; ; tries++) {
     try {
-      await makeMissing(path, mode);
-      return;
+      await makeMissing(path, mode, made);
+      return made.toReversed();
     } catch (error) {
       // Somebody who tidies up may take away an empty parent in between.
       if (systemCode(error) !== 'ENOENT' || tries >= TRIES) throw error;
@@ -189,12 +191,13 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
 
 const TRIES = 20;
 
-async function makeMissing(path: string, mode: number): Promise<void> {
+async function makeMissing(path: string, mode: number, made: string[]): Promise<void> {
   const missing: string[] = [];
   for (let at = resolve(path); !(await fsExtra.pathExists(at)); at = dirname(at)) missing.push(at);
   for (const directory of missing.length === 0 ? [path] : missing.toReversed()) {
     try {
       await mkdir(directory, mode);
+      made.push(directory);
     } catch (error) {
       // Somebody else may have made it meanwhile.
       if (systemCode(error) !== 'EEXIST' || !(await stat(directory)).isDirectory()) throw error;

@@ -134,6 +134,20 @@ describe('names of index entries', () => {
     expect(fullName('not a name')).toBe('not a name');
   });
 
+  it('finds what a listing names without its host, and asks where two hosts have it', () => {
+    const entries = [
+      entry(A, { [ANNOTATION.imageName]: 'reg.example:5000/team/app:1.1', [ANNOTATION.refName]: '1.1' }),
+      entry(B, { [ANNOTATION.imageName]: 'docker.io/team/tool:1.1', [ANNOTATION.refName]: '1.1' }),
+    ];
+    expect(findEntry(entries, 'team/app:1.1').digest).toBe(`sha256:${A}`);
+    expect(code(() => findEntry(entries, 'app:1.1'))).toBe('OCL_NOT_FOUND');
+    const twin = entry(B, { [ANNOTATION.imageName]: 'ghcr.io/team/app:1.1', [ANNOTATION.refName]: '1.1' });
+    expect(code(() => findEntry([...entries, twin], 'team/app:1.1'))).toBe('OCL_AMBIGUOUS');
+    // Docker Hub is who is meant where no host is named.
+    const hub = entry(B, { [ANNOTATION.imageName]: 'docker.io/team/app:1.1', [ANNOTATION.refName]: '1.1' });
+    expect(findEntry([...entries, hub], 'team/app:1.1').digest).toBe(`sha256:${B}`);
+  });
+
   it('takes the name as written before a tag at the end of a longer name', () => {
     const entries = [entry(A, { [ANNOTATION.refName]: 'ghcr.io/x/y:v1' }), entry(B, { [ANNOTATION.refName]: 'v1' })];
     expect(findEntry(entries, 'v1').digest).toBe(`sha256:${B}`);

@@ -60,13 +60,14 @@ export const rootfs = defineCommand(
         ? { kind: 'tar', stream: process.stdout }
         : { kind: 'directory', path: args.output };
       const { keep, names, owner } = args;
-      const options = { keep, names, owner, signal: env.signal, emit: env.emit };
+      const name = formatReference(reference);
+      const options = { name, keep, names, owner, signal: env.signal, emit: env.emit };
       // A stream touches no disk: there the layers of a registry are fetched twice.
       if (!toStdout) await refuseOccupied(args.output);
       const flattened = toStdout
         ? await flatten(source, descriptor, target, options)
         : await nearby(
-            { source, image: descriptor, name: formatReference(reference) },
+            { source, image: descriptor, name },
             env,
             async (here) => await flatten(here, descriptor, target, options),
           );
@@ -76,7 +77,7 @@ export const rootfs = defineCommand(
       }
       const { digest, platform: of } = descriptor;
       const facts = {
-        reference: formatReference(reference),
+        reference: name,
         digest,
         ...(of === undefined ? {} : { platform: formatPlatform(of) }),
         output: args.output,

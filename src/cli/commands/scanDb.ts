@@ -27,6 +27,12 @@ export const scanDb = defineCommand(
         requiresArg: true,
         describe: 'place: put nothing anywhere, but say how Trivy gets them from `ocl serve` at this HOST:PORT',
       })
+      .option('read', {
+        type: 'boolean',
+        default: false,
+        describe:
+          "ls: also read what Trivy's databases say of themselves, which takes seconds; --max-age does so always",
+      })
       .option('max-age', { type: 'string', requiresArg: true, describe: 'Fail when one is older, such as 7d or 36h' })
       .example('$0 scan-db place ./mirror --for trivy --cache trivy-cache', 'All databases of Trivy in a library')
       .example('$0 scan-db place oci:grype-db:6 --for grype --cache grype-db --max-age 5d', 'One, if it is new')
@@ -37,7 +43,11 @@ export const scanDb = defineCommand(
     const maxAge = args.maxAge === undefined ? undefined : toMilliseconds(args.maxAge);
     const { cache, serve, for: scanner } = args;
     if (args.action === 'ls') {
-      await runCommand(args, { showsOnly: true }, async (env) => await listDatabases(references, maxAge, env));
+      await runCommand(
+        args,
+        { showsOnly: true },
+        async (env) => await listDatabases(references, { maxAge, read: args.read }, env),
+      );
       return;
     }
     if (scanner === undefined)

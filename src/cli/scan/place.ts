@@ -3,10 +3,11 @@ import { OclError } from '../../core/errors.ts';
 import { tagOf } from '../../core/names.ts';
 import { printable } from '../../core/redact.ts';
 import { formatReference, type Reference } from '../../core/reference.ts';
-import { ageText, refuseStale } from '../../scan/db/age.ts';
+import { agoText, refuseStale } from '../../scan/db/age.ts';
 import { cachedDatabases } from '../../scan/db/cache.ts';
 import { databasesFor, type FoundDatabase } from '../../scan/db/find.ts';
 import { DATABASES, type DatabaseKind } from '../../scan/db/kinds.ts';
+import { madeInside } from '../../scan/db/inside.ts';
 import { offlineGrype, offlineTrivy, servedTrivy, type OfflineUse } from '../../scan/db/offline.ts';
 import { placeDatabase, type PlacedDatabase } from '../../scan/db/place.ts';
 import { type Env } from '../env.ts';
@@ -28,8 +29,8 @@ export async function placeDatabases(
   const found = await required(references, scanner, env);
   const placed: (PlacedDatabase & { readonly reference: string; readonly digest: string })[] = [];
   for (const { reference, source, root, database } of found) {
-    const { emit, signal } = env;
-    const options = { cache, name: reference, now: env.clock.now(), maxAge, emit, signal };
+    const { clock, emit, signal } = env;
+    const options = { cache, name: reference, clock, maxAge, emit, signal };
     const put = await nearby(
       { source, image: root, name: reference },
       env,
@@ -40,7 +41,7 @@ export async function placeDatabases(
   const present = new Set((await cachedDatabases(cache)).map(({ kind }) => kind));
   const use = scanner === 'trivy' ? offlineTrivy(cache, present) : offlineGrype(cache);
   const lines = placed.map(({ kind, directory, version, updatedAt }) => {
-    const age = updatedAt === undefined ? '' : `, made ${ageText(env.clock.now() - Date.parse(updatedAt))} ago`;
+    const age = updatedAt === undefined ? '' : `, made ${agoText(env.clock.now() - Date.parse(updatedAt))}`;
     return `${directory}: the ${DATABASES[kind].name}${version === undefined ? '' : ` ${printable(version)}`}${age}`;
   });
   tell({ scanner, cache, placed, lines, use }, env);
@@ -61,8 +62,11 @@ export async function tellServed(
       },
     );
   const served = new Map<DatabaseKind, string>();
-  for (const { reference, repository, root, database } of await required(references, scanner, env)) {
-    refuseStale(reference, database.made, { now: env.clock.now(), maxAge });
+  for (const { reference, repository, source, root, database } of await required(references, scanner, env)) {
+    if (maxAge !== undefined) {
+      const made = (await madeInside(source, database, env)) ?? database.made;
+      refuseStale(reference, made, { now: env.clock.now(), maxAge });
+    }
     const tag = tagOf(root);
     served.set(database.kind, `${host}/${repository}${tag === undefined ? `@${root.digest}` : `:${tag}`}`);
   }

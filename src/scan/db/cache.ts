@@ -30,12 +30,15 @@ async function cachedDatabase(cache: string, kind: DatabaseKind): Promise<Placed
   const record = await readRecord(join(directory, RECORDS[kind]));
   const modified = await modifiedAt(join(directory, facts.files?.[0] ?? 'content'));
   if (record === undefined || modified === undefined) return undefined;
+  // Records of checks and of Grype do not tell; what is placed here gets the time at which it was made.
+  const byFile = kind === 'grype-db' || kind === 'trivy-checks';
+  const updated = byFile ? modified : timeOf(record['UpdatedAt']);
   return {
     kind,
     directory,
     version: versionOf(record['Version'] ?? record['MajorVersion']),
-    // Records of checks and of Grype do not tell; what is placed here gets the time at which it was made.
-    updatedAt: isoOf(kind === 'grype-db' || kind === 'trivy-checks' ? modified : timeOf(record['UpdatedAt'])),
+    updatedAt: isoOf(updated),
+    updatedBy: updated === undefined ? undefined : byFile ? 'file' : 'record',
     nextUpdate: isoOf(timeOf(record['NextUpdate'])),
     downloadedAt: isoOf(timeOf(record['DownloadedAt'])),
   };

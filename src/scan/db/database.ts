@@ -9,6 +9,12 @@ import { type Source } from '../../core/store.ts';
 import { shown } from '../../io/tarName.ts';
 import { DATABASE_KINDS, DATABASES, type DatabaseKind } from './kinds.ts';
 
+/**
+ * What tells when a database was made: the record that came with its data, the title it was published under, an annotation of whoever
+ * packed it, or the time of its file.
+ */
+export type DateEvidence = 'record' | 'title' | 'annotation' | 'file';
+
 /** A scanner's database as an artifact: one layer, which is a compressed tar file. */
 export interface Database {
   readonly kind: DatabaseKind;
@@ -21,6 +27,8 @@ export interface Database {
   readonly version: string | undefined;
   /** When it was made, by its title or manifest; milliseconds since the epoch. */
   readonly made: number | undefined;
+  /** What tells that. */
+  readonly madeBy: DateEvidence | undefined;
 }
 
 /** `vulnerability-db_v6.1.4_2026-11-20T06:12:00Z_1795155120.tar.zst`, as Anchore publishes it. */
@@ -49,14 +57,16 @@ export async function readDatabase(
       `Cannot use ${descriptor.digest} as a database: it has ${manifest.layers.length} layers, and scanners read one`,
     );
   refuseForeignTitle(title);
-  const built = GRYPE_TITLE.exec(title ?? '')?.[1]?.replaceAll('.', ':');
+  const built = timeOf(GRYPE_TITLE.exec(title ?? '')?.[1]?.replaceAll('.', ':'));
+  const annotated = timeOf(manifest.annotations?.[ANNOTATION.created]);
   return {
     kind,
     digest: descriptor.digest,
     layer,
     title,
     version: manifest.annotations?.['org.opencontainers.image.version'],
-    made: timeOf(built) ?? timeOf(manifest.annotations?.[ANNOTATION.created]),
+    made: built ?? annotated,
+    madeBy: built !== undefined ? 'title' : annotated !== undefined ? 'annotation' : undefined,
   };
 }
 

@@ -1,27 +1,27 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { lstat, mkdir, open, readFile, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Clock } from '../../core/clock.ts';
 import { isAbsent, OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Source } from '../../core/store.ts';
-import { makeDirectory, syncDirectory, TemporaryFile, writeFileAtomic } from '../../io/atomicFile.ts';
+import { syncDirectory, TemporaryFile, writeFileAtomic } from '../../io/atomicFile.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { createXxh64 } from '../../io/xxhash.ts';
 import { unpack } from '../rootfs/flatten.ts';
 import { refuseStale } from './age.ts';
-import { isoOf, timeOf, versionOf, type Database } from './database.ts';
+import { isoOf, timeOf, versionOf, type Database, type DateEvidence } from './database.ts';
 import { DATABASES, type DatabaseFacts, type DatabaseKind } from './kinds.ts';
+import { replaceContent, withWorkDirectory } from './workDirectory.ts';
 
 export interface PlaceOptions {
   /** The scanner's cache: `--cache-dir` of Trivy, `GRYPE_DB_CACHE_DIR`. Made where it is missing. */
   readonly cache: string;
   /** How the artifact is called, in messages and for Grype's record. */
   readonly name: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
+  readonly clock: Clock;
   /** Milliseconds. */
   readonly maxAge?: number | undefined;
   readonly emit: Emit;
@@ -36,6 +36,8 @@ export interface PlacedDatabase {
   readonly version: string | undefined;
   /** When it was made. */
   readonly updatedAt: string | undefined;
+  /** What tells that. */
+  readonly updatedBy: DateEvidence | undefined;
   /** When its makers want to make the next one. */
   readonly nextUpdate: string | undefined;
   /** When it was placed. */
@@ -45,7 +47,8 @@ export interface PlacedDatabase {
 /**
  * Puts a database where its scanner looks for it, with the record that the scanner insists on. Files appear whole or not at all, and
  * others in the cache stay. Nothing is placed when it is too old.
- * @throws OCL_STALE, OCL_UNSUPPORTED (a schema that its scanner puts elsewhere), OCL_UNSAFE, OCL_ARCHIVE_INVALID, OCL_LIMIT, OCL_DIGEST_MISMATCH, OCL_IO, …
+ * @throws OCL_STALE, OCL_UNSUPPORTED (a schema that its scanner puts elsewhere), OCL_UNSAFE, OCL_ARCHIVE_INVALID, OCL_LIMIT,
+ * OCL_DIGEST_MISMATCH, OCL_LOCKED, OCL_IO, …
  */
 export async function placeDatabase(
   source: Source,
@@ -54,14 +57,10 @@ export async function placeDatabase(
 ): Promise<PlacedDatabase> {
   const facts = DATABASES[database.kind];
   const directory = join(options.cache, facts.directory);
-  await makeDirectory(directory);
-  // In the directory itself, so that all moves are within one file system.
-  const work = join(directory, `.ocl-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
-  await mkdir(work, 0o700);
-  try {
+  return await withWorkDirectory(directory, options, async (work) => {
     const content = join(work, 'content');
     await unpackDatabase(source, database, content, options);
-    const placing = { database, facts, content, work, directory, options };
+    const placing = { database, facts, content, work, directory, options, now: options.clock.now() };
     const placed =
       database.kind === 'trivy-checks'
         ? await placeChecks(placing)
@@ -70,9 +69,7 @@ export async function placeDatabase(
           : await placeTrivy(placing);
     await syncDirectory(directory);
     return placed;
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  });
 }
 
 interface Placing {
@@ -83,6 +80,8 @@ interface Placing {
   readonly work: string;
   readonly directory: string;
   readonly options: PlaceOptions;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 async function unpackDatabase(
@@ -111,15 +110,16 @@ async function unpackDatabase(
 }
 
 async function placeTrivy(placing: Placing): Promise<PlacedDatabase> {
-  const { database, facts, content, directory, options } = placing;
+  const { database, facts, content, directory, options, now } = placing;
   const [data = '', record = ''] = facts.files ?? [];
   await requireFile(join(content, data), options.name);
   const metadata = await readRecord(join(content, record), options.name);
-  const updated = timeOf(metadata['UpdatedAt']) ?? database.made;
-  refuseStale(options.name, updated, options);
+  const recorded = timeOf(metadata['UpdatedAt']);
+  const updated = recorded ?? database.made;
+  refuseStale(options.name, updated, { now, maxAge: options.maxAge });
   const version = versionOf(metadata['Version']);
   if (version !== String(facts.schema)) warnOfSchema(options, facts, version ?? 'unknown');
-  const downloadedAt = new Date(options.now).toISOString();
+  const downloadedAt = new Date(now).toISOString();
   await moveFile(join(content, data), join(directory, data));
   // Without the time Trivy would take it for half a download, and fetch it anew.
   await writeRecord(join(directory, record), { ...metadata, DownloadedAt: downloadedAt });
@@ -128,33 +128,40 @@ async function placeTrivy(placing: Placing): Promise<PlacedDatabase> {
     directory,
     version,
     updatedAt: isoOf(updated),
+    updatedBy: recorded === undefined ? database.madeBy : 'record',
     nextUpdate: isoOf(timeOf(metadata['NextUpdate'])),
     downloadedAt,
   };
 }
 
-async function placeChecks({ database, facts, content, work, directory, options }: Placing): Promise<PlacedDatabase> {
-  refuseStale(options.name, database.made, options);
+async function placeChecks({
+  database,
+  facts,
+  content,
+  work,
+  directory,
+  options,
+  now,
+}: Placing): Promise<PlacedDatabase> {
+  refuseStale(options.name, database.made, { now, maxAge: options.maxAge });
   const major = Number(/^v?(\d+)\.\d+\.\d+/.exec(database.version ?? '')?.[1] ?? 0);
   if (major !== 0 && major !== facts.schema) warnOfSchema(options, facts, String(major));
-  const downloadedAt = new Date(options.now).toISOString();
-  const target = join(directory, 'content');
-  await rename(target, join(work, 'before')).catch((error: unknown) => {
-    if (!isAbsent(error)) throw error;
-  });
+  const downloadedAt = new Date(now).toISOString();
   if (database.made !== undefined) await utimes(content, database.made / 1000, database.made / 1000);
-  await rename(content, target);
-  await writeRecord(join(directory, 'metadata.json'), {
-    Digest: database.digest,
-    DownloadedAt: downloadedAt,
-    MajorVersion: major,
-    ...(major === 0 ? { CustomBuild: true } : {}),
+  await replaceContent({ from: content, directory, work }, async () => {
+    await writeRecord(join(directory, 'metadata.json'), {
+      Digest: database.digest,
+      DownloadedAt: downloadedAt,
+      MajorVersion: major,
+      ...(major === 0 ? { CustomBuild: true } : {}),
+    });
   });
   return {
     kind: database.kind,
     directory,
     version: database.version,
     updatedAt: isoOf(database.made),
+    updatedBy: database.madeBy,
     nextUpdate: undefined,
     downloadedAt,
   };
@@ -166,7 +173,7 @@ async function placeChecks({ database, facts, content, work, directory, options 
  */
 const FIRST_CLIENT = 'v6.0.0';
 
-async function placeGrype({ database, facts, content, directory, options }: Placing): Promise<PlacedDatabase> {
+async function placeGrype({ database, facts, content, directory, options, now }: Placing): Promise<PlacedDatabase> {
   const [data] = facts.files ?? ['vulnerability.db'];
   const model = /^vulnerability-db_v(\d+)\.(\d+\.\d+)_/.exec(database.title ?? '');
   if (model !== null && Number(model[1]) !== facts.schema)
@@ -177,7 +184,7 @@ async function placeGrype({ database, facts, content, directory, options }: Plac
   const from = join(content, data);
   const modified = await requireFile(from, options.name);
   const made = database.made ?? modified;
-  refuseStale(options.name, made, options);
+  refuseStale(options.name, made, { now, maxAge: options.maxAge });
   const digest = await hashFile(from, options.signal);
   if (made !== undefined) await utimes(from, made / 1000, made / 1000);
   await moveFile(from, join(directory, data));
@@ -191,8 +198,9 @@ async function placeGrype({ database, facts, content, directory, options }: Plac
     directory,
     version: model === null ? undefined : `${model[1]}.${model[2]}`,
     updatedAt: isoOf(made),
+    updatedBy: database.madeBy ?? (made === undefined ? undefined : 'file'),
     nextUpdate: undefined,
-    downloadedAt: new Date(options.now).toISOString(),
+    downloadedAt: new Date(now).toISOString(),
   };
 }
 

@@ -50,6 +50,8 @@ export async function* findInputs(images: AsyncIterable<NamedImage>, options: Fi
 class Finder {
   readonly #options: FindOptions;
   readonly #seen = new Map<Digest, 'image' | 'other'>();
+  /** Images of platforms that were not asked for: what tells about them is left out with them. */
+  readonly #unasked = new Map<Digest, { readonly reference: string; readonly platform: string }>();
   #reads: Reads | undefined;
 
   constructor(options: FindOptions) {
@@ -92,6 +94,15 @@ class Finder {
       yield { ...thing, type: UNKNOWN, kind: 'skipped', reason: toOclError(error).message };
       return;
     }
+    const subject = document.subject?.digest ?? context.subject ?? subjectOfTag(context.tag);
+    const unasked = subject === undefined ? undefined : this.#unasked.get(subject);
+    if (unasked !== undefined) {
+      this.#seen.set(descriptor.digest, 'other');
+      const { reference, platform } = unasked;
+      const reason = `it tells about the image for ${platform}, which was not asked for`;
+      yield { ...thing, reference, type: known.type.id, kind: 'skipped', reason };
+      return;
+    }
     const isImage = document.kind === 'manifest' && known.scan === 'image';
     this.#seen.set(descriptor.digest, isImage ? 'image' : 'other');
     const typed = { ...thing, type: known.type.id };
@@ -101,12 +112,15 @@ class Finder {
         if (others.length > 0)
           yield { ...typed, kind: 'skipped', reason: `it is for ${others.join(', ')}, which was not asked for` };
         yield* this.#entries(document, context);
-      } else yield* this.#single(typed, known, document, context);
+      } else yield* this.#single(typed, known, subject);
     } else if (isImage) {
       const platform = await this.#platform(descriptor, document, reads);
       if (this.#isWanted(platform)) yield { ...typed, kind: 'image', platform: textOf(platform) };
-      else yield { ...typed, kind: 'skipped', reason: `it is for ${textOf(platform)}, which was not asked for` };
-    } else yield* this.#single(typed, known, document, context);
+      else {
+        this.#unasked.set(descriptor.digest, { reference: context.reference, platform: textOf(platform) });
+        yield { ...typed, kind: 'skipped', reason: `it is for ${textOf(platform)}, which was not asked for` };
+      }
+    } else yield* this.#single(typed, known, subject);
     yield* this.#referrers(descriptor, context);
   }
 
@@ -114,16 +128,10 @@ class Finder {
   async *#single(
     thing: Omit<Extract<Found, { kind: 'config' }>, 'kind'>,
     { scan, type }: Classification,
-    document: ManifestDocument,
-    context: Context,
+    subject: Digest | undefined,
   ): AsyncGenerator<Found> {
     if (scan === 'iac') yield { ...thing, kind: 'config' };
-    else if (scan === 'sbom')
-      yield {
-        ...thing,
-        kind: 'document',
-        subject: document.subject?.digest ?? context.subject ?? subjectOfTag(context.tag),
-      };
+    else if (scan === 'sbom') yield { ...thing, kind: 'document', subject };
     else yield { ...thing, kind: 'skipped', reason: reasonFor(scan, type.name) };
   }
 
@@ -137,7 +145,10 @@ class Finder {
   async *#entries(index: Index, context: Context): AsyncGenerator<Found> {
     for (const entry of index.manifests) {
       if (isAttestationEntry(entry)) continue;
-      if (entry.platform !== undefined && !this.#isWanted(entry.platform)) continue;
+      if (entry.platform !== undefined && !this.#isWanted(entry.platform)) {
+        this.#unasked.set(entry.digest, { reference: context.reference, platform: textOf(entry.platform) });
+        continue;
+      }
       yield* this.#visit(entry, { ...context, tag: undefined, depth: context.depth + 1 });
     }
     for (const entry of index.manifests) {

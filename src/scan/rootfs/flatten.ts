@@ -20,6 +20,8 @@ export type FlattenTarget =
   | { readonly kind: 'tar'; readonly stream: Writable };
 
 export interface FlattenOptions {
+  /** What a person calls the image; the source's name when it is not said. */
+  readonly name?: string | undefined;
   /** What is not changed or left out as it is by default. */
   readonly keep?: readonly Keep[] | undefined;
   /** `portable` when it is not said. */
@@ -64,7 +66,12 @@ export async function flatten(
   options: FlattenOptions = {},
 ): Promise<Flattened> {
   if (target.kind === 'directory') await refuseOccupied(target.path);
-  return await make(new Reading(source, await imageLayers(source, image), options), image.digest, target, options);
+  return await make(
+    new Reading(source, await imageLayers(source, image, options.name), options),
+    image.digest,
+    target,
+    options,
+  );
 }
 
 /**

@@ -24,14 +24,15 @@ const LAYER_TYPE =
 
 /**
  * The layers of an image, with what its config promises about each.
+ * @param name what a person calls the image
  * @throws OCL_UNSUPPORTED (no image, Windows, layers that are no tar files), OCL_DOCUMENT_INVALID
  */
-export async function imageLayers(source: Source, image: Descriptor): Promise<readonly Layer[]> {
+export async function imageLayers(source: Source, image: Descriptor, name = source.name): Promise<readonly Layer[]> {
   const { document } = await loadDocument(image, source);
   const config = document.kind === 'manifest' ? document.config : undefined;
   if (document.kind !== 'manifest' || config === undefined || !isImageConfigType(config.mediaType))
     throw new OclError('OCL_UNSUPPORTED', `Cannot flatten ${image.digest}: it is no container image`, {
-      hint: `ocl inspect ${source.name} shows what it is`,
+      hint: `ocl inspect ${name} shows what it is`,
     });
   const bytes = await readVerified(await source.open(config), config, LIMITS.configBytes);
   const diffIds = diffIdsOf(parseImageConfig(bytes, config.digest), image);

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode } from '../../../src/core/errors.ts';
@@ -7,6 +7,7 @@ import { ageText } from '../../../src/scan/db/age.ts';
 import { cachedDatabases } from '../../../src/scan/db/cache.ts';
 import { databasesFor, findDatabases, type Candidate } from '../../../src/scan/db/find.ts';
 import { type DatabaseKind } from '../../../src/scan/db/kinds.ts';
+import { madeInside } from '../../../src/scan/db/inside.ts';
 import { offlineTrivy, servedTrivy } from '../../../src/scan/db/offline.ts';
 import { placeDatabase, type PlaceOptions } from '../../../src/scan/db/place.ts';
 import { createXxh64 } from '../../../src/io/xxhash.ts';
@@ -21,6 +22,7 @@ import {
   TRIVY_DB,
   type DatabaseSpec,
 } from '../../support/databases.ts';
+import { fakeClock } from '../../support/fakeClock.ts';
 import { fileTree, shortTree } from '../../support/fileTrees.ts';
 import { temporaryDirectories } from '../../support/layouts.ts';
 import { putRoots } from '../../support/shop.ts';
@@ -52,7 +54,13 @@ async function place(spec: DatabaseSpec, scanner: 'trivy' | 'grype', cache: stri
   const [found] = await databasesFor(scanner, each(await stored(spec)));
   if (found === undefined) throw new Error('the test found no database');
   const { source, database, reference } = found;
-  const options = { cache, name: reference, now: NOW, emit: (event: OclEvent) => void events.push(event), ...more };
+  const options = {
+    cache,
+    name: reference,
+    clock: fakeClock(NOW),
+    emit: (event: OclEvent) => void events.push(event),
+    ...more,
+  };
   const placed = await placeDatabase(source, database, options);
   const warnings = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
   return { placed, digest: database.digest, warnings };
@@ -77,6 +85,7 @@ describe('a database for Trivy', () => {
       directory: join(cache, 'db'),
       version: '2',
       updatedAt: new Date(MADE).toISOString(),
+      updatedBy: 'record',
       nextUpdate: '2026-11-21T06:12:00.000Z',
       downloadedAt: '2026-11-21T06:12:00.000Z',
     });
@@ -139,7 +148,30 @@ describe('a database for Trivy', () => {
       'policy/metadata.json',
     ]);
     expect(placed).toMatchObject({ version: '2.1.3', updatedAt: new Date(MADE).toISOString() });
-    expect(await cachedDatabases(cache)).toEqual([{ ...placed, version: '2' }]);
+    expect(await cachedDatabases(cache)).toEqual([{ ...placed, version: '2', updatedBy: 'file' }]);
+  });
+
+  it('of checks leaves those before when its record cannot be written', async () => {
+    const cache = await temporary();
+    await place(CHECKS, 'trivy', cache);
+    await rm(join(cache, 'policy/metadata.json'));
+    await mkdir(join(cache, 'policy/metadata.json/in-the-way'), { recursive: true });
+    const before = await shortTree(cache);
+    const other = { ...CHECKS, files: { 'policies/other.rego': 'package other' } };
+    await expect(place(other, 'trivy', cache)).rejects.toThrow('metadata.json');
+    expect(await shortTree(cache)).toEqual(before);
+  });
+
+  it('of checks brings back those that a killed run had moved away, and clears what such runs left', async () => {
+    const cache = await temporary();
+    await place(CHECKS, 'trivy', cache);
+    const before = await shortTree(cache);
+    const left = join(cache, 'policy/.ocl-1-abcdef.tmp');
+    await mkdir(left);
+    await rename(join(cache, 'policy/content'), join(left, 'before'));
+    await mkdir(join(cache, 'policy/.ocl-2-abcdef.tmp/content'), { recursive: true });
+    await expect(place(CHECKS, 'trivy', cache, { maxAge: DAY - 1 })).rejects.toMatchObject({ code: 'OCL_STALE' });
+    expect(await shortTree(cache)).toEqual(before);
   });
 
   it('of checks that somebody built is marked so, for Trivy looks at no version then', async () => {
@@ -207,6 +239,15 @@ const REFUSALS: readonly Refusal[] = [
   { what: 'too old, of checks', spec: CHECKS, options: { maxAge: DAY - 1 }, code: 'OCL_STALE' },
   { what: 'too old, of Grype', spec: GRYPE_DB, scanner: 'grype', options: { maxAge: DAY - 1 }, code: 'OCL_STALE' },
   {
+    what: 'dated ahead',
+    spec: {
+      ...TRIVY_DB,
+      files: { ...TRIVY_DB.files, 'metadata.json': JSON.stringify({ Version: 2, UpdatedAt: '2026-11-22T06:12:01Z' }) },
+    },
+    options: { maxAge: DAY },
+    code: 'OCL_STALE',
+  },
+  {
     what: 'of an age that nothing tells',
     spec: { ...CHECKS, annotations: {} },
     options: { maxAge: DAY },
@@ -268,10 +309,10 @@ describe('what is not placed', () => {
     await place(TRIVY_DB, 'trivy', cache);
     await writeFile(join(around, 'secret'), 'secret');
     const before = await fileTree(around);
+    const elsewhere = join(around, 'new/cache');
+    await expect(place(spec, scanner, elsewhere, options)).rejects.toMatchObject({ code });
     await expect(place(spec, scanner, cache, options)).rejects.toMatchObject({ code });
     const after = await fileTree(around);
-    // A directory that was made for it may stay, empty.
-    for (const name of ['cache/6', 'cache/policy']) (after as Map<string, unknown>).delete(name);
     const timeless = (tree: typeof before): unknown =>
       [...tree].map(([name, { mtime, ...facts }]) => [name, facts.kind === 'directory' ? facts : { ...facts, mtime }]);
     expect(timeless(after)).toEqual(timeless(before));
@@ -301,6 +342,26 @@ describe('what is found in a place', () => {
     const plain = { ...TRIVY_DB, layerType: 'application/vnd.oci.image.layer.v1.tar+gzip' };
     const [found] = await databasesFor('trivy', each(await stored(plain)));
     expect(found?.database.kind).toBe('trivy-db');
+  });
+
+  it('tells by what its date is known, and by its own record when that is read', async () => {
+    const created = { 'org.opencontainers.image.created': '2026-11-21T00:00:00Z' };
+    const all = await stored({ ...TRIVY_DB, annotations: created }, JAVA_DB, CHECKS, GRYPE_DB);
+    const found: unknown[] = [];
+    for await (const { source, database } of findDatabases(each(all)))
+      found.push([
+        database.kind,
+        database.made,
+        database.madeBy,
+        await madeInside(source, database, { emit: () => {} }),
+      ]);
+    const made = Date.parse(MADE);
+    expect(found).toEqual([
+      ['trivy-db', Date.parse('2026-11-21T00:00:00Z'), 'annotation', made],
+      ['trivy-java-db', undefined, undefined, made],
+      ['trivy-checks', made, 'annotation', undefined],
+      ['grype-db', made, 'title', undefined],
+    ]);
   });
 
   it('in a cache is only what is whole', async () => {
@@ -339,6 +400,7 @@ describe('how Trivy is started then', () => {
     [47 * 3_600_000, '47 h'],
     [2 * DAY, '2 days'],
     [-5, '0 min'],
+    [-3 * DAY, '-3 days'],
   ])('ages are short: %d', (ms, text) => {
     expect(ageText(ms)).toBe(text);
   });

@@ -131,10 +131,21 @@ describe('prepareInputs', () => {
     expect(skipped.find(({ reference }) => reference === 'app:arm')?.reason).toContain('linux/arm64');
   });
 
+  it('leaves out what tells about a platform that was not asked for, under the name of its image', async () => {
+    const { inputs, skipped } = await prepare([await shop()], ['sbom'], [ARM64]);
+    expect(inputs).toEqual([]);
+    const reasons = skipped.filter(({ reason }) => reason.includes('not asked for'));
+    expect(reasons.map(({ reference, reason }) => `${reference}: ${reason}`).toSorted()).toEqual(
+      ['one', 'three', 'two'].map(
+        (name) => `app:${name}: it tells about the image for linux/amd64, which was not asked for`,
+      ),
+    );
+  });
+
   it('tells of each index that has nothing for the platforms that were asked for', async () => {
     const { inputs, skipped } = await prepare([await shop()], ['trivy'], [{ os: 'linux', architecture: 's390x' }]);
     expect(inputs).toEqual([]);
-    const reasons = skipped.filter(({ reason }) => reason.includes('not asked for'));
+    const reasons = skipped.filter(({ reason }) => reason.startsWith('it is for'));
     expect(reasons.map(({ reference, reason }) => `${reference}: ${reason}`).toSorted()).toEqual(
       ['one', 'three', 'two'].map(
         (name) => `app:${name}: it is for linux/amd64, linux/arm64/v8, which was not asked for`,
