@@ -31,7 +31,7 @@ export function gapCases({ gap, source, sink, scratch, ocl, layoutHolds, registr
   };
   /** What is on the disk besides what a registry keeps. Skopeo unpacks into /var/tmp, whatever TMPDIR says. */
   const disk = { of: [scratch, '/var/tmp'], without: [sink.storage] };
-  const writes = { repeat: 1, prepare: removeAll, before, disk, verify: isWhole(written) };
+  const writes = { repeat: 1, bytes, prepare: removeAll, before, disk, verify: isWhole(written) };
   const imports = {
     repeat: 1,
     disk,

@@ -142,8 +142,10 @@ ${verdicts(results)}
 
 ## How it is measured
 - Each figure is of a whole process, start-up included: seconds on the clock, seconds of processor and peak memory by ${instrument}.
-- The competitors take turns, ${[...rounds].toSorted((a, b) => a - b).join(' or ')} rounds after one that is not counted. Every run has a fresh, empty target; those that push get a registry
-  with empty storage. What is still on its way to the disk is waited for before each run. Nothing is dropped from the page cache.
+- The competitors take turns, ${[...rounds].toSorted((a, b) => a - b).join(' or ')} rounds after one that is not counted, and each round begins with another one. Every run has a
+  fresh, empty target; those that push get a registry with empty storage. What is still on its way to the disk is waited for before each run,
+  and as much memory as a run fills is written and let go of, because a virtual machine pays for memory that lay idle. Nothing is dropped from
+  the page cache.
 - \`ocl/peer\` is taken round by round: the median of these ratios, with the smallest and the largest. Below 1, ocl is faster.
 - After every run, what it left behind is looked at: each blob with its size, or the digest in the registry.
 - A peer that fails, or is not done after ${PATIENCE} s, is left out, and a line says so.

@@ -1,7 +1,7 @@
 // node bench/run.mjs [--quick] [--only NAME] [--runs N] [--keep DIR] [--out FILE]
 // Measures ocl beside other tools: whole processes, taken in turns, each with a fresh target. See docs/benchmarks.md.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { allCases, FILLED, fillCommand, registryHolds } from './cases.mjs';
 import { makeCorpus, makeGapCorpus } from './corpus.mjs';
 import { DiskWatch } from './disk.mjs';
-import { countsSyncs, measure, settle, which } from './measure.mjs';
+import { countsSyncs, measure, settle, warmMemory, which } from './measure.mjs';
 import { CountingProxy, DelayLine } from './proxy.mjs';
 import { Registry } from './registry.mjs';
 import { caseTable, document, machine, PATIENCE, requestLine, verdicts } from './report.mjs';
@@ -134,9 +134,10 @@ async function compare(one) {
   });
   for (const competitor of competitors) competitor.runs = [];
   for (let round = 0; round <= options.runs * one.repeat; round++) {
-    for (const competitor of competitors) {
+    for (const competitor of inTurn(competitors, round)) {
       await one.prepare();
       settle(scratch);
+      warmMemory(scratch, 1.1 * (one.bytes?.() ?? (options.quick ? 128 << 20 : 1 << 30)));
       one.requests?.();
       if (round % one.repeat === 0)
         progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
@@ -169,6 +170,12 @@ async function compare(one) {
   return { name: one.name, title: one.title, limits: one.limits, diskLimit, measured, competitors, notes };
 }
 
+/** Each round begins with another one. */
+function inTurn(competitors, round) {
+  const first = round % competitors.length;
+  return [...competitors.slice(first), ...competitors.slice(0, first)];
+}
+
 /** A peer that leaves its bytes to the kernel competes twice: as it is, and with its files made durable as ocl's are. */
 function flushed(competitor) {
   const { unsynced, name, argv } = competitor;
@@ -193,11 +200,10 @@ function run(argv, how = {}) {
 /** A copy of the built command, so that a build during the run changes nothing. */
 function frozenCommand() {
   const directory = join(scratch, 'ocl');
-  if (!existsSync(join(root, 'dist', 'ocl.mjs'))) throw new Error('Cannot find dist/ocl.mjs: run npm run build');
-  mkdirSync(join(directory, 'dist'), { recursive: true });
-  for (const file of ['bin', 'package.json']) cpSync(join(root, file), join(directory, file), { recursive: true });
-  for (const name of readdirSync(join(root, 'dist')).filter((file) => file.endsWith('.mjs')))
-    cpSync(join(root, 'dist', name), join(directory, 'dist', name));
+  const command = join('dist', 'command');
+  if (!existsSync(join(root, command))) throw new Error('Cannot find dist: run npm run build');
+  for (const part of ['bin', 'package.json', command])
+    cpSync(join(root, part), join(directory, part), { recursive: true });
   return join(directory, 'bin', 'ocl.js');
 }
 

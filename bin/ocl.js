@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 
 const [first, ...rest] = process.argv.slice(2);
-const bundle = new URL('../dist/ocl.mjs', import.meta.url);
+const command = new URL('../dist/command/ocl.mjs', import.meta.url);
 if (rest.length === 0 && (first === '--version' || first === '-v')) {
   console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
-} else if (existsSync(bundle)) {
+} else if (existsSync(command)) {
   module.enableCompileCache?.();
-  await import(bundle.href);
+  await import(command.href);
 } else {
-  console.error('Cannot start ocl: dist/ocl.mjs is missing; run npm run build');
+  console.error('Cannot start ocl: dist is missing; run npm run build');
   process.exitCode = 1;
 }

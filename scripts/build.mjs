@@ -1,5 +1,5 @@
-// dist/ holds the library (js + d.ts, one file per source) and ocl.mjs: the command in one file, which starts fast
-// and can be carried across the gap by itself.
+// dist/ holds the library (js + d.ts, one file per source) and the command twice: command/ in pieces, of which each action loads
+// what it needs, and ocl.mjs in one file, which can be carried across the gap by itself.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,18 +18,16 @@ const types = new Promise((resolve, reject) => {
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
   child.on('error', reject).on('close', resolve);
 });
-const bundle = build({
+const options = {
   absWorkingDir: root,
-  entryPoints: {
-    ocl: 'src/cli/main.ts',
-    // A worker thread needs a file of its own; name it here: `worker: 'src/io/worker.ts'` becomes dist/worker.mjs.
-  },
-  outdir: fresh,
+  entryPoints: { ocl: 'src/cli/main.ts' },
   outExtension: { '.js': '.mjs' },
   bundle: true,
   format: 'esm',
   platform: 'node',
   target: 'node20',
+  // Imports of types alone load nothing.
+  tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: false } },
   minifyWhitespace: true,
   minifySyntax: true,
   minifyIdentifiers: true,
@@ -40,10 +38,14 @@ const bundle = build({
   logLevel: 'warning',
   // CommonJS dependencies call require() for Node's own modules.
   banner: { js: "import{createRequire as __oclRequire}from'node:module';const require=__oclRequire(import.meta.url);" },
-});
+};
+const bundles = Promise.all([
+  build({ ...options, outdir: fresh }),
+  build({ ...options, outdir: join(fresh, 'command'), splitting: true }),
+]);
 // Both have said what is wrong by themselves.
 const [bundled, status] = await Promise.all([
-  bundle.then(
+  bundles.then(
     () => true,
     () => false,
   ),

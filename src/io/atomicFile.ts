@@ -9,6 +9,9 @@ import { FileRange } from './fileRange.ts';
 import { givePiece } from './slabPool.ts';
 
 const FLUSH_EVERY = 64 << 20;
+/** Files whose disk is set to work at once. Each holds one of the four threads that Node writes with, and the others have to go on. */
+const FLUSHING_AT_ONCE = 2;
+let flushing = 0;
 
 /** A file that nobody sees before it is whole: written under a name of its own, made durable, then renamed. */
 export class TemporaryFile {
@@ -77,9 +80,12 @@ export class TemporaryFile {
       this.#position += bytesWritten;
     }
     givePiece(chunk);
-    if (this.#position - this.#flushed >= FLUSH_EVERY && this.#flushing === undefined) {
+    const due = this.#position - this.#flushed >= FLUSH_EVERY && this.#flushing === undefined;
+    if (due && flushing < FLUSHING_AT_ONCE) {
       this.#flushed = this.#position;
+      flushing++;
       this.#flushing = this.#handle.datasync().finally(() => {
+        flushing--;
         this.#flushing = undefined;
       });
       this.#flushing.catch(() => {}); // the closing sync reports it

@@ -1,12 +1,13 @@
 import { isIP, type Socket } from 'node:net';
 import { type Duplex } from 'node:stream';
 import { connect as connectTls, type PeerCertificate, type SecureContext } from 'node:tls';
-import { buildConnector } from 'undici';
+import type { buildConnector as Connectors } from 'undici';
 import { CertificateError, checkIdentity, wantsCertificate } from './certificateError.ts';
 import { givenUp, type Connecting } from './connecting.ts';
 import { type Proxy } from './proxy.ts';
 import { publicLookup, refuseInternal } from './publicLookup.ts';
 import { openTunnel } from './tunnel.ts';
+import { buildConnector } from './undici.ts';
 import { ADDRESSING, WideSocket } from './wideSocket.ts';
 
 export interface ConnectOptions {
@@ -28,18 +29,18 @@ export interface ConnectOptions {
   readonly onConnected: (origin: string, address: string | undefined) => void;
 }
 
-type Target = buildConnector.Options;
-type Done = buildConnector.Callback;
+type Target = Connectors.Options;
+type Done = Connectors.Callback;
 
 /** Milliseconds that are spent on learning whose certificate it is that was not trusted. */
 const EXPLAINING = 3000;
 
 /** Makes the connections of one pool: plain ones read in large pieces; TLS is Node's own, straight or through a tunnel. */
-export function createConnector(options: ConnectOptions): buildConnector.connector {
+export function createConnector(options: ConnectOptions): Connectors.connector {
   const { timeout, connecting, publicOnly } = options;
   const addressing = publicOnly ? { ...ADDRESSING, lookup: publicLookup } : ADDRESSING;
   /** Remembers the sessions of the host, so it is made once. */
-  let secure: Promise<buildConnector.connector> | undefined;
+  let secure: Promise<Connectors.connector> | undefined;
 
   return (target, done) => {
     try {
@@ -94,7 +95,7 @@ export function createConnector(options: ConnectOptions): buildConnector.connect
     done(await explain(target, error), null);
   }
 
-  async function secureConnector(): Promise<buildConnector.connector> {
+  async function secureConnector(): Promise<Connectors.connector> {
     const secureContext = await options.context();
     return buildConnector({
       timeout,

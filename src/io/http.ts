@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type SecureContext } from 'node:tls';
-import { Agent, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { OclError } from '../core/errors.ts';
 import { isInternal } from './addresses.ts';
 import { Authorities, type AuthorityPlaces } from './authorities.ts';
@@ -14,6 +14,7 @@ import { parseProxy, proxyFor, type Proxy, type ProxySettings } from './proxy.ts
 import { secureContextOf } from './secureContext.ts';
 import { throttled, type Throttle } from './throttle.ts';
 import { proxyRefusal } from './tunnel.ts';
+import { Agent } from './undici.ts';
 
 /** Milliseconds: to connect; until the answer's header is there; between two pieces of a body. */
 export interface HttpTimeouts {
