@@ -1,10 +1,10 @@
 import { type Basis, type BundleRecord, type NameHistory, type Unchanged } from '../core/bundleRecord.ts';
-import { plainDescriptor, type Descriptor } from '../core/descriptor.ts';
+import { plainDescriptor, type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { composeEntry, entryName } from '../core/names.ts';
 import { parseImageName } from '../core/reference.ts';
-import { type LocalSource, type NamedRoot, type RootName, type StoredBlob } from '../core/store.ts';
+import { type LocalSource, type NamedRoot, type RootName } from '../core/store.ts';
 import { rootsOf, type Surveyed } from '../copy/copier.ts';
 import { digestOf } from '../io/verify.ts';
 import { inOrder } from '../copy/walk.ts';

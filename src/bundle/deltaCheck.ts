@@ -1,9 +1,9 @@
 import { type NameHistory } from '../core/bundleRecord.ts';
-import { type Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { printable } from '../core/redact.ts';
-import { type LocalSource, type Sink, type StoredBlob } from '../core/store.ts';
+import { type LocalSource, type Sink } from '../core/store.ts';
 import { type Copier } from '../copy/copier.ts';
 import { allSettled } from '../copy/flight.ts';
 import { type Select } from '../copy/select.ts';

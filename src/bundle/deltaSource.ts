@@ -1,17 +1,10 @@
 import { type Readable } from 'node:stream';
 import { type BundleRecord } from '../core/bundleRecord.ts';
-import { type Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
-import {
-  type ByteRange,
-  type Gate,
-  type LocalSource,
-  type Place,
-  type Source,
-  type StoredBlob,
-} from '../core/store.ts';
+import { type ByteRange, type Gate, type LocalSource, type Place, type Source } from '../core/store.ts';
 import { type Elsewhere } from './deltaElsewhere.ts';
 
 export interface DeltaSourceOptions {

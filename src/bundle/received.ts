@@ -1,18 +1,11 @@
 import { Readable } from 'node:stream';
-import { type Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { referrerDescriptor } from '../core/graph.ts';
 import { parseManifest } from '../core/manifest.ts';
 import { findEntry, listNames } from '../core/names.ts';
-import {
-  type ByteRange,
-  type Gate,
-  type LocalSource,
-  type Place,
-  type Source,
-  type StoredBlob,
-} from '../core/store.ts';
+import { type ByteRange, type Gate, type LocalSource, type Place, type Source } from '../core/store.ts';
 import { type Shelf } from './shelf.ts';
 
 /** Where a content of a stream has come to lie, or why it has not. */

@@ -1,6 +1,7 @@
+import { type StoredBlob } from '../core/descriptor.ts';
 import { OclError } from '../core/errors.ts';
 import { entryName } from '../core/names.ts';
-import { type LocalSource, type StoredBlob } from '../core/store.ts';
+import { type LocalSource } from '../core/store.ts';
 import { collectionOf } from './collection.ts';
 import { idOf, type Known } from './delta.ts';
 import { type Incomplete } from './deltaCheck.ts';

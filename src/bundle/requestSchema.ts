@@ -1,12 +1,11 @@
 import * as z from 'zod';
-import { type Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { isDigest, type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { isObject, parseJson } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { parseDescriptor } from '../core/manifest.ts';
 import { parseWith } from '../core/parseWith.ts';
-import { type StoredBlob } from '../core/store.ts';
 import { decodeInventory, type Inventory } from './inventory.ts';
 
 /** An image that a far side could not complete. */

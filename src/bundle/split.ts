@@ -1,6 +1,7 @@
 import { type BundleRecord } from '../core/bundleRecord.ts';
+import { type StoredBlob } from '../core/descriptor.ts';
 import { entryName } from '../core/names.ts';
-import { type LocalSource, type Sink, type StoredBlob } from '../core/store.ts';
+import { type LocalSource, type Sink } from '../core/store.ts';
 import { type Copier, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
 import { requireAllVolumes } from './allVolumes.ts';

@@ -1,6 +1,5 @@
 import { OclError } from '../core/errors.ts';
-import { defineCommand, type Command } from './command.ts';
-import { type CommandEntry } from './commands.ts';
+import { defineCommand, type Command, type CommandEntry } from './command.ts';
 
 /**
  * A command whose actions are commands with options of their own.

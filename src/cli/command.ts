@@ -14,3 +14,10 @@ export function defineCommand<T>(
 ): Command<T> {
   return { build, run };
 }
+
+/** What `main` needs of a command before it is called; the rest is loaded then. */
+export interface CommandEntry {
+  readonly usage: string | readonly string[];
+  readonly describe: string;
+  readonly load: () => Promise<{ build(cli: Argv): Argv; run(args: never): Promise<void> }>;
+}

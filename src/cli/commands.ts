@@ -1,11 +1,4 @@
-import { type Argv } from 'yargs';
-
-/** What `main` needs of a command before it is called; the rest is loaded then. */
-export interface CommandEntry {
-  readonly usage: string | readonly string[];
-  readonly describe: string;
-  readonly load: () => Promise<{ build(cli: Argv): Argv; run(args: never): Promise<void> }>;
-}
+import { type CommandEntry } from './command.ts';
 
 export const COMMANDS: readonly CommandEntry[] = [
   {

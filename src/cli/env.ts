@@ -17,8 +17,8 @@ import {
   type ExplicitCredential,
   type KeptAs,
 } from '../stores/registry/auth/credentials.ts';
-import { type Reach } from '../stores/registry/diagnose/diagnose.ts';
 import { rememberHelper } from '../stores/registry/auth/helperCache.ts';
+import { type Reach } from '../stores/registry/diagnose/step.ts';
 import { type HostSettings } from '../stores/registry/hosts.ts';
 import { createRegistries, type Registries } from '../stores/registry/registries.ts';
 import { createStores, type AllStores } from '../stores.ts';

@@ -1,14 +1,5 @@
 import { type Descriptor } from '../core/descriptor.ts';
-import { type Digest } from '../core/digest.ts';
-import { inOrder, type Graph, type Node } from './walk.ts';
-
-/** For a source that is to have more later: what it lacks now is left out, and told. */
-export interface Part {
-  /** What the parts of one whole have in common: the sink keeps what came of it, until all is there. */
-  readonly key: string;
-  /** Whether another part has it. */
-  readonly lacks: (digest: Digest) => boolean;
-}
+import { inOrder, type Graph, type Node, type Part } from './walk.ts';
 
 /** What of a graph cannot be brought yet. */
 export interface Lacking {

@@ -2,9 +2,8 @@ import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { type Outcome } from '../core/events.ts';
 import { type RootName, type Sink, type Source } from '../core/store.ts';
-import { type Part } from './part.ts';
 import { wantsReferrers, type Select } from './select.ts';
-import { inOrder, type Graph, type Node } from './walk.ts';
+import { inOrder, type Graph, type Node, type Part } from './walk.ts';
 
 export interface CopyRequest {
   readonly from: Source;

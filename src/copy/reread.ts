@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { type Descriptor } from '../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode, toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
@@ -7,7 +7,7 @@ import { children, isAttestationEntry, isForeign } from '../core/graph.ts';
 import { type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType, isIndexType } from '../core/mediaTypes.ts';
 import { formatPlatform } from '../core/platform.ts';
-import { type Source, type StoredBlob } from '../core/store.ts';
+import { type Source } from '../core/store.ts';
 import { givePiece } from '../io/slabPool.ts';
 import { verifyInto } from '../io/verify.ts';
 import { loadDocument } from './documents.ts';

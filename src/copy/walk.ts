@@ -13,7 +13,6 @@ import { type DigestTags } from './digestTags.ts';
 import { type Documents } from './documents.ts';
 import { allSettled } from './flight.ts';
 import { otherPlatform } from './otherPlatform.ts';
-import { type Part } from './part.ts';
 import { matchesFilter, pinnedEntries, rewriteIndex, selectEntries, wantsReferrers, type Select } from './select.ts';
 
 /** A piece of a graph, and what has to be in the sink before it. */
@@ -30,6 +29,14 @@ export interface Graph {
   /** Manifests that refer to a part of it; each after its subject. */
   readonly referrers: readonly Node[];
   readonly digestTags: readonly { readonly tag: string; readonly node: Node }[];
+}
+
+/** For a source that is to have more later: what it lacks now is left out, and told. */
+export interface Part {
+  /** What the parts of one whole have in common: the sink keeps what came of it, until all is there. */
+  readonly key: string;
+  /** Whether another part has it. */
+  readonly lacks: (digest: Digest) => boolean;
 }
 
 export interface WalkContext {

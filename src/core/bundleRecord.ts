@@ -1,12 +1,11 @@
 import * as z from 'zod';
-import { type Descriptor } from './descriptor.ts';
+import { type Descriptor, type StoredBlob } from './descriptor.ts';
 import { isDigest, type Digest } from './digest.ts';
 import { OclError } from './errors.ts';
 import { isObject, parseJson, toJsonBytes } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { parseDescriptor } from './manifest.ts';
 import { parseWith } from './parseWith.ts';
-import { type StoredBlob } from './store.ts';
 
 /** Where a bundle that is more than a plain archive says so. Other tools do not look below `ocl/`. */
 export const RECORD_ENTRY = 'ocl/bundle.json';

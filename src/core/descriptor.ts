@@ -45,3 +45,10 @@ export const EMPTY_BLOB: { readonly bytes: Uint8Array; readonly descriptor: Desc
     data: 'e30=',
   },
 };
+
+/** What lies in a store, whatever it is. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}

@@ -1,6 +1,8 @@
 import { type Descriptor } from './descriptor.ts';
 import { type OclError } from './errors.ts';
-import { type Shortcut } from './store.ts';
+
+/** How a sink takes a content without a stream. */
+export type Shortcut = 'linked' | 'cloned' | 'mounted';
 
 /** How a node came to be in the sink. */
 export type Outcome = 'present' | Shortcut | 'streamed';

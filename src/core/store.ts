@@ -1,9 +1,9 @@
 import { type Readable } from 'node:stream';
 import { type BundleRecord } from './bundleRecord.ts';
 import { type Clock } from './clock.ts';
-import { type Descriptor } from './descriptor.ts';
+import { type Descriptor, type StoredBlob } from './descriptor.ts';
 import { type Digest } from './digest.ts';
-import { type Emit } from './events.ts';
+import { type Emit, type Shortcut } from './events.ts';
 import { type Reference } from './reference.ts';
 
 /** Inclusive offsets in bytes, as HTTP counts them; no `end` means: to the last byte. */
@@ -23,8 +23,6 @@ export type Place =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'repository'; readonly registry: string; readonly repository: string }
   | { readonly kind: 'elsewhere' };
-
-export type Shortcut = 'linked' | 'cloned' | 'mounted';
 
 /** A bounded door of one host. A transfer enters the doors of both ends in the order of their ids, so that A→B and B→A cannot wait for each other. */
 export interface Gate {
@@ -123,12 +121,6 @@ export interface KeepOptions {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface StoredBlob {
-  readonly digest: Digest;
-  /** Bytes. */
-  readonly size: number;
 }
 
 export interface Sink {

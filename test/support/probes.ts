@@ -1,12 +1,12 @@
 import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../src/core/descriptor.ts';
+import { type Shortcut } from '../../src/core/events.ts';
 import {
   type ByteRange,
   type Gate,
   type Open,
   type Place,
   type RootName,
-  type Shortcut,
   type Sink,
   type Source,
 } from '../../src/core/store.ts';

@@ -1,4 +1,4 @@
-import { type CommandEntry } from '../commands.ts';
+import { type CommandEntry } from '../command.ts';
 
 /** What `ocl cnab` does. */
 export const CNAB_ACTIONS: readonly (CommandEntry & { readonly usage: string })[] = [

@@ -1,6 +1,7 @@
 import { OclError } from '../../core/errors.ts';
 import { type ProxySettings } from '../../io/proxy.ts';
-import { diagnose, type Step } from '../../stores/registry/diagnose/diagnose.ts';
+import { diagnose } from '../../stores/registry/diagnose/diagnose.ts';
+import { type Step } from '../../stores/registry/diagnose/step.ts';
 import { defineCommand } from '../command.ts';
 import { toMilliseconds } from '../duration.ts';
 import { EXIT } from '../exit.ts';

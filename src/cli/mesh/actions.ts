@@ -1,4 +1,4 @@
-import { type CommandEntry } from '../commands.ts';
+import { type CommandEntry } from '../command.ts';
 
 /** What `ocl mesh` does. */
 export const MESH_ACTIONS: readonly (CommandEntry & { readonly usage: string })[] = [

@@ -1,5 +1,5 @@
 import { printable } from '../../core/redact.ts';
-import { type Step } from '../../stores/registry/diagnose/diagnose.ts';
+import { type Step } from '../../stores/registry/diagnose/step.ts';
 import { formatDuration } from './format.ts';
 
 const NAME_WIDTH = 'credentials'.length;

@@ -1,4 +1,4 @@
-import { type CommandEntry } from '../commands.ts';
+import { type CommandEntry } from '../command.ts';
 
 /** What `ocl sync` does; the first is what it does when none is named. */
 export const ACTIONS: readonly (CommandEntry & { readonly usage: string })[] = [

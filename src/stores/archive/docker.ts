@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { plainDescriptor, type Descriptor } from '../../core/descriptor.ts';
+import { plainDescriptor, type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { toJsonBytes } from '../../core/json.ts';
@@ -8,7 +8,7 @@ import { parseDescriptor } from '../../core/manifest.ts';
 import { MEDIA } from '../../core/mediaTypes.ts';
 import { composeEntry, findEntry, listNames, severalRepositories } from '../../core/names.ts';
 import { formatReference, parseImageName } from '../../core/reference.ts';
-import { type ByteRange, type RootName, type StoredBlob } from '../../core/store.ts';
+import { type ByteRange, type RootName } from '../../core/store.ts';
 import { COMPRESSION_HEAD, detectCompression } from '../../io/compression.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { type TarEntry } from '../../io/tarScan.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { SUMS_ENTRY, type BundleRecord } from '../../core/bundleRecord.ts';
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { type Fault, type StoredBlob } from '../../core/store.ts';
+import { type Fault } from '../../core/store.ts';
 import { givePiece } from '../../io/slabPool.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { shown } from '../../io/tarName.ts';

@@ -1,9 +1,9 @@
 import { type Readable } from 'node:stream';
 import { RECORD_ENTRY, type BundleRecord } from '../../core/bundleRecord.ts';
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { isDigest, type Digest } from '../../core/digest.ts';
 import { findEntry, listNames } from '../../core/names.ts';
-import { type ByteRange, type Fault, type StoredBlob } from '../../core/store.ts';
+import { type ByteRange, type Fault } from '../../core/store.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { blobPath } from '../../io/verify.ts';
 import { fileFaults, providedBy } from './faults.ts';

@@ -1,11 +1,11 @@
 import { encodeBundleRecord, type Basis, type BundleRecord } from '../../core/bundleRecord.ts';
-import { type Descriptor, type Platform } from '../../core/descriptor.ts';
+import { type Descriptor, type Platform, type StoredBlob } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { type FindStandIn } from '../../core/dockerStandIn.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
-import { type NamedRoot, type RootName, type StoredBlob } from '../../core/store.ts';
+import { type NamedRoot, type RootName } from '../../core/store.ts';
 import { composeDockerFiles, type DockerFiles } from './dockerFiles.ts';
 import { Documents } from './documents.ts';
 import { compare, composeEntries, type RootEntry } from './entries.ts';

@@ -1,4 +1,4 @@
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { referrersTag, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
@@ -6,7 +6,6 @@ import { LIMITS } from '../../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
 import { entryName } from '../../core/names.ts';
-import { type StoredBlob } from '../../core/store.ts';
 
 /** The verified bytes of a document, or undefined when the archive does not have it. */
 export type ReadDocument = (descriptor: Descriptor) => Promise<Uint8Array | undefined>;

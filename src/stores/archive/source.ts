@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type BundleRecord } from '../../core/bundleRecord.ts';
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -12,7 +12,6 @@ import {
   type GivenVolumes,
   type LocalSource,
   type Place,
-  type StoredBlob,
 } from '../../core/store.ts';
 import { embeddedData, readBounded, readVerified } from '../../io/verify.ts';
 import { ReferrerTable } from './referrers.ts';

@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
 import { type BundleRecord, type Slice } from '../../core/bundleRecord.ts';
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
-import { type ByteRange, type Fault, type GivenVolumes, type Place, type StoredBlob } from '../../core/store.ts';
+import { type ByteRange, type Fault, type GivenVolumes, type Place } from '../../core/store.ts';
 import { type Tarball } from '../../io/tarball.ts';
 import { type TarEntry } from '../../io/tarScan.ts';
 import { blobPath, createHasher, readVerified } from '../../io/verify.ts';

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Clock } from '../../core/clock.ts';
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
-import { type Emit } from '../../core/events.ts';
+import { type Emit, type Shortcut } from '../../core/events.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
@@ -18,9 +18,7 @@ import {
   type Open,
   type Place,
   type RootName,
-  type Shortcut,
   type Sink,
-  type StoredBlob,
 } from '../../core/store.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { type Linker } from '../../io/link.ts';

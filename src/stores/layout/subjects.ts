@@ -1,10 +1,9 @@
-import { plainDescriptor, type Descriptor } from '../../core/descriptor.ts';
+import { plainDescriptor, type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { children, referrerDescriptor } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
-import { type StoredBlob } from '../../core/store.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
 import { type BlobFiles } from './blobFiles.ts';
 

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { isDigest, referrersTag, type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
+import { type Shortcut } from '../../core/events.ts';
 import { parseManifest } from '../../core/manifest.ts';
 import { isDocumentType, isIndexType } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
@@ -14,9 +15,7 @@ import {
   type Open,
   type Place,
   type RootName,
-  type Shortcut,
   type Sink,
-  type StoredBlob,
 } from '../../core/store.ts';
 import { describe, verifyInto } from '../../io/verify.ts';
 import { Contents } from './contents.ts';

@@ -1,5 +1,5 @@
 import { type Readable } from 'node:stream';
-import { ANNOTATION, type Descriptor } from '../../core/descriptor.ts';
+import { ANNOTATION, type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { entryName, findEntry, repositoryOf } from '../../core/names.ts';
@@ -11,7 +11,6 @@ import {
   type LocalSource,
   type Place,
   type Sink,
-  type StoredBlob,
 } from '../../core/store.ts';
 
 /**

@@ -10,6 +10,7 @@ import { discard, header, type Http, type HttpRequest, type HttpResponse } from 
 import { isRedirect, nextHop, withoutSecrets } from '../../io/redirect.ts';
 import { RETRY, retrying, type RetryPolicy } from '../../io/retry.ts';
 import { readBounded } from '../../io/verify.ts';
+import { type Answer } from './answer.ts';
 import { Auth, type Need } from './auth/auth.ts';
 import { type Hosts } from './certs.ts';
 import { type Credentials } from './auth/credentials.ts';
@@ -41,11 +42,6 @@ export interface ApiRequest {
   /** Whether a second one does no harm; GET, HEAD and DELETE are. */
   readonly repeatable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface Answer extends HttpResponse {
-  /** Where it came from, after redirects. */
-  readonly url: URL;
 }
 
 export interface ClientOptions {

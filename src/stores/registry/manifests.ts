@@ -12,7 +12,8 @@ import {
 } from '../../core/mediaTypes.ts';
 import { discard, header, type HttpHeaders } from '../../io/httpMessages.ts';
 import { digestOf, readBounded } from '../../io/verify.ts';
-import { type Answer, type RegistryClient } from './client.ts';
+import { type Answer } from './answer.ts';
+import { type RegistryClient } from './client.ts';
 import { AnswerError, hasStatus } from './errors.ts';
 import { type RepositoryPaths } from './paths.ts';
 import { checkAnsweredDigest } from './transfer/session.ts';

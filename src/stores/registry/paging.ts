@@ -1,7 +1,8 @@
 import { isCode, OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { readTarget } from '../../io/redirect.ts';
-import { type Answer, type ApiRequest, type RegistryClient } from './client.ts';
+import { type Answer } from './answer.ts';
+import { type ApiRequest, type RegistryClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { type Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
+import { type Shortcut } from '../../core/events.ts';
 import { referrerDescriptor } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseManifest } from '../../core/manifest.ts';
@@ -13,7 +14,6 @@ import {
   type Open,
   type Place,
   type RootName,
-  type Shortcut,
   type Sink,
   type Source,
 } from '../../core/store.ts';

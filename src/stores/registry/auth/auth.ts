@@ -1,10 +1,10 @@
 import { type Clock } from '../../../core/clock.ts';
 import { isCode } from '../../../core/errors.ts';
 import { discard } from '../../../io/httpMessages.ts';
+import { type Answer } from '../answer.ts';
 import { Bearer } from './bearer.ts';
 import { remember } from '../bounded.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import { type Answer } from '../client.ts';
 import { type Credentials } from './credentials.ts';
 import { type AnswerError } from '../errors.ts';
 import { explain } from './explain.ts';

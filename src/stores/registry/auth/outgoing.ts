@@ -1,4 +1,4 @@
-import { type Answer } from '../client.ts';
+import { type Answer } from '../answer.ts';
 import { type AnswerError } from '../errors.ts';
 import { loginKey, type Login } from './login.ts';
 

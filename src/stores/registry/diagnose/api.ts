@@ -7,11 +7,11 @@ import { header, type HttpResponse } from '../../../io/httpMessages.ts';
 import { RETRY } from '../../../io/retry.ts';
 import { parseChallenges, type Challenge } from '../auth/challenge.ts';
 import { type Credential } from '../auth/credentials.ts';
-import { type Case, type Check, type Finding } from './diagnose.ts';
 import { RepositoryPaths } from '../paths.ts';
 import { checkRealm } from '../auth/realm.ts';
 import { createFetchToken } from '../auth/token.ts';
 import { Trust } from '../trust.ts';
+import { type Case, type Check, type Finding } from './step.ts';
 
 /** From the first answer of a registry to a login that it takes. */
 export const API_CHECKS: readonly Check[] = [

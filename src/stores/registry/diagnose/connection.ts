@@ -3,7 +3,7 @@ import { isLoopback } from '../../../io/addresses.ts';
 import { connectionError } from '../../../io/connectionError.ts';
 import { addressesOf, askForTunnel, bareHost, connectToAny, portOf, type Attempt } from '../../../io/probe.ts';
 import { parseProxy, proxyFor } from '../../../io/proxy.ts';
-import { type Case, type Check, type Finding } from './diagnose.ts';
+import { type Case, type Check, type Finding } from './step.ts';
 import { checkTls, proxyContextOf } from './tls.ts';
 import { type HostSettings } from '../hosts.ts';
 

@@ -4,12 +4,12 @@ import { MANIFEST_ACCEPT } from '../../../core/mediaTypes.ts';
 import { printable } from '../../../core/redact.ts';
 import { discard, header } from '../../../io/httpMessages.ts';
 import { RegistryClient } from '../client.ts';
-import { type Case, type Check, type Finding } from './diagnose.ts';
 import { ONCE } from './api.ts';
 import { hasStatus } from '../errors.ts';
 import { remedyFor } from '../auth/explain.ts';
 import { RepositoryPaths } from '../paths.ts';
 import { sessionOf } from '../transfer/session.ts';
+import { type Case, type Check, type Finding } from './step.ts';
 
 /** Whether a login is taken, and what it may do; by the client that does all else, too. */
 export const REPOSITORY_CHECKS: readonly Check[] = [

@@ -3,7 +3,7 @@ import { systemCode } from '../../../core/errors.ts';
 import { bareHost } from '../../../io/probe.ts';
 import { HandshakeClosed, shakeHands, type SeenCertificate, type SeenTls } from '../../../io/probeTls.ts';
 import { secureContextOf } from '../../../io/secureContext.ts';
-import { type Case, type Finding } from './diagnose.ts';
+import { type Case, type Finding } from './step.ts';
 
 /** What OpenSSL calls a chain that ends nowhere. */
 const UNTRUSTED: ReadonlySet<string> = new Set([

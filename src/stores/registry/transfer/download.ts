@@ -4,7 +4,8 @@ import { printable } from '../../../core/redact.ts';
 import { type ByteRange } from '../../../core/store.ts';
 import { header, type HttpHeaders } from '../../../io/httpMessages.ts';
 import { isTemporary } from '../../../io/retry.ts';
-import { type Answer, type RegistryClient } from '../client.ts';
+import { type Answer } from '../answer.ts';
+import { type RegistryClient } from '../client.ts';
 import { hasStatus } from '../errors.ts';
 import { type Turn } from '../turns.ts';
 

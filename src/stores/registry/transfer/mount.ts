@@ -1,7 +1,8 @@
 import { type Digest } from '../../../core/digest.ts';
 import { OclError } from '../../../core/errors.ts';
 import { discard } from '../../../io/httpMessages.ts';
-import { type Answer, type RegistryClient } from '../client.ts';
+import { type Answer } from '../answer.ts';
+import { type RegistryClient } from '../client.ts';
 import { type RepositoryPaths } from '../paths.ts';
 import { sessionOf, type Session } from './session.ts';
 

@@ -4,7 +4,8 @@ import { printable } from '../../../core/redact.ts';
 import { discard, header, type HttpHeaders } from '../../../io/httpMessages.ts';
 import { readTarget } from '../../../io/redirect.ts';
 import { type Descriptor } from '../../../core/descriptor.ts';
-import { type Answer, type RegistryClient } from '../client.ts';
+import { type Answer } from '../answer.ts';
+import { type RegistryClient } from '../client.ts';
 import { type RepositoryPaths } from '../paths.ts';
 import { mayTakeUploads } from './uploadHost.ts';
 

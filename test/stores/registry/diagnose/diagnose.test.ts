@@ -9,12 +9,7 @@ import { createHttp } from '../../../../src/io/http.ts';
 import { type ProxySettings } from '../../../../src/io/proxy.ts';
 import { systemClock } from '../../../../src/io/systemClock.ts';
 import { createCredentials, type Credential } from '../../../../src/stores/registry/auth/credentials.ts';
-import {
-  diagnose,
-  type DiagnoseOptions,
-  type Step,
-  type StepName,
-} from '../../../../src/stores/registry/diagnose/diagnose.ts';
+import { diagnose } from '../../../../src/stores/registry/diagnose/diagnose.ts';
 import { type HostSettings } from '../../../../src/stores/registry/hosts.ts';
 import { createMemoryLibrary } from '../../../../src/stores/memory/library.ts';
 import { createAuthority, type Pair } from '../../../support/certificates.ts';
@@ -23,6 +18,7 @@ import { Pusher, startEmbedded } from '../../../support/embedded.ts';
 import { temporaryDirectories } from '../../../support/layouts.ts';
 import { reply, replyJson, startScriptedServer, type Handler } from '../../../support/scriptedServer.ts';
 import { startTokenServer } from '../../../support/tokenServer.ts';
+import { type DiagnoseOptions, type Step, type StepName } from '../../../../src/stores/registry/diagnose/step.ts';
 
 const temporary = temporaryDirectories();
 const cleanups: (() => Promise<unknown>)[] = [];
