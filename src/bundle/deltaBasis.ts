@@ -9,12 +9,11 @@ import { LIMITS } from '../core/limits.ts';
 import { type Tags } from './collection.ts';
 import { bundleId, knownOfBundle, type Known } from './delta.ts';
 import { decodeInventory, isInventory, type Inventory } from './inventory.ts';
-import { Ledger } from './ledger.ts';
+import { isLedger, Ledger } from './ledger.ts';
 import { parseReceipt, type ReadReceipt } from './receiptSchema.ts';
 
 /** Bytes by which the kinds of files are told apart. */
 const HEAD_BYTES = 16;
-const LEDGER_HEAD = Buffer.from('{"kind":"ledger"').subarray(0, HEAD_BYTES);
 const OPENING_BRACE = 0x7b;
 
 export interface ReadKnownOptions {
@@ -36,8 +35,7 @@ export async function readKnown(path: string, { clock, emit, openBundle }: ReadK
     const bytes = await readSmallFile(path, LIMITS.inventoryBytes, what);
     return knownOfInventory(await decodeInventory(bytes, what), digestOf(bytes));
   }
-  if (LEDGER_HEAD.equals(head.subarray(0, LEDGER_HEAD.length)))
-    return (await Ledger.open(path, { clock, emit })).known();
+  if (isLedger(head)) return (await Ledger.open(path, { clock, emit })).known();
   if (head[0] === OPENING_BRACE) {
     const what = `the receipt ${path}`;
     const bytes = await readSmallFile(path, LIMITS.receiptBytes, what);

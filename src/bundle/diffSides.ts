@@ -1,7 +1,9 @@
 import { type BundleRecord } from '../core/bundleRecord.ts';
+import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
+import { type Emit } from '../core/events.ts';
 import { isObject, parseJson } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { entryName } from '../core/names.ts';
@@ -12,6 +14,7 @@ import { readHoldings, type Collection, type Tags } from './collection.ts';
 import { knownOfBundle } from './delta.ts';
 import { type DiffSide } from './diff.ts';
 import { decodeInventory, isInventory } from './inventory.ts';
+import { isLedger, Ledger } from './ledger.ts';
 import { parseLock } from './lockSchema.ts';
 import { parseReceipt } from './receiptSchema.ts';
 
@@ -19,11 +22,19 @@ const HEAD_BYTES = 16;
 const OPENING_BRACE = 0x7b;
 
 /**
- * A file that says what a place has, or is to have: an inventory, a receipt or a lock. Undefined: it is something else.
+ * A file that says what a place has, should have or is to have: an inventory, a receipt, a ledger or a lock. Undefined: it is something else.
  * @throws OCL_NOT_FOUND, OCL_DOCUMENT_INVALID, OCL_CONFIG_INVALID, OCL_LIMIT
  */
-export async function readSideFile(path: string): Promise<DiffSide | undefined> {
+export async function readSideFile(
+  path: string,
+  options: { readonly clock: Clock; readonly emit: Emit },
+): Promise<DiffSide | undefined> {
   const head = await readHead(path, HEAD_BYTES, path);
+  if (isLedger(head)) {
+    const ledger = await Ledger.open(path, options);
+    const { has } = ledger.known();
+    return { name: path, tags: tagsOf(ledger.latest()), sizes: undefined, has };
+  }
   if (isInventory(head)) {
     const what = `the inventory ${path}`;
     const { tags, blobs } = await decodeInventory(await readSmallFile(path, LIMITS.inventoryBytes, what), what);
@@ -41,7 +52,7 @@ export async function readSideFile(path: string): Promise<DiffSide | undefined> 
     const names = [...images].map(([name, { root }]) => [name, root.digest] as const);
     return { name: path, tags: tagsOf(names), sizes: undefined, has: undefined };
   }
-  throw new OclError('OCL_USAGE', `Cannot compare ${path}: it is no inventory, receipt or lock`);
+  throw new OclError('OCL_USAGE', `Cannot compare ${path}: it is no inventory, receipt, ledger or lock`);
 }
 
 /** A place as it is. Of a bundle also what it leaves to the far side, and what lies in volumes that are not given. */

@@ -24,7 +24,13 @@ export interface Sent {
 
 /** Of one line, which may have twice as much. */
 const MAX_LINE = LINE_BYTES / 2;
+const HEAD = Buffer.from('{"kind":"ledger"');
 const BLOBS_A_LINE = Math.floor((MAX_LINE / 4) * 3) / PREFIX_BYTES;
+
+/** Whether a file is a ledger, by its first 16 bytes. */
+export function isLedger(head: Uint8Array): boolean {
+  return HEAD.equals(head.subarray(0, HEAD.length));
+}
 
 /**
  * What was sent to one far side, kept on the near side: a file of lines that is appended to. What a crash left half-written does not count, so the
@@ -67,6 +73,14 @@ export class Ledger {
       before: (name) => this.#names.get(name) ?? [],
       remembers: (name) => this.#names.has(name),
     };
+  }
+
+  /** As what each full name was sent the last time. */
+  latest(): readonly (readonly [string, Digest])[] {
+    return [...this.#names].flatMap(([name, digests]) => {
+      const last = digests.at(-1);
+      return last === undefined ? [] : [[name, last] as const];
+    });
   }
 
   /** Notes a bundle that is whole. Returns when that is durable. */

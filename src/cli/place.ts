@@ -35,6 +35,11 @@ export function looksLikeRegistry(text: string): boolean {
   return isRegistryHost(host) && (/[.:]/.test(host) || host === 'localhost');
 }
 
+/** Whether a name says that it is that of an archive, and not of a directory or a host. */
+export function isArchiveName(text: string): boolean {
+  return FILE.test(text);
+}
+
 /** Whether a text names a regular file, or what leads to one. */
 export function isFile(text: string): boolean {
   return statSync(text, { throwIfNoEntry: false })?.isFile() === true;

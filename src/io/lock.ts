@@ -35,12 +35,16 @@ const TAKEOVER_AGE = 10_000;
 const EMPTY_AGE = 10_000;
 
 function startOf(pid: number): string {
+  return fieldsOf(pid)[19] ?? '';
+}
+
+/** The fields of /proc/PID/stat from the third on, counted after the command's closing bracket: the command itself may hold anything. */
+function fieldsOf(pid: number): readonly string[] {
   try {
-    // Field 22 of /proc/PID/stat, counted after the command's closing bracket: the command itself may hold anything.
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return '';
+    return [];
   }
 }
 
@@ -77,6 +81,8 @@ export function isAlive(owner: Owner): boolean | undefined {
   // Without a space it was written by something that knows none: the host name has to do.
   if (owner.host !== hostname() || (owner.space !== '' && owner.space !== pidSpace())) return undefined;
   if (!isRunning(owner.pid)) return false;
+  // It was killed, and nobody has asked how it ended: containers often have a first process that never does.
+  if (fieldsOf(owner.pid)[0] === 'Z') return false;
   const started = startOf(owner.pid);
   return owner.started === '' || started === '' || started === owner.started;
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { OclError } from '../core/errors.ts';
 import { COMPRESSION_HEAD, decompressStream, detectCompression } from './compression.ts';
 import { FileRange } from './fileRange.ts';
-import { openRegularFile, Tarball } from './tarball.ts';
+import { looksLikeTar, openRegularFile, Tarball } from './tarball.ts';
+import { TAR_BLOCK } from './tarHeader.ts';
 import { type ScanOptions } from './tarScan.ts';
 
 export interface OpenTar {
@@ -20,7 +21,7 @@ export interface OpenTar {
  */
 export async function openTar(path: string, tmpDir: string, options: ScanOptions = {}): Promise<OpenTar> {
   const file = await openRegularFile(path);
-  const head = Buffer.alloc(COMPRESSION_HEAD);
+  const head = Buffer.alloc(Math.max(COMPRESSION_HEAD, TAR_BLOCK));
   const { bytesRead } = await file.read(head, 0, head.length, 0);
   if (bytesRead === 0) {
     await file.close();
@@ -28,7 +29,15 @@ export async function openTar(path: string, tmpDir: string, options: ScanOptions
   }
   const kind = detectCompression(head.subarray(0, bytesRead));
   if (kind === 'none') {
-    const tarball = await Tarball.read(file, options);
+    if (isNoTar(head.subarray(0, bytesRead))) {
+      await file.close();
+      throw new OclError('OCL_ARCHIVE_INVALID', `Cannot open the archive ${path}: it is no tar file`, {
+        hint: 'ocl inventory --show reads inventories and receipts, ocl diff locks and ledgers too',
+      });
+    }
+    const tarball = await Tarball.read(file, options).catch((error: unknown) => {
+      throw naming(error, path);
+    });
     return { tarball, close: () => tarball.close() };
   }
   const copyPath = join(tmpDir, `ocl-${process.pid}-${randomBytes(8).toString('hex')}.tar`);
@@ -42,7 +51,9 @@ export async function openTar(path: string, tmpDir: string, options: ScanOptions
         what: `the archive ${path}`,
       }),
     );
-    const tarball = await Tarball.read(copy, options);
+    const tarball = await Tarball.read(copy, options).catch((error: unknown) => {
+      throw naming(error, path);
+    });
     return {
       tarball,
       async close(): Promise<void> {
@@ -56,6 +67,22 @@ export async function openTar(path: string, tmpDir: string, options: ScanOptions
   } finally {
     await file.close();
   }
+}
+
+/** Whether that is something else altogether, and not a tar file that was damaged or cut off. */
+function isNoTar(head: Buffer): boolean {
+  if (head.length < TAR_BLOCK) return !head.includes(0);
+  return !looksLikeTar(head) && head.toString('latin1', 257, 262) !== 'ustar';
+}
+
+/** A failure of reading, with the file that it is about: there may be several. */
+function naming(error: unknown, path: string): unknown {
+  if (!(error instanceof OclError)) return error;
+  const { code, message, hint, cause } = error;
+  return new OclError(code, message.replace(/^Cannot read the archive:/, `Cannot read the archive ${path}:`), {
+    hint,
+    cause,
+  });
 }
 
 async function fill(copy: FileHandle, content: AsyncIterable<Uint8Array>): Promise<void> {

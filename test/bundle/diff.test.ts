@@ -6,6 +6,7 @@ import { collectionOf, type Tags } from '../../src/bundle/collection.ts';
 import { diffSides, type DiffReport, type DiffSide } from '../../src/bundle/diff.ts';
 import { readSide, readSideFile } from '../../src/bundle/diffSides.ts';
 import { encodeInventory, takeInventory } from '../../src/bundle/inventory.ts';
+import { Ledger } from '../../src/bundle/ledger.ts';
 import { type Digest } from '../../src/core/digest.ts';
 import { silent } from '../../src/core/events.ts';
 import { digestOf } from '../../src/io/verify.ts';
@@ -25,6 +26,7 @@ import {
 } from './deltaWorld.ts';
 
 const temporary = temporaryDirectories();
+const sideOptions = { clock: fakeClock(), emit: silent };
 const digest = (n: number): Digest => digestOf(Buffer.from(`${n}`));
 
 function side(
@@ -129,7 +131,7 @@ describe('the sides of a comparison', () => {
         await source.close();
       }
     };
-    const file = async (name: string): Promise<DiffSide> => (await readSideFile(at(name))) as DiffSide;
+    const file = async (name: string): Promise<DiffSide> => (await readSideFile(at(name), sideOptions)) as DiffSide;
     const before = [
       await readSide(old, options),
       await readSide(await far.holds(), options),
@@ -153,17 +155,34 @@ describe('the sides of a comparison', () => {
     const root = { digest: digest(1), mediaType: 'application/vnd.oci.image.manifest.v1+json', size: 1 };
     const images = { 'docker.io/library/app:1': root, 'team.example/app@sha256:x': root };
     await writeFile(path, JSON.stringify({ lockVersion: 1, dockerPlatform: 'linux/amd64', images }));
-    const lock = (await readSideFile(path)) as DiffSide;
+    const lock = (await readSideFile(path, sideOptions)) as DiffSide;
     const found = diffSides(lock, side('library', { 'library/app': { 1: 1 } }, [1]));
     expect(told(found)).toEqual({ added: [], moved: [], removed: [], same: 1 });
     expect(found.flow).toBeUndefined();
   });
 
+  it('are ledgers, by what was sent the last time', async () => {
+    const path = join(await temporary(), 'site.ledger');
+    const ledger = await Ledger.open(path, sideOptions);
+    const name = 'docker.io/library/app:1';
+    for (const n of [1, 2])
+      await ledger.add({
+        id: digest(10 + n),
+        file: 'x.tar',
+        blobs: [digest(n)],
+        names: new Map([[name, [digest(n)]]]),
+      });
+    const from = (await readSideFile(path, sideOptions)) as DiffSide;
+    const found = diffSides(from, side('library', { 'library/app': { 1: 2, 2: 3 } }, [2, 3]));
+    expect(told(found)).toEqual({ added: ['library/app:2'], moved: [], removed: [], same: 1 });
+    expect(found.flow?.blobs).toBe(1);
+  });
+
   it('are no other documents', async () => {
     const path = join(await temporary(), 'other.json');
     await writeFile(path, '{"a":1}');
-    expect(await codeOf(() => readSideFile(path))).toBe('OCL_USAGE');
+    expect(await codeOf(() => readSideFile(path, sideOptions))).toBe('OCL_USAGE');
     await writeFile(path, 'a: 1');
-    expect(await readSideFile(path)).toBeUndefined();
+    expect(await readSideFile(path, sideOptions)).toBeUndefined();
   });
 });

@@ -85,8 +85,18 @@ describe('a failure', () => {
 
     const file = join(root, 'bad.tar');
     await writeFile(file, 'no tar file at all');
-    expect((await ocl(['check', file])).status).toBe(EXIT.content);
+    const noTar = await ocl(['check', file]);
+    expect([noTar.status, noTar.stderr]).toEqual([EXIT.content, expect.stringContaining('it is no tar file')]);
     expect((await ocl(['import', file, join(root, 'new')])).status).toBe(EXIT.content);
+  });
+
+  it('tells what is no bundle from one that is damaged', async () => {
+    const root = await library();
+    const none = await ocl(['verify', join(root, 'none.tar')]);
+    expect([none.status, none.stdout]).toEqual([EXIT.notFound, '']);
+    const directory = await ocl(['verify', root]);
+    expect([directory.status, directory.stderr]).toEqual([EXIT.usage, expect.stringContaining(`ocl check ${root}`)]);
+    expect((await ocl(['verify', join(root, 'tool')])).status).toBe(EXIT.done);
   });
 
   it('tells what is not done from what is not allowed', async () => {

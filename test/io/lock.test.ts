@@ -1,8 +1,10 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { spawnSync } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { spawn, spawnSync } from 'node:child_process';
+import { describe, expect, it, vi } from 'vitest';
 import { silent, type OclEvent } from '../../src/core/events.ts';
 import { isAlive, readOwner, thisOwner, withLock, type Owner } from '../../src/io/lock.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
@@ -149,4 +151,22 @@ describe('whether a process lives', () => {
     expect(isAlive(deadOwner())).toBe(false);
     expect(isAlive({ ...thisOwner(), host: 'elsewhere.example' })).toBeUndefined();
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'is not so of one that ended and that its parent does not ask for',
+    async () => {
+      // What the shell became never asks how its first child ended.
+      const parent = spawn('sh', ['-c', 'sh -c "echo \\$\\$" & exec sleep 60'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      try {
+        const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+        const pid = Number(line.toString());
+        await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z '));
+        expect(isAlive({ ...thisOwner(), pid, started: '' })).toBe(false);
+      } finally {
+        parent.kill('SIGKILL');
+      }
+    },
+  );
 });

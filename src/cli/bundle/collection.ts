@@ -3,7 +3,7 @@ import { type Collection } from '../../bundle/collection.ts';
 import { OclError } from '../../core/errors.ts';
 import { isRegistryHost, isRepository, parsePathReference, type FileReference } from '../../core/reference.ts';
 import { type Env } from '../env.ts';
-import { looksLikeRegistry } from '../place.ts';
+import { isArchiveName, looksLikeRegistry } from '../place.ts';
 import { joinVolumes } from './groups.ts';
 
 export interface CollectionOptions {
@@ -45,7 +45,8 @@ function isRegistry(text: string): boolean {
   if (text.startsWith('docker://')) return true;
   const place = statSync(text, { throwIfNoEntry: false });
   if (!looksLikeRegistry(text) || place?.isFile() === true) return false;
-  if (place === undefined) return true;
+  // A bundle that is not there is not asked for in the network.
+  if (place === undefined) return !isArchiveName(text);
   throw new OclError(
     'OCL_AMBIGUOUS',
     `Cannot read ${text}: it may be a registry, and is a place on this disk as well`,

@@ -11,7 +11,7 @@ import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
 
-const PLACE = 'a layout, library, bundle, registry HOST[:PORT][/PREFIX], lock, receipt or inventory';
+const PLACE = 'a layout, library, bundle, registry HOST[:PORT][/PREFIX], lock, receipt, ledger or inventory';
 
 export const diff = defineCommand(
   (cli) =>
@@ -52,7 +52,7 @@ async function openSide(
   { repository, concurrency }: { readonly repository: readonly string[]; readonly concurrency: number },
   env: Env,
 ): Promise<DiffSide> {
-  const file = isFile(text) ? await readSideFile(text) : undefined;
+  const file = isFile(text) ? await readSideFile(text, env) : undefined;
   if (file !== undefined) return file;
   const place = await openCollection(text, env, { repositories: repository });
   return await readSide(place, { emit: env.emit, signal: env.signal, concurrency });

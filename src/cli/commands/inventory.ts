@@ -1,4 +1,5 @@
 import { decodeInventory, encodeInventory, takeInventory, type Inventory } from '../../bundle/inventory.ts';
+import { parseReceipt } from '../../bundle/receiptSchema.ts';
 import { shortDigest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -12,6 +13,8 @@ import { formatBytes, formatTable, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { toCount } from '../select.ts';
 import { version } from '../version.ts';
+
+const OPENING_BRACE = 0x7b;
 
 export const inventory = defineCommand(
   (cli) =>
@@ -28,7 +31,11 @@ export const inventory = defineCommand(
         requiresArg: true,
         describe: 'The file to write, such as have.ocli',
       })
-      .option('show', { type: 'string', requiresArg: true, describe: 'Print what such a file says' })
+      .option('show', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Print what such a file says, or the one in a receipt',
+      })
       .option('repository', {
         type: 'string',
         array: true,
@@ -54,9 +61,7 @@ export const inventory = defineCommand(
       });
     await runCommand(args, { showsOnly: output === undefined }, async (env) => {
       if (show !== undefined) {
-        const what = `the inventory ${show}`;
-        print(await decodeInventory(await readSmallFile(show, LIMITS.inventoryBytes, what), what), env);
-        return;
+        return print(await readInventory(show), env);
       }
       const opened = await openCollections(places, env, { repositories: args.repository });
       const { clock, emit, signal } = env;
@@ -73,6 +78,14 @@ export const inventory = defineCommand(
     });
   },
 );
+
+/** An inventory, also that of a receipt. @throws OCL_DOCUMENT_INVALID, OCL_NOT_FOUND, OCL_LIMIT */
+async function readInventory(path: string): Promise<Inventory> {
+  const what = `the inventory ${path}`;
+  const bytes = await readSmallFile(path, Math.max(LIMITS.inventoryBytes, LIMITS.receiptBytes), what);
+  if (bytes[0] !== OPENING_BRACE) return await decodeInventory(bytes, what);
+  return (await parseReceipt(bytes, `the receipt ${path}`)).inventory;
+}
 
 function summary({ of, time, tool, tags, blobs, bytes }: Inventory): object {
   return { of, time, tool, tags: countTags(tags), blobs: blobs.size, bytes };

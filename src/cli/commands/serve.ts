@@ -6,6 +6,7 @@ import { isLoopback } from '../../serve/hosts.ts';
 import { listen } from '../../serve/listen.ts';
 import { defineCommand } from '../command.ts';
 import { aborted, parseListen } from '../listen.ts';
+import { isArchiveName } from '../place.ts';
 import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { makeUploads } from '../uploads.ts';
@@ -41,7 +42,7 @@ export const serve = defineCommand(
     await runCommand(args, {}, async (env) => {
       const { emit } = env;
       const reference = withVolumes(parsePathReference(args.place), args.volumes);
-      const library = await env.stores.library(reference, { create: !args.readOnly });
+      const library = await env.stores.library(reference, { create: !args.readOnly && !isArchiveName(args.place) });
       await tellOfAbsent(library.whole, env);
       const tree = reference.kind === 'path' && library.whole === undefined ? reference.path : undefined;
       const beside = tree === undefined || args.readOnly ? undefined : tree;

@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { verifyBundle, type VerifyReport } from '../../bundle/verify.ts';
-import { toOclError } from '../../core/errors.ts';
+import { isAbsent, OclError, toOclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
-import { formatReference, type Reference } from '../../core/reference.ts';
+import { formatReference, parsePathReference, type Reference } from '../../core/reference.ts';
 import { groupBundles } from '../bundle/groups.ts';
 import { openLocal } from '../bundle/open.ts';
 import { defineCommand } from '../command.ts';
@@ -29,6 +32,7 @@ export const verify = defineCommand(
       .example('$0 verify /media/disc/images.vol*.tar --part', 'Each disc as it is burnt'),
   async (args) => {
     await runCommand(args, {}, async (env) => {
+      for (const path of args.bundles) await refuseOther(path);
       const { bundles, unreadable } = await groupBundles(args.bundles, env.stores, 'apart');
       const failures = [...unreadable];
       let damaged = false;
@@ -40,7 +44,7 @@ export const verify = defineCommand(
           damaged ||= report.damaged;
           lacking ||= (report.set?.missing ?? []).length > 0;
           if (env.json) env.print(JSON.stringify({ type: 'verify', bundle: name, ...report }));
-          else env.print(describe(name, report));
+          else env.print(describe(shortNameOf(reference), report));
         } catch (error) {
           const known = toOclError(error);
           if (known.code === 'OCL_CANCELLED') throw known;
@@ -59,6 +63,24 @@ export const verify = defineCommand(
   },
 );
 
+/** What is no bundle is not damaged. @throws OCL_NOT_FOUND, OCL_USAGE */
+async function refuseOther(path: string): Promise<void> {
+  if (path === '-')
+    throw new OclError('OCL_USAGE', 'Cannot verify standard input: a bundle is proved where it lies', {
+      hint: 'ocl import - DIRECTORY verifies every digest while it takes it in',
+    });
+  const reference = parsePathReference(path);
+  if (reference.kind !== 'path') return;
+  const stats = await stat(reference.path).catch((error: unknown) => {
+    if (isAbsent(error)) throw new OclError('OCL_NOT_FOUND', `Cannot verify ${path}: there is no such file`);
+    return undefined;
+  });
+  if (stats?.isDirectory() !== true || existsSync(join(reference.path, 'oci-layout'))) return;
+  throw new OclError('OCL_USAGE', `Cannot verify ${path}: it is a directory of layouts, and no bundle`, {
+    hint: `ocl check ${path}`,
+  });
+}
+
 async function verifyOne(reference: Reference, { stores, clock, emit, signal }: Env): Promise<VerifyReport> {
   const source = await openLocal(reference, stores);
   try {
@@ -73,11 +95,17 @@ function nameOf(reference: Reference): string {
   return [reference.path, ...(reference.volumes ?? [])].join(' ');
 }
 
+/** For people, to whom thirty volumes are one thing. */
+function shortNameOf(reference: Reference): string {
+  if (reference.kind === 'registry' || (reference.volumes?.length ?? 0) < 3) return printable(nameOf(reference));
+  return `${printable(reference.path)} and ${plural(reference.volumes?.length ?? 0, 'further volume')}`;
+}
+
 function describe(name: string, report: VerifyReport): string {
   const { damaged, roots, blobs, bytes, ms, set, requires, findings } = report;
   const rate = formatBytes(bytes / Math.max(0.001, ms / 1000));
   const lines = [
-    `${printable(name)}: ${damaged ? 'DAMAGED' : 'sound'}, ${plural(roots, 'root')}, ${plural(blobs, 'blob')}, ${formatBytes(bytes)} hashed in ${formatDuration(ms)} (${rate}/s)`,
+    `${name}: ${damaged ? 'DAMAGED' : 'sound'}, ${plural(roots, 'root')}, ${plural(blobs, 'blob')}, ${formatBytes(bytes)} hashed in ${formatDuration(ms)} (${rate}/s)`,
   ];
   if (set !== undefined) {
     const missing = set.missing.length === 0 ? 'all are here' : `not given: ${set.missing.join(', ')}`;
