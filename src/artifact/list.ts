@@ -2,7 +2,7 @@ import { ANNOTATION, type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode, toOclError } from '../core/errors.ts';
 import { isAttestationEntry, isImage } from '../core/graph.ts';
-import { parseImageConfig } from '../core/imageConfig.ts';
+import { parseImageConfig, platformOf } from '../core/imageConfig.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type ManifestDocument } from '../core/manifest.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
@@ -160,7 +160,7 @@ async function gatherManifest(
   }
   if (!isImage(document) || document.config === undefined) return { ...known, platforms: [], size };
   const config = parseImageConfig(await reads.config(document.config), document.config.digest);
-  const { os, architecture, variant } = config;
-  const platforms = os && architecture ? [formatPlatform({ os, architecture, ...(variant ? { variant } : {}) })] : [];
+  const platform = platformOf(config);
+  const platforms = platform === undefined ? [] : [formatPlatform(platform)];
   return { ...known, created: known.created ?? config.created ?? undefined, platforms, size };
 }

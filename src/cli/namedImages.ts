@@ -1,23 +1,42 @@
-import { OclError } from '../core/errors.ts';
+import { isCode, OclError } from '../core/errors.ts';
 import { entryName, tagOf } from '../core/names.ts';
 import { formatReference, wantedName, type FileReference, type Reference } from '../core/reference.ts';
 import { type NamedImage } from '../scan/inputs/found.ts';
 import { ownRepository } from '../stores.ts';
 import { type Env } from './env.ts';
 
-/** What references name: one image of a registry each, and everything that lies in a place on disk. @throws OCL_NOT_FOUND, … */
-export async function* namedImages(references: readonly Reference[], env: Env): AsyncGenerator<NamedImage> {
+/** Gives the layout within an archive that is none of images; undefined where it has none. */
+export type LayoutWithin = (path: string) => Promise<string | undefined>;
+
+/**
+ * What references name: one image of a registry each, and everything that lies in a place on disk.
+ * @param within is asked for archives that are none of images
+ * @throws OCL_NOT_FOUND, …
+ */
+export async function* namedImages(
+  references: readonly Reference[],
+  env: Env,
+  within?: LayoutWithin,
+): AsyncGenerator<NamedImage> {
   for (const reference of references) {
     if (reference.kind === 'registry') {
       const source = await env.stores.source(reference);
       const root = await source.resolve(wantedName(reference) as string);
       yield { reference: formatReference(reference), repository: reference.repository, source, root };
-    } else yield* localImages(reference, env);
+    } else yield* localImages(reference, env, within);
   }
 }
 
-async function* localImages(reference: FileReference, env: Env): AsyncGenerator<NamedImage> {
-  const library = await env.stores.library(reference);
+async function* localImages(
+  reference: FileReference,
+  env: Env,
+  within: LayoutWithin | undefined,
+): AsyncGenerator<NamedImage> {
+  const library = await env.stores.library(reference).catch(async (error: unknown) => {
+    const path = isCode(error, 'OCL_ARCHIVE_INVALID') ? await within?.(reference.path) : undefined;
+    if (path === undefined) throw error;
+    return await env.stores.library({ ...reference, kind: 'layout', path });
+  });
   const wanted = wantedName(reference);
   const repositories = new Set(await library.repositories());
   // What has no name is in no repository of a bundle, but in the bundle.

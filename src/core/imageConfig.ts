@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type Platform } from './descriptor.ts';
 import { OclError } from './errors.ts';
 import { isObject, parseJson } from './json.ts';
 
@@ -51,4 +52,9 @@ export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
     'OCL_DOCUMENT_INVALID',
     `Cannot read ${what}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is no image config'}`,
   );
+}
+
+/** What an image is for; undefined where its config does not say it. */
+export function platformOf({ os, architecture, variant }: ImageConfig): Platform | undefined {
+  return os && architecture ? { os, architecture, ...(variant ? { variant } : {}) } : undefined;
 }

@@ -102,6 +102,22 @@ describe('a CNAB bundle', () => {
     });
     const twice = await ocl(relocate('shop.tgz', 'shop.tgz'), { cwd: root });
     expect(twice.status).toBe(EXIT_OF.OCL_EXISTS);
+    const { status, stderr } = await ocl(['ls', 'shop.tgz'], { cwd: root });
+    expect([status, stderr]).toEqual([EXIT_OF.OCL_ARCHIVE_INVALID, expect.stringContaining('ocl cnab inspect')]);
+  });
+
+  it.each([
+    ['in a thick archive', () => 'shop.tgz', 'oci'],
+    ['in a registry, from where Clair fetches them', () => `${server.host}/far/shop:1.0`, 'clair'],
+  ])('has images that are scanned %s', async (_, place, form) => {
+    const scanner = form === 'oci' ? 'syft' : form;
+    const args = ['scan-input', place(), '--for', scanner, '-o', `scan-${form}`, '--json'];
+    const { stdout } = await oclDone(args, { cwd: root });
+    const inputs = jsonLines<{ inputs: { digest: string; path: string }[] }>(stdout).at(-1)?.inputs ?? [];
+    expect(new Set(inputs.map(({ digest }) => digest))).toEqual(new Set(digests()));
+    if (form === 'oci') return;
+    const request = await readFile(join(root, `scan-${form}`, inputs[0]?.path ?? ''), 'utf8');
+    expect(request).toContain(`"uri": "http://${server.host}/v2/far/shop/blobs/sha256:`);
   });
 
   it('without its images is shown, and goes nowhere', async () => {

@@ -54,8 +54,8 @@ describe('ocl scan-input', () => {
     ]);
 
     const run = spawnSync('sh', [join(scan, 'run.sh')], { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' } });
-    expect(run.status).toBe(0);
-    expect(run.stderr).toMatch(/scanned, 0 failed/);
+    expect(run.status).toBe(1);
+    expect(run.stderr).toMatch(/not installed: trivy\n.*0 scanned, 0 failed/s);
 
     expect(await ocl(args)).toMatchObject({ status: 8, stderr: expect.stringContaining('OCL_EXISTS') });
   });

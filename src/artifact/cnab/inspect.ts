@@ -1,7 +1,9 @@
-import { type Descriptor } from '../../core/descriptor.ts';
+import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { type Digest } from '../../core/digest.ts';
 import { isCode, toOclError } from '../../core/errors.ts';
-import { isAttestationEntry } from '../../core/graph.ts';
+import { isAttestationEntry, isImage } from '../../core/graph.ts';
+import { parseImageConfig, platformOf } from '../../core/imageConfig.ts';
+import { type Manifest } from '../../core/manifest.ts';
 import { formatPlatform } from '../../core/platform.ts';
 import { Reads } from '../reads.ts';
 import { type OpenBundle, type Part } from './open.ts';
@@ -76,8 +78,17 @@ async function inspectPart({ image, by, at }: Part): Promise<InspectedImage> {
 
 async function platformsOf(reads: Reads, root: Descriptor): Promise<readonly string[]> {
   const document = await reads.document(root);
-  if (document.kind === 'manifest') return root.platform === undefined ? [] : [formatPlatform(root.platform)];
+  if (document.kind === 'manifest') {
+    const platform = root.platform ?? (await ownPlatform(reads, document));
+    return platform === undefined ? [] : [formatPlatform(platform)];
+  }
   return document.manifests
     .filter((entry) => !isAttestationEntry(entry))
     .flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]));
+}
+
+/** What the config of an image says that it is for. */
+async function ownPlatform(reads: Reads, manifest: Manifest): Promise<Platform | undefined> {
+  if (!isImage(manifest) || manifest.config === undefined) return undefined;
+  return platformOf(parseImageConfig(await reads.config(manifest.config), manifest.config.digest));
 }

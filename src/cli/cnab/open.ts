@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { openFile, openIndex, openThick, type OpenBundle, type Strangers } from '../../artifact/cnab/open.ts';
 import { unpackThick } from '../../artifact/cnab/thick.ts';
+import { isCode } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { wantedName } from '../../core/reference.ts';
 import { strangersHttp } from '../../io/strangers.ts';
@@ -50,6 +51,20 @@ async function openBundle(text: string, env: Env, directory: string): Promise<Op
   const source = await stores.source(reference);
   const root = await onlyRoot(source, wantedName(reference));
   return await openIndex(source, root);
+}
+
+/**
+ * The layout in a thick bundle, unpacked below a directory; undefined for another kind of archive.
+ * @throws what is wrong with a thick bundle
+ */
+export async function layoutWithin(path: string, directory: string): Promise<string | undefined> {
+  const own = await mkdtemp(join(directory, 'bundle-'));
+  try {
+    return (await unpackThick(path, own))?.layout;
+  } catch (error) {
+    if (isCode(error, 'OCL_ARCHIVE_INVALID') || isCode(error, 'OCL_NOT_FOUND')) return undefined;
+    throw error;
+  }
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Copier } from '../../copy/copier.ts';
+import { OclError } from '../../core/errors.ts';
 import { parsePlatform } from '../../core/platform.ts';
 import { printable } from '../../core/redact.ts';
+import { isRegistryHost } from '../../core/reference.ts';
 import { prepareInputs, type ScanInputs } from '../../scan/inputs/prepare.ts';
 import { SCANNERS, type ScannerName } from '../../scan/inputs/scanners.ts';
+import { layoutWithin } from '../cnab/open.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { namedImages } from '../namedImages.ts';
@@ -40,8 +45,8 @@ export const scanInput = defineCommand(
       .option('served-at', {
         type: 'string',
         requiresArg: true,
-        default: 'http://127.0.0.1:5000',
-        describe: 'Where `ocl serve` serves the same place, for Clair, which fetches layers by itself',
+        describe:
+          'Where the same place is served, for Clair, which fetches layers by itself: http://127.0.0.1:5000, as `ocl serve` does, or the registry that is named',
       })
       .example('$0 scan-input ./mirror --for trivy -o scan && sh scan/run.sh', 'Scan all that a library holds')
       .example('$0 scan-input bundle.tar --for grype --for sbom -o scan', 'Images, and the SBOMs that came with them')
@@ -52,25 +57,43 @@ export const scanInput = defineCommand(
     const scanners: readonly ScannerName[] = SCANNERS.filter((name) =>
       args.for.some((asked) => asked === name || asked === 'all'),
     );
+    const servedAt = args.servedAt === undefined ? undefined : readServedAt(args.servedAt);
     await runCommand(args, { overwrite: false }, async (env) => {
       const { stores, clock, emit, signal } = env;
-      const inputs = await prepareInputs(namedImages(references, env), args.output, {
-        stores,
-        copier: new Copier({ clock, emit, signal }),
-        types: await loadTypes(args.types),
-        emit,
-        scanners,
-        platforms,
-        servedAt: args.servedAt,
-        tool: { name: 'ocl', version },
-        signal,
-      });
+      const directory = await mkdtemp(join(env.tmpDir, 'ocl-scan-'));
+      let inputs: ScanInputs;
+      try {
+        const images = namedImages(references, env, async (path) => await layoutWithin(path, directory));
+        inputs = await prepareInputs(images, args.output, {
+          stores,
+          copier: new Copier({ clock, emit, signal }),
+          types: await loadTypes(args.types),
+          emit,
+          scanners,
+          platforms,
+          servedAt,
+          tool: { name: 'ocl', version },
+          signal,
+        });
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
       if (env.json) env.print(JSON.stringify({ type: 'summary', output: args.output, ...inputs }));
       else env.say(text(args.output, inputs));
       return inputs.inputs.length === 0 ? EXIT.notFound : EXIT.done;
     });
   },
 );
+
+/** @throws OCL_USAGE */
+function readServedAt(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (isWeb && url.username === '' && url.password === '' && url.search === '' && url.hash === '') return address;
+  throw new OclError('OCL_USAGE', `Cannot send Clair to ${JSON.stringify(printable(address))}: it is no web address`, {
+    hint: isRegistryHost(address) ? `--served-at http://${address}` : '--served-at http://registry.local:5000',
+  });
+}
 
 const SHOWN = 10;
 

@@ -5,7 +5,7 @@ import { type Descriptor, type Platform } from '../../core/descriptor.ts';
 import { isDigest, type Digest } from '../../core/digest.ts';
 import { isCode, toOclError } from '../../core/errors.ts';
 import { isAttestationEntry } from '../../core/graph.ts';
-import { parseImageConfig } from '../../core/imageConfig.ts';
+import { parseImageConfig, platformOf } from '../../core/imageConfig.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Index, type Manifest, type ManifestDocument } from '../../core/manifest.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
@@ -171,8 +171,7 @@ class Finder {
     if (descriptor.platform !== undefined || manifest.config === undefined) return descriptor.platform;
     try {
       const bytes = await reads.config(manifest.config);
-      const { os, architecture, variant } = parseImageConfig(bytes, manifest.config.digest);
-      return os && architecture ? { os, architecture, ...(variant ? { variant } : {}) } : undefined;
+      return platformOf(parseImageConfig(bytes, manifest.config.digest));
     } catch (error) {
       if (isCode(error, 'OCL_CANCELLED') || isCode(error, 'OCL_UNREACHABLE')) throw error;
       return undefined;

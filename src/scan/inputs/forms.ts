@@ -6,6 +6,7 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { isForeignLayerType, normalMediaType } from '../../core/mediaTypes.ts';
 import { parseImageName } from '../../core/reference.ts';
 import { type Stores } from '../../core/store.ts';
+import { isLoopback } from '../../io/addresses.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { flatten } from '../rootfs/flatten.ts';
 import { type Found } from './found.ts';
@@ -18,8 +19,8 @@ export interface FormOptions {
   readonly stores: Stores;
   readonly copier: Copier;
   readonly signal?: AbortSignal | undefined;
-  /** Where a registry serves what is scanned, for scanners that fetch layers themselves: `http://127.0.0.1:5000`. */
-  readonly servedAt: string;
+  /** Where a registry serves what is scanned, for scanners that fetch layers themselves; undefined: what lies in a registry is fetched there, all else from `ocl serve` as it starts. */
+  readonly servedAt: string | undefined;
 }
 
 /** What was written, and what its reader should know. */
@@ -28,6 +29,9 @@ export interface WrittenForm {
   readonly path: string;
   readonly notes: readonly string[];
 }
+
+/** Where `ocl serve` listens unless it is told otherwise. */
+const SERVED_AT = 'http://127.0.0.1:5000';
 
 const GZIP_OR_PLAIN = /(?:\.tar|\.tar\+gzip|\.tar\.gzip)$/;
 
@@ -91,10 +95,10 @@ export class FormWriter {
     const path = join(this.#directory, 'clair', `${stem}.json`);
     await mkdir(dirname(path), { recursive: true });
     const { document } = await loadDocument(image.descriptor, image.source);
-    const base = this.#options.servedAt.replace(/\/+$/, '');
+    const base = this.#blobsOf(image);
     const layers = (document.kind === 'manifest' ? document.layers : []).map(({ digest }) => ({
       hash: digest,
-      uri: `${base}/v2/${image.repository}/blobs/${digest}`,
+      uri: `${base}/${digest}`,
       headers: {},
     }));
     await writeFileAtomic(
@@ -102,6 +106,17 @@ export class FormWriter {
       Buffer.from(`${JSON.stringify({ hash: image.descriptor.digest, layers }, undefined, 2)}\n`),
     );
     return { path: `clair/${stem}.json`, notes: [] };
+  }
+
+  /** The address of a repository's blobs. */
+  #blobsOf({ source, descriptor, repository }: FoundImage): string {
+    const { servedAt } = this.#options;
+    const place = source.place(descriptor);
+    if (servedAt !== undefined || place.kind !== 'repository')
+      return `${(servedAt ?? SERVED_AT).replace(/\/+$/, '')}/v2/${repository}/blobs`;
+    const host = place.registry === 'docker.io' ? 'registry-1.docker.io' : place.registry;
+    const scheme = isLoopback(new URL(`https://${host}/`).hostname) ? 'http' : 'https';
+    return `${scheme}://${host}/v2/${place.repository}/blobs`;
   }
 
   async #rootfs(image: FoundImage, stem: string): Promise<WrittenForm> {

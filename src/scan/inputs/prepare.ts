@@ -36,8 +36,8 @@ export interface PrepareOptions {
   readonly scanners: readonly ScannerName[];
   /** All when it is empty. */
   readonly platforms: readonly Platform[];
-  /** Where Clair finds layers. */
-  readonly servedAt: string;
+  /** Where Clair finds layers, such as `http://127.0.0.1:5000`; undefined: in the registry that they lie in, else there. */
+  readonly servedAt: string | undefined;
   readonly tool: { readonly name: string; readonly version: string };
   readonly signal?: AbortSignal | undefined;
 }

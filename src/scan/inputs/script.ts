@@ -5,7 +5,7 @@ const HEAD = `#!/bin/sh
 # Scans all inputs of this directory without a network, one after the other, and goes on when one fails.
 #   sh run.sh            all scanners that are installed
 #   sh run.sh trivy      one scanner, which must be installed then
-# Results are in results/, what scanners say in results/logs/. It ends with 1 when a scan failed.
+# Results are in results/, what scanners say in results/logs/. It ends with 1 when a scan failed, or none of the scanners is there.
 cd "$(dirname "$0")" || exit 1
 mkdir -p results/logs
 wanted=$1
@@ -46,6 +46,8 @@ if [ -n "$wanted" ]; then
   if [ -n "$missing" ]; then exit 1; fi
 fi
 echo "$done scanned, $failed failed" >&2
+# Where no scanner is there, nothing was found to be right.
+if [ "$done" -eq 0 ] && [ -n "$missing" ]; then exit 1; fi
 [ "$failed" -eq 0 ]
 `;
 

@@ -103,17 +103,21 @@ function kindOf(tarball: Tarball, path: string, wanted: ArchiveKind | undefined)
   throw new OclError(
     'OCL_ARCHIVE_INVALID',
     `Cannot open the archive ${path}: it has neither oci-layout nor manifest.json`,
-    { hint: whereInstead(tarball) },
+    { hint: whereInstead(tarball, path) },
   );
 }
 
+/** Where bundles of CNAB have their images. */
+const THICK = 'artifacts/layout';
+
 /** Archives are often packed with the directory around the layout. */
-function whereInstead(tarball: Tarball): string | undefined {
+function whereInstead(tarball: Tarball, path: string): string | undefined {
   for (const name of tarball.names()) {
     const slash = name.lastIndexOf('/');
     const base = name.slice(slash + 1);
     if (slash > 0 && (base === 'oci-layout' || base === 'manifest.json')) {
       const directory = name.slice(0, slash);
+      if (directory.endsWith(THICK)) return `it is a bundle of CNAB with its images: ocl cnab inspect ${path}`;
       return `its files lie below ${shown(directory)}: unpack it, and pack it again with tar -C ${shown(directory)} -cf FILE .`;
     }
   }

@@ -205,14 +205,14 @@ describe('run.sh', () => {
     expect(await readdir(directory)).not.toContain('owned');
   });
 
-  it('names scanners that are not installed, and fails nothing', async () => {
+  it('names scanners that are not installed, and fails where none is', async () => {
     const directory = await temporary();
     await writeFile(join(directory, 'run.sh'), composeScript(imageCommands('dockle', { path: 'in/a', stem: 'a' })));
     const { status, stderr } = spawnSync('sh', [join(directory, 'run.sh')], {
       encoding: 'utf8',
       env: { PATH: '/usr/bin:/bin' },
     });
-    expect([status, stderr]).toEqual([0, 'not installed: dockle\n0 scanned, 0 failed\n']);
+    expect([status, stderr]).toEqual([1, 'not installed: dockle\n0 scanned, 0 failed\n']);
   });
 
   it.each([
