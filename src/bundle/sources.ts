@@ -43,7 +43,8 @@ export class BundleSources {
   readonly #stores: Stores;
   readonly #opened = new Map<string, Promise<Source>>();
   readonly #local: Source[] = [];
-  readonly #images: BundleImage[] = [];
+  /** By root and names. */
+  readonly #images = new Map<string, BundleImage>();
 
   constructor(stores: Stores, waivers: Waivers) {
     this.#stores = stores;
@@ -51,7 +52,7 @@ export class BundleSources {
   }
 
   get images(): readonly BundleImage[] {
-    return this.#images;
+    return [...this.#images.values()];
   }
 
   /** @throws OCL_NOT_FOUND, and whatever the source throws, unless it is waived */
@@ -176,14 +177,11 @@ export class BundleSources {
     const { from, root, name, select } = found;
     const { digests } = this.waivers;
     const image = name.imageName ?? name.tag ?? `${from.name}@${root.digest}`;
-    const at = this.#images.findIndex(
-      (other) =>
-        other.root.digest === root.digest && other.name.imageName === name.imageName && other.name.tag === name.tag,
-    );
-    const known = this.#images[at];
+    const key = JSON.stringify([root.digest, name.imageName, name.tag]);
+    const known = this.#images.get(key);
     const wanted = digests.size === 0 ? select : { ...select, allowMissing: digests };
-    if (known === undefined) this.#images.push({ ...found, image, select: wanted });
-    else this.#images[at] = { ...known, select: bothPlatforms(known.select, wanted) };
+    if (known === undefined) this.#images.set(key, { ...found, image, select: wanted });
+    else this.#images.set(key, { ...known, select: bothPlatforms(known.select, wanted) });
   }
 }
 

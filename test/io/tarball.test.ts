@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openRegularFile, Tarball, TAR_END, tarFileHeader, tarPadding } from '../../src/io/tarball.ts';
+import {
+  openRegularFile,
+  Tarball,
+  TAR_END,
+  tarFileHeader,
+  tarFileHeaderLength,
+  tarPadding,
+} from '../../src/io/tarball.ts';
 import { linkTarget, safeName } from '../../src/io/tarName.ts';
 import { readBounded } from '../../src/io/verify.ts';
 import { peer } from '../support/peers.ts';
@@ -49,6 +56,15 @@ describe('a tar file', () => {
         expect([...tarball.names()]).toEqual(list.map((file) => file.name));
         for (const file of list) expect(await readText(tarball, file.name)).toBe(Buffer.from(file.body).toString());
         await tarball.close();
+      }),
+    );
+  });
+
+  it('has headers as long as was said beforehand', () => {
+    const size = fc.oneof(fc.nat(), fc.constantFrom(8 * 2 ** 30 - 1, 8 * 2 ** 30, Number.MAX_SAFE_INTEGER));
+    fc.assert(
+      fc.property(name, size, (path, bytes) => {
+        expect(tarFileHeaderLength(path, bytes)).toBe(tarFileHeader(path, bytes, 0o444).length);
       }),
     );
   });

@@ -52,6 +52,7 @@ export class DockerContents implements Contents {
   readonly #layers = new Map<string, Promise<Descriptor>>();
   readonly #configs = new Map<string, Promise<Config>>();
   #several: boolean | undefined;
+  #roots: Promise<readonly Descriptor[]> | undefined;
 
   private constructor(tarball: Tarball, path: string) {
     this.#tarball = tarball;
@@ -70,7 +71,13 @@ export class DockerContents implements Contents {
     return contents;
   }
 
-  async roots(): Promise<readonly Descriptor[]> {
+  /** The same list each time: manifests are made up once. */
+  roots(): Promise<readonly Descriptor[]> {
+    this.#roots ??= this.#composeRoots();
+    return this.#roots;
+  }
+
+  async #composeRoots(): Promise<readonly Descriptor[]> {
     const roots: Descriptor[] = [];
     for (const image of this.#images) {
       const manifest = await this.#manifest(image);

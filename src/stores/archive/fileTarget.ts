@@ -68,7 +68,7 @@ export class FileTarget implements ArchiveTarget {
   }
 
   async put(slot: Slot, open: Open): Promise<void> {
-    const writers = slot.places.map((place) => this.#writer(place));
+    const writers = this.#writers(slot);
     let position = 0;
     try {
       await verifyInto(await open(), slot.descriptor, async (chunk) => {
@@ -103,9 +103,16 @@ export class FileTarget implements ArchiveTarget {
     for (const file of this.#files) await file.discard();
   }
 
-  #writer(place: Place): PlaceWriter {
-    const volume = this.#plan?.volumes[place.volume] as VolumeLayout;
-    return new PlaceWriter(this.#fileAt(place.volume), place, volume);
+  #writers({ places }: Slot): readonly PlaceWriter[] {
+    const volumeOf = (place: Place): VolumeLayout => this.#plan?.volumes[place.volume] as VolumeLayout;
+    // What lies in several volumes has the same header in each.
+    const whole = places.find(({ isSlice }) => !isSlice);
+    const header = whole === undefined ? undefined : volumeOf(whole).header(whole);
+    return places.map((place) => {
+      const volume = volumeOf(place);
+      const own = place.isSlice ? undefined : header;
+      return new PlaceWriter(this.#fileAt(place.volume), place, { header: own, volume });
+    });
   }
 
   #fileAt(volume: number): PartialFile {
@@ -138,11 +145,14 @@ class PlaceWriter {
   #bytes = 0;
   #position: number;
 
-  constructor(file: PartialFile, place: Place, volume: VolumeLayout) {
+  constructor(
+    file: PartialFile,
+    place: Place,
+    { header, volume }: { readonly header: Uint8Array | undefined; readonly volume: VolumeLayout },
+  ) {
     this.place = place;
     this.hash = volume.isHashed(place) ? createHash('sha256') : undefined;
     this.#file = file;
-    const header = volume.header(place);
     this.#position = place.offset + (header === undefined ? volume.headerLength(place) : 0);
     if (header !== undefined) {
       this.#gathered.push(header);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SUMS_ENTRY } from '../../core/bundleRecord.ts';
 import { splitDigest, type Digest } from '../../core/digest.ts';
-import { tarFileHeader, tarPadding } from '../../io/tarball.ts';
+import { tarFileHeader, tarFileHeaderLength, tarPadding } from '../../io/tarball.ts';
 
 const HEX = 64;
 const MODE = 0o644;
@@ -14,7 +14,7 @@ export function lineLength(name: string): number {
 /** Bytes of `ocl/SHA256SUMS` in the archive, with its header and filling. */
 export function sumsSize(names: readonly string[]): number {
   const length = names.reduce((sum, name) => sum + lineLength(name), 0);
-  return tarFileHeader(SUMS_ENTRY, length, MODE).length + length + tarPadding(length);
+  return tarFileHeaderLength(SUMS_ENTRY, length) + length + tarPadding(length);
 }
 
 /**

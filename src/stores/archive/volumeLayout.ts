@@ -1,6 +1,6 @@
 import { type Descriptor } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
-import { TAR_END, tarFile, tarFileHeader, tarPadding } from '../../io/tarball.ts';
+import { TAR_END, tarFile, tarFileHeader, tarFileHeaderLength, tarPadding } from '../../io/tarball.ts';
 import { blobPath } from '../../io/verify.ts';
 import { compare } from './entries.ts';
 import { hexOf, lineLength, sha256Hex, sumsEntry, sumsSize } from './sums.ts';
@@ -61,7 +61,7 @@ export class VolumeLayout {
     const places: Place[] = [];
     const add = (descriptor: Descriptor, start: number, length: number, isSlice: boolean): void => {
       places.push({ descriptor, volume, offset, start, length, isSlice });
-      offset += blobSize(isSlice ? SLICE_NAME : this.#pathOf(descriptor), length);
+      offset += fileSize(isSlice ? SLICE_NAME : this.#pathOf(descriptor), length);
     };
     const blobs = contents.blobs.toSorted((a, b) => compare(this.#pathOf(a), this.#pathOf(b)));
     for (const descriptor of blobs) add(descriptor, 0, descriptor.size, false);
@@ -99,7 +99,7 @@ export class VolumeLayout {
 
   /** Bytes of the header of a place. */
   headerLength(place: Place): number {
-    return tarFileHeader(this.#nameOf(place) ?? SLICE_NAME, place.length, this.#blobMode).length;
+    return tarFileHeaderLength(this.#nameOf(place) ?? SLICE_NAME, place.length);
   }
 
   /** The headers of the others. */
@@ -159,17 +159,12 @@ function sha256Of(place: Place, hashes: Hashes): string {
   throw new OclError('OCL_INTERNAL', `Cannot sum up the archive: ${place.descriptor.digest} was not hashed`);
 }
 
-/** Bytes of an entry before the contents, with header and filling. */
+/** Bytes of an entry, with header and filling. */
 export function fileSize(name: string, length: number): number {
-  return tarFileHeader(name, length, DOCUMENT_MODE).length + length + tarPadding(length);
-}
-
-/** Bytes of the entry of a content, with header and filling. */
-function blobSize(name: string, length: number): number {
-  return tarFileHeader(name, length, BLOB_MODE).length + length + tarPadding(length);
+  return tarFileHeaderLength(name, length) + length + tarPadding(length);
 }
 
 /** Bytes that a content takes of a volume: its entry, and its line in the sums. */
 export function costOf(name: string, length: number): number {
-  return blobSize(name, length) + lineLength(name);
+  return fileSize(name, length) + lineLength(name);
 }

@@ -24,6 +24,7 @@ export class NamedEntries implements Library {
   readonly whole: LocalSource;
   readonly #own: string;
   readonly #sink: (Sink & Editor) | undefined;
+  #grouped: Grouped | undefined;
 
   /**
    * @param own the repository of entries without a full name
@@ -38,20 +39,19 @@ export class NamedEntries implements Library {
   }
 
   async repositories(): Promise<readonly string[]> {
-    const roots = await this.whole.roots();
+    const { entries } = await this.#groups();
     // Signatures and the like have no names. They belong to what they refer to, and make no repository beside others.
-    const named = roots.filter(hasName);
-    const byPath = this.#byPath(named.length > 0 ? named : roots);
+    const named = [...entries].filter(([, roots]) => roots.some(hasName)).map(([whole]) => whole);
+    const byPath = this.#byPath(named.length > 0 ? named : entries.keys());
     // Two hosts may have the same path: then only the whole name says which is meant.
-    return [...byPath].flatMap(([path, wholes]) => (wholes.size > 1 ? [...wholes] : [path])).toSorted();
+    return [...byPath].flatMap(([path, wholes]) => (wholes.length > 1 ? wholes : [path])).toSorted();
   }
 
   async source(repository: string): Promise<LocalSource | undefined> {
-    const byPath = this.#byPath(await this.whole.roots());
-    const wholes = byPath.get(repository);
-    if (wholes !== undefined && wholes.size === 1) return this.#view([...wholes][0] as string);
-    const known = [...byPath.values()].some((names) => names.has(repository));
-    return known ? this.#view(repository) : undefined;
+    const { entries, byPath } = await this.#groups();
+    const [whole, ...others] = byPath.get(repository) ?? [];
+    if (whole !== undefined && others.length === 0) return this.#view(whole);
+    return entries.has(repository) ? this.#view(repository) : undefined;
   }
 
   async sink(repository: string): Promise<Sink & Editor> {
@@ -72,22 +72,41 @@ export class NamedEntries implements Library {
   }
 
   #view(whole: string): LocalSource {
-    return new RepositoryView(this.whole, whole, (root) => this.#wholeName(root) === whole);
+    return new RepositoryView(this.whole, whole, async () => (await this.#groups()).entries.get(whole) ?? []);
   }
 
-  #byPath(roots: readonly Descriptor[]): ReadonlyMap<string, ReadonlySet<string>> {
-    const byPath = new Map<string, Set<string>>();
+  /** Taken apart once for as long as the store has the same entries: there may be as many repositories as entries. */
+  async #groups(): Promise<Grouped> {
+    const roots = await this.whole.roots();
+    if (this.#grouped?.roots === roots) return this.#grouped;
+    const entries = new Map<string, Descriptor[]>();
     for (const root of roots) {
-      const whole = this.#wholeName(root);
+      const whole = repositoryOf(root) ?? this.#own;
+      const known = entries.get(whole);
+      if (known === undefined) entries.set(whole, [root]);
+      else known.push(root);
+    }
+    this.#grouped = { roots, entries, byPath: this.#byPath(entries.keys()) };
+    return this.#grouped;
+  }
+
+  #byPath(wholes: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+    const byPath = new Map<string, string[]>();
+    for (const whole of wholes) {
       const path = whole === this.#own ? whole : pathOf(whole);
-      byPath.set(path, (byPath.get(path) ?? new Set()).add(whole));
+      byPath.set(path, [...(byPath.get(path) ?? []), whole]);
     }
     return byPath;
   }
+}
 
-  #wholeName(root: Descriptor): string {
-    return repositoryOf(root) ?? this.#own;
-  }
+/** The entries of a store by their repositories. */
+interface Grouped {
+  readonly roots: readonly Descriptor[];
+  /** By whole names, which have the host. */
+  readonly entries: ReadonlyMap<string, readonly Descriptor[]>;
+  /** Whole names by what clients of a mirror ask for. */
+  readonly byPath: ReadonlyMap<string, readonly string[]>;
 }
 
 /** `library/alpine` of `docker.io/library/alpine`. */
@@ -100,13 +119,13 @@ class RepositoryView implements LocalSource {
   readonly name: string;
   readonly gates: readonly Gate[];
   readonly #store: LocalSource;
-  readonly #belongs: (root: Descriptor) => boolean;
+  readonly #entries: () => Promise<readonly Descriptor[]>;
 
-  constructor(store: LocalSource, repository: string, belongs: (root: Descriptor) => boolean) {
+  constructor(store: LocalSource, repository: string, entries: () => Promise<readonly Descriptor[]>) {
     this.name = `${store.name} (${repository})`;
     this.gates = store.gates;
     this.#store = store;
-    this.#belongs = belongs;
+    this.#entries = entries;
   }
 
   async resolve(wanted: string): Promise<Descriptor> {
@@ -137,7 +156,7 @@ class RepositoryView implements LocalSource {
 
   /** Its entries, each under its bare tag. */
   async roots(): Promise<readonly Descriptor[]> {
-    return (await this.#store.roots()).filter(this.#belongs).map(withBareTag);
+    return (await this.#entries()).map(withBareTag);
   }
 
   size(digest: Digest): Promise<number | undefined> {

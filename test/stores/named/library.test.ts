@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ANNOTATION, type Descriptor } from '../../../src/core/descriptor.ts';
 import { NamedEntries } from '../../../src/stores/named/library.ts';
 import { createMemory, type MemoryStore } from '../../../src/stores/memory/store.ts';
 import { all, bytesIn, codeOf, image, multiPlatform, put, signature, type Graph } from '../../support/graphs.ts';
@@ -44,6 +45,30 @@ describe('one store as a library', () => {
     expect(Buffer.from(await bytesIn(source, child)).equals(alpine.pieces[3]?.bytes ?? new Uint8Array())).toBe(true);
     const own = await library.source('box');
     expect(await all(own?.tags() ?? (async function* () {})())).toEqual(['plain']);
+  });
+
+  it('takes names apart once, however many repositories there are', async () => {
+    /** How often names are looked at until every repository has told its tags. */
+    const looks = async (count: number): Promise<number> => {
+      let looked = 0;
+      const entries = Array.from({ length: count }, (_, i): Descriptor => {
+        const name = `example.com/team/app${i}:1`;
+        return {
+          ...alpine.root,
+          get annotations() {
+            looked++;
+            return { [ANNOTATION.imageName]: name, [ANNOTATION.refName]: name };
+          },
+        };
+      });
+      const library = new NamedEntries(Object.assign(createMemory(), { roots: () => Promise.resolve(entries) }), 'box');
+      for (const repository of await library.repositories()) {
+        const source = await library.source(repository);
+        expect(await all(source?.tags() ?? (async function* () {})())).toEqual(['1']);
+      }
+      return looked;
+    };
+    expect(await looks(80)).toBe(2 * (await looks(40)));
   });
 
   it('finds repositories by their whole name as well', async () => {
