@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { OclError } from '../core/errors.ts';
 import { ConnectionError, connectionError } from './connectionError.ts';
-import { header, type HttpHeaders, type HttpRequest, type HttpResponse } from './httpMessages.ts';
+import { header, NoBody, type HttpHeaders, type HttpRequest, type HttpResponse } from './httpMessages.ts';
 import { PaceGuard, type Pace } from './pace.ts';
 import { SlabBody, type Flow } from './slabs.ts';
 import { type Throttle } from './throttle.ts';
@@ -24,6 +24,8 @@ export class Exchange {
   readonly #spec: HttpRequest;
   #controller: Flow | undefined;
   #body: SlabBody | undefined;
+  /** The answer, where nothing comes after its header: it is told when it has ended, and its connection can be used again. */
+  #bare: HttpResponse | undefined;
   #sent: Readable | undefined;
   #senderError: Error | undefined;
   /** For small answers: until all of it has to be there. */
@@ -57,12 +59,15 @@ export class Exchange {
     if (status < 200) return;
     const headers = readHeaders(raw);
     const announced = Number(header(headers, 'content-length') ?? Number.NaN);
-    const noBody = this.#spec.method === 'HEAD' || status === 204 || status === 304;
+    if (this.#spec.method === 'HEAD' || status === 204 || status === 304 || announced === 0) {
+      this.#bare = { status, headers, body: new NoBody() };
+      return;
+    }
     const { pace, throttle } = this.#options;
     const slow = (why: string): void => this.#expire(why);
     this.#body = new SlabBody(controller, {
-      expected: noBody ? 1 : Number.isSafeInteger(announced) ? announced : undefined,
-      pace: noBody ? undefined : new PaceGuard(pace.window, slow),
+      expected: Number.isSafeInteger(announced) ? announced : undefined,
+      pace: new PaceGuard(pace.window, slow),
       throttle,
     });
     this.#options.resolve({ status, headers, body: this.#body });
@@ -74,6 +79,7 @@ export class Exchange {
 
   onResponseEnd(): void {
     this.#settle();
+    if (this.#bare !== undefined) this.#options.resolve(this.#bare);
     this.#body?.finish();
   }
 
@@ -106,7 +112,10 @@ export class Exchange {
     if (signal?.aborted === true) return signal.reason as Error;
     if (this.#senderError instanceof OclError) return this.#senderError;
     if (error instanceof OclError) return error;
-    return connectionError(error, url, { answered: this.#body !== undefined, proxy: this.#options.proxy });
+    return connectionError(error, url, {
+      answered: (this.#body ?? this.#bare) !== undefined,
+      proxy: this.#options.proxy,
+    });
   }
 
   #settle(): void {

@@ -1,4 +1,4 @@
-import { type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 
 /** How the other end of a TLS connection is trusted, and what is shown to it. Texts are PEM. */
 export interface TlsSettings {
@@ -50,8 +50,16 @@ export function header(headers: HttpHeaders, name: string): string | undefined {
   return headers.get(name)?.[0];
 }
 
+/** The body of an answer that has none. It holds no connection, so nobody has to read it. */
+export class NoBody extends Readable {
+  override _read(): void {
+    this.push(null);
+  }
+}
+
 /** Lets go of an answer whose body does not matter; a short one is read, so that its connection can be used again. */
 export async function discard(response: HttpResponse): Promise<void> {
+  if (response.body instanceof NoBody) return;
   let bytes = 0;
   try {
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {

@@ -130,6 +130,32 @@ describe('an exchange', () => {
     ]);
   });
 
+  it.each([
+    ['HEAD, whatever length it announces', 'HEAD', reply(200, { 'content-length': '1234' })],
+    ['GET of nothing', 'GET', reply(200, { 'content-length': '0' })],
+    ['GET that is answered with 204', 'GET', reply(204)],
+    ['GET of what has not changed', 'GET', reply(304)],
+  ] as const)(
+    'has a body that ends at once, and a connection that can be used again: %s',
+    async (_, method, handler) => {
+      const ports = new Set<number | undefined>();
+      const server = await script({
+        [`${method} /x`]: (response, request) => {
+          ports.add(response.socket?.remotePort);
+          return handler(response, request);
+        },
+      });
+      const http = client();
+      const url = new URL(`${server.url}/x`);
+      const read = await http.request({ method, url });
+      expect((await collect(read.body)).bytes).toHaveLength(0);
+      // Nobody has to let go of it.
+      await http.request({ method, url });
+      await discard(await http.request({ method, url }));
+      expect(ports.size).toBe(1);
+    },
+  );
+
   it('passes on why the stream that is sent failed', async () => {
     const server = await script({ 'PUT /b': reply(201) });
     const why = new OclError('OCL_DIGEST_MISMATCH', 'Cannot accept x: y');

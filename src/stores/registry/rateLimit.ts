@@ -28,6 +28,8 @@ const MAX_SOURCE = 200;
  * Numbers that are none, negative or beyond all reason count as not told.
  */
 export function parseRateLimit(headers: HttpHeaders, now: number): RateLimit | undefined {
+  // Most answers tell nothing, and this is read for each of them.
+  if (![...headers.keys()].some((name) => name.includes('ratelimit'))) return undefined;
   const found = readFields(headers, now) ?? readStructured(headers, now);
   if (found === undefined) return undefined;
   return { ...found, source: text(headers, 'docker-ratelimit-source')?.slice(0, MAX_SOURCE), seenAt: now };

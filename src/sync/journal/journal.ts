@@ -129,10 +129,12 @@ export class Journal {
     this.#meanwhile.add(meanwhile);
     try {
       let lines = 0;
-      for await (const line of this.#file.read()) {
-        lines++;
-        const record = decode(line);
-        if (record !== undefined) state.add(record);
+      for await (const batch of this.#file.batches()) {
+        lines += batch.length;
+        for (const line of batch) {
+          const record = decode(line);
+          if (record !== undefined) state.add(record);
+        }
       }
       for (const record of meanwhile) state.add(record);
       this.#state = state;
