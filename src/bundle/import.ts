@@ -12,6 +12,7 @@ import { type Kept } from './deltaImport.ts';
 import { missingBlobs, type Incomplete } from './deltaCheck.ts';
 import { planBundle, requireRoom, type BundlePlan, type GivenBundle } from './importPlan.ts';
 import { type Planned } from './naming.ts';
+import { SharedContents, type SharedView } from './shared.ts';
 import { TargetSinks, type ImportTarget } from './target.ts';
 import { type AwaitedVolumes } from './volumesImport.ts';
 
@@ -111,10 +112,15 @@ class Importer {
   readonly #arrived = new Map<Planned, Pick<Arrived, 'root' | 'outcome'>>();
   readonly #kept: Kept[] = [];
   readonly #waiting: { image: string; bytes: number }[] = [];
+  readonly #shared: SharedContents | undefined;
+  /** Of the bundle whose turn it is. */
+  #view: SharedView | undefined;
 
   constructor(sinks: TargetSinks, options: ImportOptions) {
     this.#sinks = sinks;
     this.#options = options;
+    const { kind, directory } = sinks.target;
+    this.#shared = kind === 'repositories' && directory !== undefined ? new SharedContents() : undefined;
   }
 
   get report(): Omit<ImportReport, 'incomplete'> {
@@ -138,6 +144,8 @@ class Importer {
     /** Where an image has arrived: elsewhere there is nothing to commit, and what fails there has been told. */
     const received = new Set<string>();
     const failedBefore = this.#failed.length;
+    const { source, delta, volumes } = bundle;
+    this.#view = delta === undefined && volumes === undefined ? this.#shared?.view(source) : undefined;
     try {
       const { images } = bundle;
       const named = images.filter(({ name }) => name.tag !== undefined);
@@ -209,12 +217,21 @@ class Importer {
       const named = waits === undefined ? await delta?.keeps(image, to) : undefined;
       const kept = named?.kept;
       const { select } = this.#options;
-      const request = { from: source, to, root, name, image: image.image, select, part: waits ?? volumes?.part };
+      const request = {
+        from: this.#view ?? source,
+        to,
+        root,
+        name,
+        image: image.image,
+        select,
+        part: waits ?? volumes?.part,
+      };
       const result = await this.#options.copier.copy(
         delta === undefined
           ? request
           : { ...request, ...(await delta.request(image)), found: named?.found, unnamed: kept !== undefined },
       );
+      this.#view?.settle(to);
       this.#results.set(image, result);
       volumes?.note(image, result);
       if (result.missing === undefined) this.#arrived.set(image, { root: result.root, outcome: result.outcome });
@@ -222,6 +239,7 @@ class Importer {
       if (kept !== undefined) this.#kept.push(kept);
       received.add(this.#sinks.keyOf(repository));
     } catch (error) {
+      this.#view?.giveUp();
       const known = toOclError(error);
       if (known.code === 'OCL_CANCELLED') throw known;
       this.#failed.push({ image: image.image, error: known });

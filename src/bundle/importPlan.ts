@@ -1,6 +1,7 @@
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { isCode } from '../core/errors.ts';
+import { isDocumentType } from '../core/mediaTypes.ts';
 import { entryName } from '../core/names.ts';
 import { type LocalSource } from '../core/store.ts';
 import { requireSpace } from '../io/space.ts';
@@ -86,6 +87,8 @@ export async function requireRoom(
   if (directory === undefined || measure === undefined) return;
   const missing = new Map<string, number>();
   for (const { source, images, delta, volumes } of plans) {
+    // Layouts of a library share the contents of a plain bundle.
+    const isPlain = delta === undefined && volumes === undefined;
     // What lies in files of its own is linked.
     if (images.some(({ root }) => source.place(root).kind === 'file')) continue;
     for (const planned of images) {
@@ -96,11 +99,11 @@ export async function requireRoom(
         const request = { from: source, to, root, name, image, select, part, ...(await delta?.request(planned)) };
         const { nodes } = await measure.plan(request);
         for (const { descriptor, present } of nodes) {
-          const { digest, size } = descriptor;
+          const { digest, size, mediaType } = descriptor;
+          const place = isPlain && !isDocumentType(mediaType) ? '' : sinks.keyOf(repository);
           if (present) continue;
           if (volumes?.isElsewhere(digest) === true) missing.set(`kept ${digest}`, volumes.keepable(digest));
-          else if (request.from.place(descriptor).kind !== 'file')
-            missing.set(`${sinks.keyOf(repository)} ${digest}`, size + FILE_SLACK);
+          else if (request.from.place(descriptor).kind !== 'file') missing.set(`${place} ${digest}`, size + FILE_SLACK);
         }
       } catch (error) {
         // What is wrong with an image is told when it is copied.
