@@ -1,5 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { basename, dirname, extname } from 'node:path';
 import { type Clock } from './core/clock.ts';
 import { type BundleRecord } from './core/bundleRecord.ts';
 import { type Descriptor, type Platform } from './core/descriptor.ts';
@@ -137,6 +137,7 @@ export function createStores(options: StoresOptions): AllStores {
   ): Promise<ArchiveSink> {
     const { dockerPlatform, tool, overwrite, spaceCheck, archiveForm } = options;
     // What stands for a set has names of its own, which are known when its volumes are.
+    if ('path' in destination) await requireDirectory(dirname(destination.path));
     if ('path' in destination && !('volumeSizes' in destination) && overwrite !== true)
       await refuseExisting(destination.path);
     return keep(
@@ -241,6 +242,14 @@ export function createStores(options: StoresOptions): AllStores {
       for (const store of opened.splice(0)) await store.close();
     },
   };
+}
+
+/** Where an archive goes is not made for it: it may be a disc that is not there. */
+async function requireDirectory(path: string): Promise<void> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return;
+  throw new OclError('OCL_NOT_FOUND', `Cannot write into ${path}: there is no such directory`, {
+    hint: `mkdir -p ${path}`,
+  });
 }
 
 /** A new archive replaces the old one with all that was in it, which is asked for or refused. */

@@ -93,6 +93,11 @@ async function absentIn(
   return plan.nodes.filter(({ present, carried }) => !present && carried !== true).map(({ descriptor }) => descriptor);
 }
 
+/** Whether not even its manifest is there, so that nobody can say how much is missing. */
+export function isAbsent({ root, missing }: Incomplete): boolean {
+  return missing.some(({ digest }) => digest === root.digest);
+}
+
 const LISTED = 3;
 
 /** @param bundle what was to be imported into the target */
@@ -103,11 +108,16 @@ export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, 
   const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
   const listed = incomplete.slice(0, LISTED).map(({ image, missing }) => `${image} (${missing.length})`);
   const more = incomplete.length > LISTED ? `, and ${incomplete.length - LISTED} more` : '';
+  const absent = incomplete.filter(isAbsent).length;
+  const whole =
+    absent === 0 ? '' : `, and all of ${absent === 1 ? '1 image' : `${absent} images`} whose manifest it lacks`;
+  // What stands for several files is no name to type.
+  const file = /^oci-archive:([^ ]+)$/.exec(bundle)?.[1] ?? 'FILE...';
   return new OclError(
     'OCL_MISSING_BLOBS',
-    `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes), for ${incomplete.length} ${incomplete.length === 1 ? 'image' : 'images'}: ${printable(listed.join(', '))}${more}`,
+    `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes${whole}), for ${incomplete.length} ${incomplete.length === 1 ? 'image' : 'images'}: ${printable(listed.join(', '))}${more}`,
     {
-      hint: `import what came before it, or ask for what is missing: ocl import FILE ${target} --request missing.json`,
+      hint: `import what came before it, or ask for what is missing: ocl import ${printable(file)} ${target} --request missing.json`,
     },
   );
 }

@@ -75,7 +75,7 @@ export interface Arrived {
  * Takes what is in bundles into a layout, a library or a registry. No host but the target is ever asked for anything.
  * One image that cannot be taken does not stop the others; it is in the report. What a delta leaves out is looked for first, in the bundles beside it and
  * in the target.
- * @throws OCL_MISSING_BLOBS before anything is written, when images of a delta cannot be completed and nobody said to go on
+ * @throws OCL_UNREACHABLE when the target did not answer for the first image; OCL_MISSING_BLOBS before anything is written, when images of a delta cannot be completed and nobody said to go on
  * @throws OCL_NO_SPACE before anything is written; OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID for the names
  */
 export async function importBundles(
@@ -242,6 +242,8 @@ class Importer {
       this.#view?.giveUp();
       const known = toOclError(error);
       if (known.code === 'OCL_CANCELLED') throw known;
+      // Who never answered is not asked once more for each of the others.
+      if (known.code === 'OCL_UNREACHABLE' && this.#results.size === 0) throw known;
       this.#failed.push({ image: image.image, error: known });
     }
   }

@@ -2,6 +2,7 @@ import { type Clock } from '../core/clock.ts';
 import { type Basis } from '../core/bundleRecord.ts';
 import { type Digest } from '../core/digest.ts';
 import { type Emit } from '../core/events.ts';
+import { countImages } from '../core/names.ts';
 import { type LocalSource } from '../core/store.ts';
 import { checkStore, type CheckReport } from '../copy/check.ts';
 
@@ -13,13 +14,15 @@ export interface VerifyOptions {
 
 /** What a bundle, or the volumes of one that are given, were found to be. */
 export interface VerifyReport extends CheckReport {
+  /** Images with a name among its roots. */
+  readonly images: number;
   readonly kind: 'full' | 'delta';
   readonly set?: {
     readonly id: Digest;
     readonly volumes: number;
     /** Numbers of those that are not given. */
     readonly missing: readonly number[];
-    /** Images of the whole set. */
+    /** Images with a name, of the whole set. */
     readonly images: number;
   };
   /** What a delta takes for granted on the far side. */
@@ -46,6 +49,7 @@ export async function verifyBundle(source: LocalSource, options: VerifyOptions):
   return {
     kind: record?.kind ?? 'full',
     ...report,
+    images: countImages(await source.roots()),
     ...(volumes === undefined
       ? {}
       : {
@@ -53,7 +57,7 @@ export async function verifyBundle(source: LocalSource, options: VerifyOptions):
             id: volumes.id,
             volumes: volumes.count,
             missing: volumes.absent,
-            images: volumes.roots.length,
+            images: countImages(volumes.roots),
           },
         }),
     ...(requires === undefined
@@ -61,7 +65,7 @@ export async function verifyBundle(source: LocalSource, options: VerifyOptions):
       : {
           requires: {
             blobs: requires.length,
-            unchanged: record?.unchanged?.images.length ?? 0,
+            unchanged: countImages(record?.unchanged?.images ?? []),
             bytes: requires.reduce((sum, { size }) => sum + size, 0),
             basis: record?.basis,
           },

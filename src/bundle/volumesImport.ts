@@ -14,6 +14,8 @@ export interface AwaitedVolumes {
   readonly volumes: number;
   /** Numbers of the volumes without which the images below are not complete. */
   readonly missing: readonly number[];
+  /** Bytes of contents that are not whole, which this import has put aside. */
+  readonly keptBytes: number;
   readonly images: readonly {
     readonly image: string;
     readonly root: Descriptor;
@@ -31,6 +33,7 @@ export class VolumesImport {
   readonly #key: string;
   readonly #missing = new Map<Planned, readonly Descriptor[]>();
   readonly #left = new Set<Digest>();
+  #keptBytes = 0;
 
   private constructor(volumes: GivenVolumes) {
     this.#volumes = volumes;
@@ -82,7 +85,11 @@ export class VolumesImport {
     if (this.#missing.size === 0) return [];
     const whole = new Set<Digest>();
     const contents = new Set([...this.#missing.values()].flatMap((missing) => missing.map(({ digest }) => digest)));
-    for (const digest of contents) if (await this.#volumes.keep(digest)) whole.add(digest);
+    for (const digest of contents) {
+      const bytes = this.#volumes.keepable(digest);
+      if (await this.#volumes.keep(digest)) whole.add(digest);
+      this.#keptBytes += bytes;
+    }
     return [...this.#missing]
       .filter(([, missing]) => missing.some(({ digest }) => whole.has(digest)))
       .map(([image]) => image);
@@ -124,6 +131,7 @@ export class VolumesImport {
       set: this.#volumes.id,
       volumes: this.#volumes.count,
       missing: ascending(waiting.flatMap(({ volumes }) => volumes)),
+      keptBytes: this.#keptBytes,
       images: waiting,
     };
   }

@@ -11,7 +11,9 @@ import { reportError } from './run.ts';
 export function endWithStdout(what: string, hint: string): void {
   if (process.stdout.isTTY) throw new OclError('OCL_USAGE', `Cannot write ${what} to a terminal`, { hint });
   process.stdout.prependListener('error', (error: NodeJS.ErrnoException) => {
-    reportError(new OclError('OCL_IO', `Cannot write ${what}: ${error.message}`, { cause: error }), false);
+    const why = error.code === 'EPIPE' ? 'whoever was to read it has stopped' : error.message;
+    const told = error.code === 'EPIPE' ? 'see what the command behind the pipe says' : undefined;
+    reportError(new OclError('OCL_IO', `Cannot write ${what}: ${why}`, { hint: told, cause: error }), false);
     process.exit(EXIT_OF.OCL_IO);
   });
 }

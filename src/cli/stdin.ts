@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -8,7 +8,7 @@ export async function spoolStdin(
   tmpDir: string,
   signal: AbortSignal,
   input: AsyncIterable<Uint8Array> = process.stdin,
-): Promise<{ readonly path: string; remove(): Promise<void> }> {
+): Promise<{ readonly path: string; readonly isEmpty: boolean; remove(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpDir, 'ocl-stdin-'));
   const path = join(directory, 'archive');
   const remove = async (): Promise<void> => {
@@ -20,5 +20,5 @@ export async function spoolStdin(
     await remove();
     throw error;
   }
-  return { path, remove };
+  return { path, isEmpty: (await stat(path)).size === 0, remove };
 }

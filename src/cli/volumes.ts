@@ -1,5 +1,6 @@
 import { type Argv } from 'yargs';
 import { OclError } from '../core/errors.ts';
+import { countImages } from '../core/names.ts';
 import { formatReference, type Reference } from '../core/reference.ts';
 import { type LocalSource } from '../core/store.ts';
 import { parseVolumeSizes } from '../core/volumeSizes.ts';
@@ -30,10 +31,10 @@ export function withVolumes<T extends Reference>(reference: T, volumes: readonly
 export async function tellOfAbsent(source: LocalSource | undefined, env: Pick<Env, 'json' | 'say'>): Promise<void> {
   const volumes = source?.volumes;
   if (env.json || source === undefined || volumes === undefined || volumes.absent.length === 0) return;
-  const shown = (await source.roots()).length;
+  const shown = countImages(await source.roots());
   const missing =
     volumes.absent.length > 20 ? `${volumes.absent.slice(0, 20).join(', ')}, …` : volumes.absent.join(', ');
-  const message = `of ${volumes.count} volumes these are not given: ${missing}; ${shown} of ${plural(volumes.roots.length, 'image')} are complete without them`;
+  const message = `of ${volumes.count} volumes these are not given: ${missing}; ${shown} of ${plural(countImages(volumes.roots), 'image')} are complete without them`;
   env.say(`info: ${message}`);
 }
 

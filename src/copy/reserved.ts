@@ -1,5 +1,6 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
+import { toOclError } from '../core/errors.ts';
 import { silent, type Outcome } from '../core/events.ts';
 import { LIMITS } from '../core/limits.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
@@ -61,10 +62,13 @@ export async function fillReserved(walked: readonly Surveyed[], to: Sink, run: R
         started,
       ),
     );
-  } catch (error) {
+  } catch (thrown) {
+    // One object, so that it is known for one failure.
+    const error = toOclError(thrown);
     const [first, ...others] = walked;
+    const known = first === undefined ? error : run.failed(first.request, error);
     for (const { request } of others) run.failed(request, error);
-    throw first === undefined ? error : run.failed(first.request, error);
+    throw known;
   }
 }
 

@@ -14,7 +14,8 @@ export const ERROR_CODES = {
   OCL_UNREACHABLE: 'No connection could be made, or it broke and could not be taken up again.',
   OCL_REGISTRY:
     'The registry answered with something that the specification does not allow, or with a failure of its own.',
-  OCL_MISSING_BLOBS: 'The registry refuses a manifest because it does not have all that the manifest names.',
+  OCL_MISSING_BLOBS:
+    'What a manifest names is not there: a registry refuses the manifest for it, or a delta is imported into a target that lacks what it leaves out.',
   OCL_REFERENCE_INVALID: 'The reference cannot be read.',
   OCL_CONFIG_INVALID: 'The configuration file cannot be used as it stands.',
   OCL_USAGE: 'The command line cannot be used as it stands.',

@@ -42,6 +42,21 @@ export function originName(source: Reference, root: Descriptor, tag: string): st
   return entryName(root).imageName;
 }
 
+/** Tags under which cosign and older clients keep what refers to an image. */
+const DIGEST_TAG = /^sha\d+-[0-9a-f]{64,}/;
+
+/**
+ * How many of some entries are images that people name, and not what refers to one: those with a tag that is not made of a digest. Where none has
+ * one, those with a name by digest.
+ */
+export function countImages(entries: readonly Descriptor[]): number {
+  const names = entries.map(entryName);
+  const withTag = names.filter(({ tag }) => tag !== undefined && !DIGEST_TAG.test(tag)).length;
+  return withTag > 0
+    ? withTag
+    : names.filter(({ tag, imageName }) => tag === undefined && imageName !== undefined).length;
+}
+
 /** `docker.io/library/alpine`, when the entry has a full name. */
 export function repositoryOf(descriptor: Descriptor): string | undefined {
   const parsed = parsedName(descriptor);

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { importBundles, type ImportReport, type ImportTarget } from '../../src/bundle/import.ts';
 import { checkStore } from '../../src/copy/check.ts';
 import { Copier } from '../../src/copy/copier.ts';
+import { OclError } from '../../src/core/errors.ts';
 import { silent } from '../../src/core/events.ts';
 import { type LocalSource } from '../../src/core/store.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
@@ -14,7 +15,7 @@ import { openLayout, openOrCreateLayout } from '../../src/stores/layout/layout.t
 import { LayoutTree } from '../../src/stores/layout/library.ts';
 import { importsPath } from '../../src/stores/layout/session.ts';
 import { whyNoDockerRegistry } from '../support/dockerRegistry.ts';
-import { digestsIn, image, index, namesIn, noise, piece, signature } from '../support/graphs.ts';
+import { codeOf, digestsIn, image, index, namesIn, noise, piece, signature } from '../support/graphs.ts';
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
 import { writeVolumes, type Named } from '../support/volumes.ts';
 import { openFar, type FarKind } from './deltaWorld.ts';
@@ -166,17 +167,22 @@ describe('volumes that are imported', () => {
     const paths = await writeVolumes(join(directory, 'set.tar'), named, { sizes: [40_000] });
     const layout = join(directory, 'layout');
     const arrived: (readonly string[])[] = [];
+    let kept = 0;
     for (const path of paths) {
       const { awaited } = await importVolumes([path], await layoutTarget(layout));
       const store = await openLayout(layout, layoutOptions());
       const names = await namesIn(store);
       arrived.push(names);
+      kept += awaited[0]?.keptBytes ?? 0;
       expect((await checkStore(store)).damaged).toBe(false);
       for (const each of awaited[0]?.images ?? []) {
         expect(names.some((name) => name.endsWith(each.root.digest))).toBe(false);
         expect(each.volumes.length).toBeGreaterThan(0);
       }
     }
+    // Of 50,000 bytes that are cut; the last slice makes them whole, and is awaited no more.
+    expect(kept).toBeGreaterThan(10_000);
+    expect(kept).toBeLessThan(60_000);
     expect(arrived[0]?.length).toBeLessThan(arrived.at(-1)?.length ?? 0);
   });
 
@@ -253,4 +259,17 @@ describe('volumes that are imported', () => {
     const store = await openLayout(layout, layoutOptions());
     expect((await checkStore(store)).findings).toEqual([]);
   });
+});
+
+it('into what never answers ends with the first image', async () => {
+  const written = await writeVolumes(join(await temporary(), 'set.tar'), shopOf(600), { sizes: [60_000] });
+  let asked = 0;
+  const open = (): Promise<never> => {
+    asked++;
+    return Promise.reject(new OclError('OCL_UNREACHABLE', 'Cannot reach it', { side: 'target' }));
+  };
+  const holds = { name: 'gone', repositories: () => Promise.resolve([]), source: () => Promise.resolve(undefined) };
+  const target: ImportTarget = { kind: 'repositories', name: 'gone', state: await temporary(), open, holds };
+  expect(await codeOf(() => importVolumes(written, target))).toBe('OCL_UNREACHABLE');
+  expect(asked).toBe(1);
 });

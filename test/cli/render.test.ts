@@ -135,6 +135,13 @@ describe('renderers', () => {
     expect(renderer.hasShown(error)).toBe(true);
   });
 
+  it('tell once of a failure that several images have in common', () => {
+    const lines: string[] = [];
+    const renderer = createPlainRenderer((line) => lines.push(line), fakeClock());
+    for (const image of ['app:1', 'app:2']) renderer.emit({ type: 'image.failed', image, error });
+    expect(lines).toEqual(['failed    app:1  Cannot find it [OCL_NOT_FOUND]']);
+  });
+
   it('print JSON, one object a line, with errors as plain objects', () => {
     const lines: string[] = [];
     const renderer = createJsonRenderer((line) => lines.push(line), fakeClock());

@@ -5,6 +5,7 @@ import { OclError } from '../../src/core/errors.ts';
 import {
   answersTo,
   composeEntry,
+  countImages,
   entryName,
   familiarName,
   findEntry,
@@ -184,4 +185,21 @@ describe('names of index entries', () => {
     expect(code(() => findEntry([entry(A)], 'y'))).toBe('OCL_NOT_FOUND');
     expect(code(() => findEntry([entry(A)], `sha256:${B}`))).toBe('OCL_NOT_FOUND');
   });
+});
+
+describe('how many images there are', () => {
+  const name = (text: string): Record<string, string> => ({ [ANNOTATION.refName]: text });
+  const digits = 'a'.repeat(64);
+
+  it.each([
+    ['those with tags', [entry(digits, name('a.test/x:1')), entry(digits, name('a.test/x:2'))], 2],
+    [
+      'not what refers to them',
+      [entry(digits, name('a.test/x:1')), entry(digits), entry(digits, name(`a.test/x@sha256:${digits}`))],
+      1,
+    ],
+    ['nor the tags of signatures', [entry(digits, name('1')), entry(digits, name(`sha256-${digits}.sig`))], 1],
+    ['those by digest where there are no others', [entry(digits, name(`a.test/x@sha256:${digits}`)), entry(digits)], 1],
+    ['none', [], 0],
+  ])('counts %s', (_, entries, count) => expect(countImages(entries)).toBe(count));
 });

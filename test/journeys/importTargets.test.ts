@@ -90,8 +90,19 @@ it('gives images new names by map and rule, and signatures of the old kind go wi
   await writeLibrary(path('origin'), shop);
   await oclDone(['export', path('origin'), '-o', path('bundle.tar')]);
   await writeFile(path('map.yaml'), 'localhost/team/web:2.0: base/web:stable\n');
-  const args = ['--map', path('map.yaml'), '--rewrite', 's#tool#tools/it#', '--prefix', 'x'];
-  await oclDone(['import', path('bundle.tar'), path('library'), ...args]);
+  const rules = ['--rewrite', 's#tool#tools/it#', '--rewrite', 's#^docker.io/#hub/#'];
+  const { stderr } = await oclDone([
+    'import',
+    path('bundle.tar'),
+    path('library'),
+    '--map',
+    path('map.yaml'),
+    ...rules,
+    '--prefix',
+    'x',
+  ]);
+  expect(stderr.match(/warning: .*/g)).toEqual([expect.stringContaining('s#^docker.io/#hub/# fits no image')]);
+  expect(stderr).toMatch(/^localhost\/team\/web:2\.0 +x\/base\/web:stable$/m);
   const { stdout } = await oclDone(['ls', path('library'), '--all', '--json']);
   const listed = (JSON.parse(stdout) as { reference: string }[]).map(({ reference }) => reference);
   expect(listed).toEqual(

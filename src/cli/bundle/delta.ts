@@ -5,6 +5,7 @@ import { knownOfRequest } from '../../bundle/request.ts';
 import { type StoredBlob } from '../../core/descriptor.ts';
 import { OclError } from '../../core/errors.ts';
 import { type BundleRecord } from '../../core/bundleRecord.ts';
+import { countImages } from '../../core/names.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { type Env } from '../env.ts';
 import { formatBytes, plural } from '../render/format.ts';
@@ -67,7 +68,7 @@ export function describeDelta(
   if (record?.kind !== 'delta' || record.basis === undefined) return undefined;
   const { basis, requires = [], unchanged } = record;
   const provides = record.provides ?? placed(record);
-  const images = unchanged?.images.length ?? 0;
+  const images = countImages(unchanged?.images ?? []);
   const told = [
     `${plural(provides.length, 'blob')} (${formatBytes(sum(provides))}) new`,
     `${plural(requires.length, 'blob')} (${formatBytes(sum(requires))}) left out`,

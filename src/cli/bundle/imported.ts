@@ -1,4 +1,4 @@
-import { type Incomplete } from '../../bundle/deltaCheck.ts';
+import { isAbsent, type Incomplete } from '../../bundle/deltaCheck.ts';
 import { type ImportReport } from '../../bundle/import.ts';
 import { type Receipt } from '../../bundle/receipt.ts';
 import { type AwaitedVolumes } from '../../bundle/volumesImport.ts';
@@ -11,16 +11,14 @@ import { formatBytes, formatTable, plural } from '../render/format.ts';
 
 /** Tells what was imported, and which volumes are still to come. @returns the exit status */
 export function reportImport(
-  { results, failed, kept, waiting, awaited }: ImportReport,
+  { results, failed, arrived, kept: keptNames, waiting, awaited }: ImportReport,
   target: string,
   env: Env,
 ): number {
   const partial = results.filter(({ missing }) => missing !== undefined);
   const copied = results.filter(({ outcome, missing }) => outcome === 'copied' && missing === undefined);
-  const bytes = results.reduce(
-    (sum, result) => sum + (result.missing === undefined ? result.bytes : result.streamed),
-    0,
-  );
+  const kept = awaited.reduce((sum, { keptBytes }) => sum + keptBytes, 0);
+  const bytes = results.reduce((sum, { streamed }) => sum + streamed, kept);
   if (env.json)
     env.print(
       JSON.stringify({
@@ -28,7 +26,8 @@ export function reportImport(
         target,
         images: results,
         failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
-        kept,
+        arrived: arrived.map(({ image, repository, tag }) => ({ image, repository, tag })),
+        kept: keptNames,
         waiting,
         awaited,
       }),
@@ -37,7 +36,7 @@ export function reportImport(
     const rest = partial.length === 0 ? '' : `, ${partial.length} not complete yet`;
     const unchanged = results.length - copied.length - partial.length;
     env.say(
-      `${target}: ${plural(copied.length, 'image')} imported, ${unchanged} unchanged, ${failed.length} failed${rest} (${formatBytes(bytes)})`,
+      `${target}: ${plural(copied.length, 'image')} imported, ${unchanged} unchanged, ${failed.length} failed${rest} (${formatBytes(bytes)} transferred)`,
     );
     if (waiting.length > 0)
       env.say(
@@ -50,15 +49,28 @@ export function reportImport(
   return awaited.length > 0 ? EXIT.drift : EXIT.done;
 }
 
+/** Under which names images have arrived that were given others. */
+export function tellNames(arrived: ImportReport['arrived'], env: Env): void {
+  if (env.json || arrived.length === 0) return;
+  const rows = arrived
+    .slice(0, LISTED)
+    .map(({ image, repository, tag }) => [
+      printable(image),
+      printable(tag === undefined ? repository : `${repository}:${tag}`),
+    ]);
+  const more = arrived.length > LISTED ? `\n… and ${arrived.length - LISTED} more` : '';
+  env.say(`${formatTable(['IMAGE', 'IS THERE'], rows)}${more}`);
+}
+
 /** Images that are named in full; of more the number is told. */
 const LISTED = 20;
 
-function tellOfAwaited({ set, volumes, missing, images }: AwaitedVolumes, target: string, env: Env): void {
+function tellOfAwaited({ set, volumes, missing, keptBytes, images }: AwaitedVolumes, target: string, env: Env): void {
   const rows = images.slice(0, LISTED).map((each) => [printable(each.image), each.volumes.join(', ')]);
   const more = images.length > LISTED ? `\n… and ${images.length - LISTED} more` : '';
   env.say(`${formatTable(['NOT COMPLETE YET', 'NEEDS VOLUMES'], rows)}${more}`);
   env.say(
-    `set ${shortDigest(set)} of ${plural(volumes, 'volume')}: still missing ${missing.join(', ')}\nnext: bring them, in any order, with  ocl import VOLUME... ${printable(target)}`,
+    `set ${shortDigest(set)} of ${plural(volumes, 'volume')}: still missing ${missing.join(', ')}${keptBytes === 0 ? '' : `; ${formatBytes(keptBytes)} of cut contents wait for them`}\nnext: bring them, in any order, with  ocl import VOLUME... ${printable(target)}`,
   );
 }
 
@@ -81,15 +93,16 @@ export function reportCheck(incomplete: readonly Incomplete[], target: string, e
     );
   else if (incomplete.length === 0) env.say(`${target}: nothing is missing`);
   else {
-    const rows = incomplete.map(({ image, missing }) => [
-      printable(image),
-      String(missing.length),
-      formatBytes(missing.reduce((sum, { size }) => sum + size, 0)),
-      missing[0] === undefined ? '' : shortDigest(missing[0].digest),
+    const absent = incomplete.filter(isAbsent);
+    const rows = incomplete.map((each) => [
+      printable(each.image),
+      isAbsent(each) ? 'whole image' : plural(each.missing.length, 'blob'),
+      isAbsent(each) ? '?' : formatBytes(each.missing.reduce((sum, { size }) => sum + size, 0)),
+      each.missing[0] === undefined ? '' : shortDigest(each.missing[0].digest),
     ]);
     env.print(formatTable(['IMAGE', 'MISSING', 'BYTES', 'FIRST'], rows));
     env.say(
-      `${target}: ${plural(blobs.size, 'blob')} missing (${formatBytes(bytes)}) for ${plural(incomplete.length, 'image')}`,
+      `${target}: ${plural(blobs.size, 'blob')} missing (${formatBytes(bytes)}) for ${plural(incomplete.length, 'image')}${absent.length === 0 ? '' : `; of ${plural(absent.length, 'image')} not even the manifest is there, so contents of unknown size come on top`}`,
     );
   }
   return incomplete.length === 0 ? EXIT.done : EXIT.failed;

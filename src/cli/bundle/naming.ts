@@ -1,8 +1,11 @@
 import { type Argv } from 'yargs';
+import { type GivenBundle } from '../../bundle/import.ts';
 import { type NamingOptions } from '../../bundle/naming.ts';
 import { parseNameMap } from '../../bundle/rename.ts';
 import { OclError } from '../../core/errors.ts';
+import { type Emit } from '../../core/events.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { entryName } from '../../core/names.ts';
 import { isRepository } from '../../core/reference.ts';
 import { compileRewrite } from '../../io/pattern.ts';
 import { readSmallFile } from '../../io/smallFile.ts';
@@ -52,6 +55,54 @@ interface NamingArguments {
   readonly rewrite: readonly string[];
   readonly map?: string | undefined;
   readonly scoped: boolean;
+}
+
+/** Whether images get other names than those that their bundle gives them. */
+export function isRenaming({ prefix, rewrite, map, scoped }: NamingArguments): boolean {
+  return prefix !== '' || rewrite.length > 0 || map !== undefined || scoped;
+}
+
+/** Says which rules fit nothing: a name that was mistyped there would let an image go where nobody looks for it. */
+export async function warnOfUnused(
+  { rewrite, map }: NamingArguments,
+  bundles: readonly GivenBundle[],
+  emit: Emit,
+): Promise<void> {
+  const [first] = bundles;
+  if (first === undefined || (rewrite.length === 0 && map === undefined)) return;
+  const names = new Set<string>();
+  for (const { source, naming } of bundles) {
+    const { volumes, record } = source;
+    for (const root of [...(volumes?.roots ?? (await source.roots())), ...(record?.unchanged?.images ?? [])]) {
+      const { tag, imageName } = entryName(root);
+      const name = imageName ?? (tag === undefined ? undefined : `${naming.repository}:${tag}`);
+      if (name !== undefined) names.add(name);
+    }
+  }
+  const { renaming } = first.naming;
+  const unused = [...renaming.map.keys()].filter((old) => ![...names].some((name) => isBelow(name, old)));
+  let left = [...names].filter((name) => ![...renaming.map.keys()].some((old) => isBelow(name, old)));
+  const idle: string[] = [];
+  for (const [i, rule] of renaming.rewrites.entries()) {
+    const renamed = left.map(rule);
+    if (renamed.every((name, at) => name === left[at])) idle.push(rewrite[i] ?? '');
+    left = renamed;
+  }
+  const [some] = names;
+  const has = some === undefined ? '' : `; images are called like ${some}`;
+  const warn = (message: string): void => emit({ type: 'notice', level: 'warning', message });
+  for (const rule of idle) warn(`--rewrite ${rule} fits no image${has}`);
+  if (unused.length > 0) {
+    const more = unused.length > NAMED ? `, and ${unused.length - NAMED} more` : '';
+    warn(`${map ?? ''} names what is not in the bundle: ${unused.slice(0, NAMED).join(', ')}${more}${has}`);
+  }
+}
+
+const NAMED = 5;
+
+/** Whether a name is that of a map, or one of its repository. */
+function isBelow(name: string, old: string): boolean {
+  return name === old || name.startsWith(`${old}:`) || name.startsWith(`${old}@`);
 }
 
 /** All of it but the repository of what has no name. @throws OCL_USAGE, OCL_CONFIG_INVALID, OCL_NOT_FOUND */

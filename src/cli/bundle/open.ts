@@ -39,6 +39,7 @@ export class OpenBundles {
       for (const file of files) {
         const spooled = file === '-' ? await spoolStdin(tmpDir, signal, input) : undefined;
         if (spooled !== undefined) closing.push(async () => await spooled.remove());
+        if (spooled?.isEmpty === true) throw nothingCame();
         paths.push(spooled?.path ?? file);
       }
       const groups = await groupBundles(paths, stores, 'beside');
@@ -87,6 +88,12 @@ export async function openLocal(reference: Reference, stores: Stores): Promise<L
   if ('roots' in source) return source as LocalSource;
   throw new OclError('OCL_USAGE', `Cannot take ${source.name} for a bundle: it is no file or directory`, {
     hint: 'to copy between registries: ocl copy SOURCE TARGET',
+  });
+}
+
+function nothingCame(): OclError {
+  return new OclError('OCL_ARCHIVE_INVALID', 'Cannot import standard input: nothing came', {
+    hint: 'see what the command before the pipe says',
   });
 }
 

@@ -22,6 +22,10 @@ export interface ArchiveTarget {
  */
 export async function openTarget(text: string, env: Env, state?: string): Promise<ImportTarget | ArchiveTarget> {
   const { stores } = env;
+  if (text === '-')
+    throw new OclError('OCL_USAGE', 'Cannot import into standard output', {
+      hint: 'ocl import - DIRECTORY reads standard input; ocl export -o - writes standard output',
+    });
   const reference = parsePathReference(text);
   if (reference.kind === 'registry') return registryTarget(`${reference.registry}/${reference.repository}`, env, state);
   if (reference.kind === 'layout')

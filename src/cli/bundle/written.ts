@@ -16,29 +16,36 @@ export interface Written {
   readonly sink: ArchiveSink;
   readonly output: string;
   readonly results: readonly CopyResult[];
+  /** How many images those are, where what refers to them is among them. */
+  readonly images?: number | undefined;
   /** Names of images that could not be had, and were waived. */
   readonly missing: readonly string[];
 }
 
 /** Tells what was written, and what to do next. */
-export function reportWritten({ sink, output, results, missing }: Written, env: Env): void {
+export function reportWritten(written: Written, env: Env): void {
+  const { sink, output, results, missing } = written;
   const { files } = sink;
   const set = sink.record?.set;
   const delta = describeDelta(sink.record);
   if (env.json) {
     const volumes = set === undefined ? {} : { set: set.id, volumes: files };
-    const told = { file: output, images: results, missing, ...volumes, delta: delta?.json };
+    const told = { file: output, bytes: sizeOf(written), images: results, missing, ...volumes, delta: delta?.json };
     return env.print(JSON.stringify({ type: 'summary', ...told }));
   }
-  const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
   const without = missing.length === 0 ? '' : `, without ${plural(missing.length, 'image')} that could not be had`;
-  const what = `${plural(results.length, 'image')}, ${formatBytes(bytes)}${without}${delta === undefined ? '' : `\n${delta.text}`}`;
+  const what = `${plural(written.images ?? results.length, 'image')}, ${formatBytes(sizeOf(written))}${without}${delta === undefined ? '' : `\n${delta.text}`}`;
   if (set !== undefined)
     return env.say(
       `${describeVolumes(files)}\n${output}: set ${shortDigest(set.id)}, ${what}\nnext: carry the volumes over, then in any order  ocl import VOLUME... DIRECTORY`,
     );
-  const name = output === '-' ? 'standard output' : output;
-  env.say(
-    `${name}: ${what}\nnext: carry the file over, then  ocl import ${output === '-' ? 'FILE' : output} DIRECTORY`,
-  );
+  // Whoever reads a pipe is at it already.
+  if (output === '-') return env.say(`standard output: ${what}`);
+  env.say(`${output}: ${what}\nnext: carry the file over, then  ocl import ${output} DIRECTORY`);
+}
+
+/** Bytes that have to be carried: those of the files, and what images share only once. */
+function sizeOf({ sink, results }: Written): number {
+  if (sink.files.length > 0) return sink.files.reduce((sum, { size }) => sum + size, 0);
+  return results.reduce((sum, result) => sum + result.bytes, 0);
 }

@@ -6,8 +6,8 @@ import { OclError } from '../../core/errors.ts';
 import { silent } from '../../core/events.ts';
 import { Copier } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
-import { namingOptions, readNaming } from '../bundle/naming.ts';
-import { reportCheck, reportImport, tellReceipt } from '../bundle/imported.ts';
+import { isRenaming, namingOptions, readNaming, warnOfUnused } from '../bundle/naming.ts';
+import { reportCheck, reportImport, tellNames, tellReceipt } from '../bundle/imported.ts';
 import { FROM_STDIN, OpenBundles } from '../bundle/open.ts';
 import { spaceOption } from '../bundle/space.ts';
 import { openTarget } from '../bundle/target.ts';
@@ -18,9 +18,12 @@ import { runCommand } from '../run.ts';
 import { firstPlatform, selectOptions, toSelect } from '../select.ts';
 import { version } from '../version.ts';
 
+/** Yargs takes a positional that repeats for the last one. */
+const USAGE = '$0 import <files..> <target>\n\nTake what is in such a file into a layout, library or registry';
+
 export const importCommand = defineCommand(
   (cli) =>
-    spaceOption(namingOptions(selectOptions(cli)))
+    spaceOption(namingOptions(selectOptions(cli.usage(USAGE))))
       .positional('files', {
         type: 'string',
         array: true,
@@ -113,6 +116,7 @@ export const importCommand = defineCommand(
           source,
           naming: { ...naming, repository: args.repository ?? repository },
         }));
+        await warnOfUnused(args, bundles, env.emit);
         const where = flowing ?? (await openTarget(target, env, args.state));
         if (where.kind === 'archive') {
           if (args.check || args.receipt !== undefined)
@@ -145,6 +149,7 @@ export const importCommand = defineCommand(
         });
         if (args.check) return reportCheck(imported.incomplete, target, env);
         const status = reportImport(imported, target, env);
+        if (isRenaming(args)) tellNames(imported.arrived, env);
         if (args.receipt === undefined) return status;
         const { clock, emit, signal } = env;
         const receipt = await makeReceipt(

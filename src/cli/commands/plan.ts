@@ -106,11 +106,9 @@ function planLines(
   near: readonly FileSystemSpace[],
 ): readonly string[] {
   const { images, contents, listed, unique, leftOut, volumes, carried } = plan;
-  const media = new Map<number, number>();
-  for (const { size } of volumes) media.set(size, (media.get(size) ?? 0) + 1);
-  const sizes = [...media].map(([size, count]) =>
-    count === 1 ? formatBytes(size) : `${count} of ${formatBytes(size)}`,
-  );
+  const media = new Map<string, number>();
+  for (const { size } of volumes) media.set(formatBytes(size), (media.get(formatBytes(size)) ?? 0) + 1);
+  const sizes = [...media].map(([size, count]) => (count === 1 ? size : `${count} of ${size}`));
   const far = farSpace(plan);
   return [
     formatTable(

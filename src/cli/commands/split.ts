@@ -1,8 +1,10 @@
 import { deltaOf, splitBundle } from '../../bundle/split.ts';
 import { OclError } from '../../core/errors.ts';
+import { countImages } from '../../core/names.ts';
 import { parsePathReference } from '../../core/reference.ts';
 import { Copier } from '../../copy/copier.ts';
 import { openLocal } from '../bundle/open.ts';
+import { spaceOption } from '../bundle/space.ts';
 import { destinationOf, reportWritten } from '../bundle/written.ts';
 import { defineCommand } from '../command.ts';
 import { runCommand } from '../run.ts';
@@ -10,12 +12,14 @@ import { VOLUME_SIZE, volumeSizes, volumesOption, withVolumes } from '../volumes
 
 export const split = defineCommand(
   (cli) =>
-    volumesOption(
-      cli.positional('bundle', {
-        type: 'string',
-        demandOption: true,
-        describe: 'A bundle, or another archive or layout; it stays as it is',
-      }),
+    spaceOption(
+      volumesOption(
+        cli.positional('bundle', {
+          type: 'string',
+          demandOption: true,
+          describe: 'A bundle, or another archive or layout; it stays as it is',
+        }),
+      ),
     )
       .option('volume-size', VOLUME_SIZE)
       .option('output', {
@@ -39,7 +43,8 @@ export const split = defineCommand(
       throw new OclError('OCL_USAGE', 'Cannot split a bundle: say how large its volumes may be', {
         hint: `ocl split ${args.bundle} --volume-size dvd`,
       });
-    await runCommand(args, { overwrite: args.overwrite, dockerPlatform: args.dockerPlatform }, async (env) => {
+    const { overwrite, spaceCheck, dockerPlatform } = args;
+    await runCommand(args, { overwrite, spaceCheck, dockerPlatform }, async (env) => {
       const { stores, clock, emit, signal } = env;
       const reference = withVolumes(parsePathReference(args.bundle), args.volumes);
       const source = await openLocal(reference, stores);
@@ -48,7 +53,8 @@ export const split = defineCommand(
         delta: deltaOf(source.record),
       });
       const results = await splitBundle(source, sink, new Copier({ clock, emit, signal }));
-      reportWritten({ sink, output, results, missing: [] }, env);
+      const images = countImages(await source.roots());
+      reportWritten({ sink, output, results, images, missing: [] }, env);
     });
   },
 );

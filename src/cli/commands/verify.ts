@@ -102,15 +102,15 @@ function shortNameOf(reference: Reference): string {
 }
 
 function describe(name: string, report: VerifyReport): string {
-  const { damaged, roots, blobs, bytes, ms, set, requires, findings } = report;
+  const { damaged, images, blobs, bytes, ms, set, requires, findings } = report;
   const rate = formatBytes(bytes / Math.max(0.001, ms / 1000));
   const lines = [
-    `${name}: ${damaged ? 'DAMAGED' : 'sound'}, ${plural(roots, 'root')}, ${plural(blobs, 'blob')}, ${formatBytes(bytes)} hashed in ${formatDuration(ms)} (${rate}/s)`,
+    `${name}: ${damaged ? 'DAMAGED' : 'sound'}, ${plural(images, 'image')}, ${plural(blobs, 'blob')}, ${formatBytes(bytes)} hashed in ${formatDuration(ms)} (${rate}/s)`,
   ];
   if (set !== undefined) {
     const missing = set.missing.length === 0 ? 'all are here' : `not given: ${set.missing.join(', ')}`;
     lines.push(
-      `  set ${set.id.slice(0, 19)} of ${plural(set.volumes, 'volume')}, ${missing}; ${roots} of ${plural(set.images, 'image')} can be read`,
+      `  set ${set.id.slice(0, 19)} of ${plural(set.volumes, 'volume')}, ${missing}; ${images} of ${plural(set.images, 'image')} can be read`,
     );
   }
   if (requires !== undefined) {

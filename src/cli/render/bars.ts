@@ -42,8 +42,7 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
   return {
     emit(event) {
       state = reduce(state, event);
-      shown.note(event);
-      const line = lineOf(event);
+      const line = shown.note(event) ? lineOf(event) : undefined;
       if (line !== undefined) say(line);
       const now = clock.now();
       // Nothing more may come for hours after this.

@@ -18,8 +18,7 @@ export function createPlainRenderer(write: (line: string) => void, clock: Clock)
   return {
     emit(event) {
       state = reduce(state, event);
-      shown.note(event);
-      const line = lineOf(event);
+      const line = shown.note(event) ? lineOf(event) : undefined;
       if (line !== undefined) write(line);
       else if (event.type === 'blob.bytes' && clock.now() - last >= PROGRESS_EVERY) {
         last = clock.now();

@@ -5,8 +5,12 @@ import { type OclEvent } from '../../core/events.ts';
 export class Shown {
   readonly #errors = new WeakSet<OclError>();
 
-  note(event: OclEvent): void {
-    if (event.type === 'image.failed' && !isToldAtTheEnd(event.error)) this.#errors.add(event.error);
+  /** False: it tells of a failure that was told of another image, as where an archive cannot be written at all. */
+  note(event: OclEvent): boolean {
+    if (event.type !== 'image.failed' || isToldAtTheEnd(event.error)) return true;
+    const isNew = !this.#errors.has(event.error);
+    this.#errors.add(event.error);
+    return isNew;
   }
 
   has(error: OclError): boolean {

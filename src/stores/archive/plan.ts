@@ -5,6 +5,7 @@ import { type FindStandIn } from '../../core/dockerStandIn.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
+import { countImages } from '../../core/names.ts';
 import { type NamedRoot, type RootName } from '../../core/store.ts';
 import { composeDockerFiles, type DockerFiles } from './dockerFiles.ts';
 import { Documents } from './documents.ts';
@@ -105,7 +106,7 @@ function layOutOne(
   const files = headFiles(roots, docker, record === undefined ? undefined : encodeBundleRecord(record));
   const contents = {
     volume: 0,
-    images: roots.length,
+    images: countImages(roots.map(({ entry }) => entry)),
     files: () => files,
     blobs,
     slices: [],

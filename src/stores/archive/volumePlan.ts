@@ -4,6 +4,7 @@ import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { isDocumentType } from '../../core/mediaTypes.ts';
+import { countImages } from '../../core/names.ts';
 import { TAR_END } from '../../io/tarball.ts';
 import { TAR_BLOCK } from '../../io/tarHeader.ts';
 import { blobPath } from '../../io/verify.ts';
@@ -147,7 +148,7 @@ class VolumePlanner {
     );
     return new VolumeLayout({
       volume,
-      images: roots.length,
+      images: countImages(roots.map(({ entry }) => entry)),
       files: (hashes) => headFiles(roots, docker, record(hashes)),
       blobs: [...this.#everywhere, ...whole],
       slices,
