@@ -80,7 +80,7 @@ export class JournaledRun implements SyncObserver {
     if (digest === undefined || (outcome !== 'copied' && outcome !== 'current')) return undefined;
     if (outcome === 'copied' && before !== digest) return true;
     const known = this.#journal.latest('ours', target);
-    const wasOurs = known?.kind === 'image' && known.digest === digest;
+    const wasOurs = known?.digest === digest;
     const begun = this.#journal.latest('begin', target);
     const broken = begun?.digest === digest && (known === undefined || begun.time >= known.time);
     return wasOurs || broken ? true : undefined;
@@ -91,7 +91,7 @@ export class JournaledRun implements SyncObserver {
     if (outcome === 'copied' || outcome === 'failed') return false;
     if (outcome === 'current' && digest === undefined) return true;
     const last = this.#journal.latest('image', target);
-    if (last?.kind !== 'image' || last.digest !== digest || last.step !== stepKey(job.step)) return false;
+    if (last === undefined || last.digest !== digest || last.step !== stepKey(job.step)) return false;
     if (outcome === 'skipped') return last.outcome === 'skipped';
     return (last.outcome === 'copied' || last.outcome === 'current') && last.ours === ours;
   }

@@ -66,7 +66,7 @@ export async function planPrune(config: SyncConfig, stores: Stores, options: Pru
   const open = new OpenStores(stores, { clock, emit });
   try {
     const asked = await askOthers(config, stores, open, options);
-    const { gone, refused, back } = findGone(journal, asked, { allowEmpty, listedAt });
+    const { gone, refused, back } = findGone(journal, asked, { allowEmpty, listedAt, steps: config.steps });
     for (const { repository, reason } of refused)
       emit({ type: 'notice', level: 'warning', message: `nothing is pruned from ${repository}: ${reason}` });
     const now = clock.now();
@@ -122,7 +122,7 @@ export async function digestAt({ to }: GoneTag, source: () => Promise<Source>): 
 
 function goneSince(journal: Journal, { target }: GoneTag, now: number): number {
   const record = journal.latest('gone', target);
-  return record?.kind === 'gone' ? Date.parse(record.time) : now;
+  return record === undefined ? now : Date.parse(record.time);
 }
 
 /** Of each repository the newest stay that its step wants kept, and of the others those within their grace. */

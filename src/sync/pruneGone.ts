@@ -5,6 +5,7 @@ import { type Listed, type ListedRepository } from './list.ts';
 import { bareRepository, covers, imageKey, repositoryKey, stepName } from './references.ts';
 import { type SyncStep } from './settings.ts';
 import { stepKey } from './stepKey.ts';
+import { TagFilter } from './tagFilter.ts';
 
 /** A tag that a run of this journal put at a target, and that its file no longer asks for. */
 export interface GoneTag {
@@ -41,38 +42,40 @@ export type Asked = Pick<Listed, 'steps' | 'jobs' | 'failed' | 'repositories'>;
 export interface GoneOptions {
   /** Also where the source or the filter would leave nothing of what was mirrored to a repository. */
   readonly allowEmpty: boolean;
+  /** All steps of the file: what one of them mirrors, and does not prune, no other one prunes. */
+  readonly steps: readonly SyncStep[];
   /** When the sources began to be listed; milliseconds since the epoch. What was mirrored later, the lists may not know. */
   readonly listedAt: number;
 }
 
 /** Looks through the journal alone; nothing is asked. */
-export function findGone(journal: Journal, asked: Asked, { allowEmpty, listedAt }: GoneOptions): GoneTags {
-  const keyOf = rememberKeys();
+export function findGone(journal: Journal, asked: Asked, { allowEmpty, steps, listedAt }: GoneOptions): GoneTags {
   const wanted = new Set(asked.jobs.map(({ to }) => imageKey(to)));
-  const kept = new Set(asked.jobs.map(({ step, to }) => `${keyOf(step)} ${repositoryKey(to)}`));
+  const kept = new Set(asked.jobs.map(({ step, to }) => `${stepKey(step)} ${repositoryKey(to)}`));
   const listed = byStepAndTarget(asked.repositories);
   // Steps with one source and several places have one key.
   const pruning = new Map<string, SyncStep[]>();
   for (const step of asked.steps)
-    if (step.prune !== undefined) pruning.set(keyOf(step), [...(pruning.get(keyOf(step)) ?? []), step]);
+    if (step.prune !== undefined) pruning.set(stepKey(step), [...(pruning.get(stepKey(step)) ?? []), step]);
 
+  const spares = keepers(steps);
   const gone: GoneTag[] = [];
   const back: string[] = [];
   const refused = new Map<string, Refusal>();
   for (const [target, record] of journal.all('ours')) {
     const { digest } = record;
-    if (record.kind !== 'image' || digest === undefined) continue;
+    if (digest === undefined) continue;
     const to = readTarget(target);
     if (to === undefined) continue;
     if (wanted.has(imageKey(to))) {
-      if (journal.latest('gone', target)?.kind === 'gone') back.push(target);
+      if (journal.latest('gone', target) !== undefined) back.push(target);
       continue;
     }
     const copied = Date.parse(record.time);
     if (copied > listedAt) continue;
     const key = repositoryKey(to);
     const step = pruning.get(record.step)?.findLast((one) => covers(one, key));
-    if (step === undefined || refused.has(key)) continue;
+    if (step === undefined || refused.has(key) || spares(record.step, key, to.tag)) continue;
     const found = listed.get(`${record.step} ${key}`);
     const why =
       reasonToRefuse(key, found, asked) ??
@@ -87,14 +90,20 @@ export function findGone(journal: Journal, asked: Asked, { allowEmpty, listedAt 
   return { gone: gone.filter(({ to }) => !refused.has(repositoryKey(to))), refused: [...refused.values()], back };
 }
 
-/** Images have their step in common. */
-function rememberKeys(): (step: SyncStep) => string {
-  const known = new Map<SyncStep, string>();
-  return (step) => {
-    let key = known.get(step);
-    if (key === undefined) known.set(step, (key = stepKey(step)));
-    return key;
-  };
+/**
+ * Steps with one source and one target have one key, and the journal does not tell which of them brought a tag. Where one of them prunes nothing,
+ * what its filter may have taken stays.
+ */
+function keepers(steps: readonly SyncStep[]): (key: string, repository: string, tag: string) => boolean {
+  const keeping = new Map<string, { readonly step: SyncStep; readonly filter: TagFilter }[]>();
+  for (const step of steps)
+    if (step.prune === undefined && (step.type === 'repository' || step.type === 'registry'))
+      keeping.set(stepKey(step), [
+        ...(keeping.get(stepKey(step)) ?? []),
+        { step, filter: new TagFilter(step.tagSets) },
+      ]);
+  return (key, repository, tag) =>
+    keeping.get(key)?.some(({ step, filter }) => covers(step, repository) && filter.mayTake(tag)) === true;
 }
 
 interface Found {

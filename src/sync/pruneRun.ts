@@ -24,7 +24,7 @@ export async function runPrune(plan: PrunePlan, stores: Stores, options: PruneRu
   const time = new Date(clock.now()).toISOString();
   for (const target of plan.back) journal.write({ kind: 'back', time, target });
   for (const { target } of [...plan.stay, ...plan.remove])
-    if (journal.latest('gone', target)?.kind !== 'gone') journal.write({ kind: 'gone', time, target });
+    if (journal.latest('gone', target) === undefined) journal.write({ kind: 'gone', time, target });
   for (const lost of plan.lost) forget(lost, options);
   for (const { tag, error } of plan.failed) fail(tag, error, options);
   for (const group of byRepository(plan.remove)) {

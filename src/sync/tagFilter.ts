@@ -79,6 +79,11 @@ export class TagFilter {
     return { names: [...chosen], differing: [] };
   }
 
+  /** Whether a name passes, whatever others there are, and however old it is. */
+  mayTake(name: string): boolean {
+    return this.#sets.length === 0 || this.#sets.some((set) => keeps(set, name, 'correct'));
+  }
+
   #choose(names: readonly string[], comparison: Comparison): readonly string[] {
     if (this.#sets.length === 0) return [...new Set(names)];
     const chosen = new Set<string>();

@@ -222,6 +222,25 @@ describe('a journal', () => {
     expect(notices()).toHaveLength(1);
     expect(await readFile(journal.path, 'utf8')).toBe('something else\n');
   });
+
+  it('forgets the names of tags that were taken away', async () => {
+    const directory = await temporary();
+    const journal = await openIn(directory);
+    for (let i = 0; i < 100; i++) {
+      const [target, digest] = [`t.test/app:${i}`, `sha256:${'a'.repeat(64)}`] as const;
+      journal.write({ kind: 'begin', time: TIME, target, digest });
+      journal.write(imageOf(target, { digest }));
+      journal.write({ kind: 'gone', time: TIME, target });
+      if (i > 0)
+        journal.write({ kind: 'pruned', time: TIME, run: 'r', target, digest, outcome: 'removed', reason: 'gone' });
+    }
+    await journal.flush();
+    const after = await openIn(directory, { compaction: { from: 50, history: 10 } });
+    for (const slot of ['image', 'ours', 'begin', 'gone'] as const)
+      expect([...after.all(slot)].map(([name]) => name)).toEqual(['t.test/app:0']);
+    // The first line, what is known of one tag, and the history.
+    expect((await readFile(journal.path, 'utf8')).trimEnd().split('\n')).toHaveLength(1 + 3 + 10);
+  });
 });
 
 const TARGETS = ['t.test/a:1', 't.test/a:2', 't.test/b:1'];

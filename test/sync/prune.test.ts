@@ -89,6 +89,24 @@ describe('prune', () => {
     expect(await world.tags('o.test/app')).toEqual(['1', '3']);
   });
 
+  it.each([
+    ['only one of two takes, and it does not prune', 'allow: ["1", "2"]', 'allow: ["7", "8"]', ['1', '7', '8']],
+    ['both may have taken', 'allow: ["1", "2"]', 'deny: ["1"]', ['1', '2', '7', '8']],
+    ['one takes without end', 'allow: ["1", "2"]', '', ['1', '2', '7', '8']],
+  ])('of two steps with one source and target leaves what %s', async (_, pruning, keeping, left) => {
+    await put('s.test/app', '1', '2', '7', '8');
+    const text = steps(`${STEP}, tags: {${pruning}}, prune: true`, `${STEP}, tags: {${keeping}}`);
+    await run(text);
+    expect(await world.tags('t.test/app')).toEqual(['1', '2', '7', '8']);
+    await takeFrom('s.test/app', '2', '7');
+    await run(text);
+    expect(await world.tags('t.test/app')).toEqual(left);
+    // The same when the step that prunes runs by itself.
+    const file = loadConfig(text, 'sync.yaml', surroundings()).config;
+    await run(steps(`${STEP}, tags: {${pruning}}, prune: true`), { file });
+    expect(await world.tags('t.test/app')).toEqual(left);
+  });
+
   it('takes away what it mirrored and what is gone from the source, and says so before', async () => {
     await put('s.test/app', '1', '2', '3');
     const text = steps(`${STEP}, prune: true`);

@@ -2,7 +2,7 @@ import { toOclError, type OclError } from '../../core/errors.ts';
 import { type Clock } from '../../core/clock.ts';
 import { type Emit } from '../../core/events.ts';
 import { LineFile } from '../../io/lineFile.ts';
-import { decode, encode, slotsOf, type JournalRecord, type Slot, type Slots } from './records.ts';
+import { decode, encode, forgottenBy, slotsOf, type JournalRecord, type Slot, type Slots } from './records.ts';
 
 export interface JournalOptions {
   readonly clock: Clock;
@@ -201,7 +201,10 @@ async function choose(
   for await (const line of lines) {
     const record = decode(line);
     if (record === undefined) unknown.add(count);
-    else for (const [slot, name] of slotsOf(record)) last.set(`${slot} ${name}`, count);
+    else {
+      for (const [slot, name] of forgottenBy(record)) last.delete(`${slot} ${name}`);
+      for (const [slot, name] of slotsOf(record)) last.set(`${slot} ${name}`, count);
+    }
     count++;
   }
   const kept = new Set([...last.values(), ...unknown]);
@@ -217,6 +220,7 @@ class Latest {
   }
 
   add(record: JournalRecord): void {
+    for (const [slot, name] of forgottenBy(record)) this.#slots.get(slot)?.delete(name);
     for (const [slot, name] of slotsOf(record)) {
       let records = this.#slots.get(slot);
       if (records === undefined) this.#slots.set(slot, (records = new Map()));

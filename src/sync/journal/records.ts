@@ -102,14 +102,15 @@ export type JournalRecord = { [K in Kind]: RecordOf<K> }[Kind];
 /** What one target's image came to, or that its tag is no longer there: the lines of a history. */
 export type HistoryRecord = RecordOf<'image' | 'pruned'>;
 
-/** What is remembered of each name: the last record only. */
+/** What is remembered of each name: the last record only, until another takes it away. */
 export interface Slots {
   /** The last that was heard of a target. */
-  readonly image: RecordOf<'image' | 'pruned'>;
-  /** Whether, and with which digest, a target is ours. */
-  readonly ours: RecordOf<'image' | 'pruned'>;
+  readonly image: RecordOf<'image'>;
+  /** With which digest a target is ours. */
+  readonly ours: RecordOf<'image'>;
   readonly begin: RecordOf<'begin'>;
-  readonly gone: RecordOf<'gone' | 'back' | 'pruned'>;
+  /** A target is no longer wanted. */
+  readonly gone: RecordOf<'gone'>;
   /** When a step ran last, by its key. */
   readonly step: RecordOf<'run'>;
   /** The limits of a registry. */
@@ -117,9 +118,10 @@ export interface Slots {
 }
 
 export type Slot = keyof Slots;
+type Names = readonly (readonly [Slot, string])[];
 
 /** Under which names a record is remembered, until another comes for the same. */
-export function slotsOf(record: JournalRecord): readonly (readonly [Slot, string])[] {
+export function slotsOf(record: JournalRecord): Names {
   switch (record.kind) {
     case 'run':
       return (record.steps ?? []).map((step) => ['step', step] as const);
@@ -133,19 +135,21 @@ export function slotsOf(record: JournalRecord): readonly (readonly [Slot, string
     case 'begin':
       return [['begin', record.target]];
     case 'gone':
-    case 'back':
       return [['gone', record.target]];
-    case 'pruned':
-      return [
-        ['image', record.target],
-        ['ours', record.target],
-        ['gone', record.target],
-      ];
     case 'limit':
       return [['limit', record.registry]];
+    case 'back':
+    case 'pruned':
     case 'end':
       return [];
   }
+}
+
+/** Names that need not be remembered any more: a tag that was taken away is as one that was never there. */
+export function forgottenBy(record: JournalRecord): Names {
+  if (record.kind === 'back') return [['gone', record.target]];
+  if (record.kind !== 'pruned') return [];
+  return (['image', 'ours', 'begin', 'gone'] as const).map((slot) => [slot, record.target]);
 }
 
 /** Undefined for a line of another version, of a kind that is not known here, or that is damaged: it is kept and means nothing. */
