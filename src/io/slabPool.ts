@@ -53,6 +53,11 @@ export function lendPiece(slab: Buffer, start: number, end: number): Buffer {
   return slab.subarray(start, end);
 }
 
+/** Whether some bytes lie in a slab, and stay what they are for whoever holds them. */
+export function isPiece(bytes: Uint8Array): boolean {
+  return slabs.has(bytes.buffer);
+}
+
 /** Another holder of a piece that was lent: it gives the piece back as well. */
 export function holdPiece(piece: Uint8Array): void {
   const entry = slabs.get(piece.buffer);

@@ -1,8 +1,9 @@
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { givePiece, holdPiece, isPiece, retireSlab, takeSlab } from './slabPool.ts';
 
-/** Bytes that one read of the system may bring. Node's own sockets ask for 64 KiB at a time, in fresh memory for each read. */
-const WIDTH = 512 << 10;
+/** Bytes that a read of the system has to have room for. Node's own sockets ask for 64 KiB at a time, in fresh memory for each read. */
+const ROOM = 128 << 10;
 
 /**
  * How a name with several addresses is connected to: one after the other, and both families in turn (RFC 8305). A quarter of a second for
@@ -20,11 +21,17 @@ export interface WideSocketOptions {
 }
 
 /**
- * A TCP connection that reads into one large buffer of its own, again and again. What the reader has not taken by the end of a read is
- * copied, and reading stops until it is; so the buffer may be reused. For plain connections: TLS hands out its own memory.
+ * A TCP connection that reads into slabs of the pool, one read behind the other: who holds a piece of what was read (`slabPool`) may pass
+ * it on as it is. What the reader has not taken by the end of a read waits, and reading stops until it is taken. For plain connections:
+ * TLS hands out its own memory.
  */
 export class WideSocket extends Duplex {
   readonly #socket: Socket;
+  #slab: Buffer | undefined;
+  /** Bytes of the slab that were read into. */
+  #filled = 0;
+  /** What the reader may be looking at; held, so that its slab is not used again meanwhile. */
+  #inUse: Buffer | undefined;
   #pending: Buffer | undefined;
   #stopped = false;
   /** undici asks which protocol was agreed on; without TLS there is none. */
@@ -32,7 +39,6 @@ export class WideSocket extends Duplex {
 
   constructor(options: WideSocketOptions) {
     super({ allowHalfOpen: true });
-    const memory = Buffer.allocUnsafeSlow(WIDTH);
     this.#socket = connect({
       host: options.host,
       port: options.port,
@@ -41,7 +47,7 @@ export class WideSocket extends Duplex {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 60_000,
-      onread: { buffer: memory, callback: (count: number) => this.#take(memory.subarray(0, count)) },
+      onread: { buffer: () => this.#room(), callback: (count: number) => this.#take(count) },
     });
     const timer = setTimeout(() => this.destroy(timedOut(options)), options.timeout);
     this.#socket
@@ -61,10 +67,11 @@ export class WideSocket extends Duplex {
     return this.#socket.remoteAddress;
   }
 
-  /** What came last and was not taken yet. Stands in for the queue of streams, which could not be told that its memory is reused. */
+  /** What came last and was not taken yet; good until the next call. Stands in for the queue of streams, which could not be told so. */
   override read(): Buffer | null {
     const pending = this.#pending;
     this.#pending = undefined;
+    if (pending === undefined) this.#release();
     if (this.#stopped) {
       this.#stopped = false;
       this.#socket.resume();
@@ -109,15 +116,41 @@ export class WideSocket extends Duplex {
     return this;
   }
 
-  /** True: the memory is free again, go on reading. */
-  #take(bytes: Buffer): boolean {
+  /** Where the next read goes. */
+  #room(): Buffer {
+    let slab = this.#slab ?? takeSlab();
+    // Nobody holds what lies in ordinary memory.
+    if (!isPiece(slab) && this.#pending === undefined) this.#filled = 0;
+    else if (slab.length - this.#filled < ROOM) {
+      retireSlab(slab);
+      slab = takeSlab();
+      this.#filled = 0;
+    }
+    this.#slab = slab;
+    return slab.subarray(this.#filled);
+  }
+
+  /** True: go on reading. */
+  #take(count: number): boolean {
+    const bytes = this.#slab?.subarray(this.#filled, this.#filled + count) ?? Buffer.alloc(0);
+    this.#filled += count;
+    this.#release();
+    holdPiece(bytes);
+    this.#inUse = bytes;
     this.#pending = bytes;
-    // Who listens takes it now, while the bytes are what they are.
+    // Who listens takes it now.
     this.emit('readable');
-    if (this.#pending === undefined || this.destroyed) return true;
-    this.#pending = Buffer.from(this.#pending);
+    if (this.#pending === undefined || this.destroyed) {
+      this.#release();
+      return true;
+    }
     this.#stopped = true;
     return false;
+  }
+
+  #release(): void {
+    if (this.#inUse !== undefined) givePiece(this.#inUse);
+    this.#inUse = undefined;
   }
 }
 
