@@ -1,8 +1,11 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Platform } from '../../src/core/descriptor.ts';
 import { MEDIA } from '../../src/core/mediaTypes.ts';
+import { digestOf } from '../../src/io/verify.ts';
 import { jsonLines, oclDone } from '../support/cli.ts';
 import { AMD64, attestation, image, index, piece, put, sbom, signature, type Graph } from '../support/graphs.ts';
 import { newLayout } from '../support/layoutTools.ts';
@@ -14,29 +17,43 @@ const path = workspace();
 // Building them takes longer than all other tests together: they are welcome where they happen to be.
 const syft = peer('syft', { probe: ['version'], optional: true });
 const trivy = peer('trivy', { optional: true });
+const sh = peer('sh', { probe: ['-c', ':'] });
 
 const ARM64: Platform = { os: 'linux', architecture: 'arm64' };
 
-/** What Alpine's package manager keeps, so that scanners find packages: one more for the second platform. */
-function alpine(architecture: string, packages: readonly string[]): Uint8Array {
-  const installed = packages.map(
+/** What Debian's package manager keeps, as `dpkg` writes it. */
+function status(architecture: string, packages: readonly string[]): string {
+  const stanzas = packages.map(
     (name, i) =>
-      `C:Q1${'A'.repeat(26)}=\nP:${name}\nV:1.${i}.0-r0\nA:${architecture}\nS:1\nI:1\nT:${name}\nU:https://example.test\nL:MIT\no:${name}\nm:A <a@example.test>\nt:1700000000\nc:${'0'.repeat(40)}\n`,
+      `Package: ${name}\nStatus: install ok installed\nPriority: required\nSection: admin\nInstalled-Size: 10\nMaintainer: A <a@example.test>\nArchitecture: ${architecture}\nVersion: 1.${i}-2\nDescription: ${name}\n`,
   );
-  return rawTar([
-    { name: 'etc/', type: '5', mode: 0o755 },
-    { name: 'etc/alpine-release', body: '3.20.3\n' },
-    { name: 'etc/os-release', body: 'ID=alpine\nVERSION_ID=3.20.3\nNAME="Alpine Linux"\n' },
-    { name: 'lib/', type: '5', mode: 0o755 },
-    { name: 'lib/apk/', type: '5', mode: 0o755 },
-    { name: 'lib/apk/db/', type: '5', mode: 0o755 },
-    { name: 'lib/apk/db/installed', body: `${installed.join('\n')}\n` },
-  ]);
+  return stanzas.join('\n');
 }
 
-function platformOf(platform: Platform, packages: readonly string[]): Graph {
-  const architecture = platform.architecture === 'amd64' ? 'x86_64' : 'aarch64';
-  return image({ platform, layers: [piece(alpine(architecture, packages), MEDIA.ociLayer)] });
+/** What npm keeps of a package. */
+const npm = (name: string) =>
+  ({ name: `opt/app/node_modules/${name}/package.json`, body: JSON.stringify({ name, version: '1.0.0' }) }) as const;
+
+/** A base, and above it a layer that takes packages away and adds one: whiteouts count, in every form. */
+function platformOf(platform: Platform, installed: readonly string[]): Graph {
+  const { architecture } = platform;
+  const base = rawTar([
+    { name: 'etc/os-release', body: 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n' },
+    { name: 'etc/debian_version', body: '12.15\n' },
+    {
+      name: 'var/lib/dpkg/status',
+      body: status(architecture, ['base-files', 'libc6', 'bash', 'perl-base', 'e2fsprogs']),
+    },
+    ...['undici', 'yaml', 'zod'].map(npm),
+  ]);
+  const upper = rawTar([
+    { name: 'var/lib/dpkg/status', body: status(architecture, installed) },
+    { name: 'opt/app/node_modules/.wh.zod', body: '' },
+    { name: 'opt/app/node_modules/yaml/.wh..wh..opq', body: '' },
+    npm('p-limit'),
+  ]);
+  const layers = [base, upper].map((tar) => piece(gzipSync(tar), MEDIA.ociLayerGzip));
+  return image({ platform, layers, diffIds: [base, upper].map((tar) => digestOf(tar)) });
 }
 
 interface Input {
@@ -48,7 +65,7 @@ interface Input {
 const inputs: Input[] = [];
 
 beforeAll(async () => {
-  const images = [platformOf(AMD64, ['musl', 'busybox']), platformOf(ARM64, ['musl', 'busybox', 'zlib'])];
+  const images = [platformOf(AMD64, ['base-files', 'libc6', 'bash']), platformOf(ARM64, ['base-files', 'libc6'])];
   const graph = index([...images, ...images.map(({ root }) => attestation(root))]);
   const layout = await newLayout(join(path('library'), 'app'));
   await put(layout, graph, '1.0');
@@ -68,6 +85,7 @@ const found = (form: string, architecture: string): string =>
 /** The same image as skopeo gives it to scanners. */
 async function bySkopeo(architecture: string): Promise<string> {
   const file = path(`skopeo-${architecture}.tar`);
+  if (existsSync(file)) return file;
   await mkdir(path('.'), { recursive: true });
   runSkopeo(
     'copy',
@@ -81,55 +99,63 @@ async function bySkopeo(architecture: string): Promise<string> {
   return file;
 }
 
-function count(tool: Peer, args: readonly string[], member: string): number {
+/** How many packages of each kind a scanner's document names. */
+function counts(json: string): Readonly<Record<string, number>> {
+  const document = JSON.parse(json) as Record<'artifacts' | 'components', readonly { readonly purl?: string }[]>;
+  const found = { deb: 0, npm: 0 };
+  for (const { purl } of document.artifacts ?? document.components) {
+    const kind = /^pkg:(deb|npm)\//.exec(purl ?? '')?.[1];
+    if (kind === 'deb' || kind === 'npm') found[kind]++;
+  }
+  return found;
+}
+
+function scan(tool: Peer, args: readonly string[]): Readonly<Record<string, number>> {
   const env = { SYFT_CHECK_FOR_APP_UPDATE: 'false', TRIVY_CACHE_DIR: path('cache'), HOME: path('home') };
-  const document = JSON.parse(tool.run(args, { env })) as Record<string, readonly { type?: string; purl?: string }[]>;
-  return (document[member] ?? []).filter(({ type, purl }) => type === 'apk' || purl?.startsWith('pkg:apk/') === true)
-    .length;
+  return counts(tool.run(args, { env }));
+}
+
+/** What a scanner writes where `run.sh` runs it. */
+function byScript(scanner: string): readonly Readonly<Record<string, number>>[] {
+  sh.run([join(path('scan'), 'run.sh'), scanner], { env: { HOME: path('home') } });
+  const results = join(path('scan'), 'results');
+  const files = readdirSync(results).filter((name) => name.endsWith(`.${scanner}.json`));
+  return files.toSorted().map((name) => counts(readFileSync(join(results, name), 'utf8')));
 }
 
 const ARCHITECTURES = [
-  ['amd64', 2],
-  ['arm64', 3],
+  ['amd64', { deb: 3, npm: 2 }],
+  ['arm64', { deb: 2, npm: 2 }],
 ] as const;
+const ALL = ARCHITECTURES.map(([, packages]) => packages);
 
 describe.skipIf(syft.missing || skopeo.missing)(`what Syft finds${syft.note}${skopeo.note}`, () => {
   it.each(ARCHITECTURES)(
-    'in each form of the image for %s is what it finds in a docker archive of skopeo',
-    async (architecture, packages) => {
-      const inForm = (source: string): number =>
-        count(syft, ['scan', source, '--output', 'syft-json', '--quiet'], 'artifacts');
-      expect(inForm(`docker-archive:${await bySkopeo(architecture)}`)).toBe(packages);
-      expect(inForm(`oci-dir:${found('oci', architecture)}`)).toBe(packages);
-      expect(inForm(`docker-archive:${found('tar', architecture)}`)).toBe(packages);
-      expect(inForm(`oci-archive:${found('tar', architecture)}`)).toBe(packages);
-      expect(inForm(`dir:${found('rootfs', architecture)}`)).toBe(packages);
+    'in archives of the image for %s is what it finds in one of skopeo',
+    async (name, packages) => {
+      const inForm = (source: string) => scan(syft, ['scan', source, '--output', 'syft-json', '--quiet']);
+      expect(inForm(`docker-archive:${await bySkopeo(name)}`)).toEqual(packages);
+      expect(inForm(`docker-archive:${found('tar', name)}`)).toEqual(packages);
+      expect(inForm(`oci-archive:${found('tar', name)}`)).toEqual(packages);
     },
   );
+
+  it.each(['syft', 'syft-rootfs'])('by run.sh %s is the same', (scanner) => {
+    expect(byScript(scanner)).toEqual(ALL);
+  });
 });
+
+const OFFLINE = ['--format', 'cyclonedx', '--quiet', '--offline-scan', '--skip-db-update', '--skip-java-db-update'];
 
 describe.skipIf(trivy.missing || skopeo.missing)(`what Trivy finds${trivy.note}${skopeo.note}`, () => {
   it.each(ARCHITECTURES)(
-    'in each form of the image for %s is what it finds in a docker archive of skopeo',
-    async (architecture, packages) => {
-      const inForm = (...source: readonly string[]): number =>
-        count(
-          trivy,
-          [
-            ...source,
-            '--format',
-            'cyclonedx',
-            '--quiet',
-            '--offline-scan',
-            '--skip-db-update',
-            '--skip-java-db-update',
-          ],
-          'components',
-        );
-      expect(inForm('image', '--input', await bySkopeo(architecture))).toBe(packages);
-      expect(inForm('image', '--input', found('oci', architecture))).toBe(packages);
-      expect(inForm('image', '--input', found('tar', architecture))).toBe(packages);
-      expect(inForm('rootfs', found('rootfs', architecture))).toBe(packages);
+    'in each form of the image for %s is what it finds in one of skopeo',
+    async (name, packages) => {
+      const inForm = (...source: readonly string[]) => scan(trivy, [...source, ...OFFLINE]);
+      expect(inForm('image', '--input', await bySkopeo(name))).toEqual(packages);
+      expect(inForm('image', '--input', found('oci', name))).toEqual(packages);
+      expect(inForm('image', '--input', found('tar', name))).toEqual(packages);
+      expect(inForm('rootfs', found('rootfs', name))).toEqual(packages);
     },
   );
 });

@@ -49,6 +49,8 @@ export interface ImageOptions {
   readonly name?: string;
   readonly platform?: Platform;
   readonly layers?: readonly Piece[];
+  /** Digests of the layers as plain tar files; those of the layers themselves when they are not said. */
+  readonly diffIds?: readonly string[];
   readonly docker?: boolean;
   readonly algorithm?: Algorithm;
   readonly subject?: Descriptor;
@@ -70,7 +72,7 @@ export function image(options: ImageOptions = {}): Graph {
       ...platform,
       ...(options.created === undefined ? {} : { created: options.created }),
       config: { Env: [`NAME=${name}`] },
-      rootfs: { type: 'layers', diff_ids: layers.map(({ descriptor }) => descriptor.digest) },
+      rootfs: { type: 'layers', diff_ids: options.diffIds ?? layers.map(({ descriptor }) => descriptor.digest) },
     },
     docker ? MEDIA.dockerConfig : MEDIA.ociConfig,
     algorithm,

@@ -44,6 +44,8 @@ export async function placeDatabases(
     const age = updatedAt === undefined ? '' : `, made ${agoText(env.clock.now() - Date.parse(updatedAt))}`;
     return `${directory}: the ${DATABASES[kind].name}${version === undefined ? '' : ` ${printable(version)}`}${age}`;
   });
+  const variable = scanner === 'trivy' ? 'TRIVY_CACHE_DIR' : 'GRYPE_DB_CACHE_DIR';
+  lines.push(`for a run.sh of ocl scan-input:  ${variable}=${shellQuote(cache)} sh run.sh ${scanner}`);
   tell({ scanner, cache, placed, lines, use }, env);
 }
 

@@ -30,6 +30,10 @@ export interface WrittenForm {
   readonly notes: readonly string[];
 }
 
+/** Measured with Grype 0.109, which has no option for it. */
+const GRYPE_AND_DIRECTORIES =
+  'Grype takes a directory for source code and finds no installed packages of languages such as npm: --for grype gives it the image';
+
 /** Where `ocl serve` listens unless it is told otherwise. */
 const SERVED_AT = 'http://127.0.0.1:5000';
 
@@ -129,7 +133,10 @@ export class FormWriter {
       { signal, names: 'any' },
     );
     const left = Object.entries(leftOut.counts).filter(([, count]) => count > 0);
-    return { path: `rootfs/${stem}`, notes: left.map(([what, count]) => `left out or changed: ${count} ${what}`) };
+    return {
+      path: `rootfs/${stem}`,
+      notes: [...left.map(([what, count]) => `left out or changed: ${count} ${what}`), GRYPE_AND_DIRECTORIES],
+    };
   }
 
   async #copy(image: FoundImage, to: { readonly kind: 'layout' | 'archive'; readonly path: string }): Promise<void> {

@@ -224,7 +224,7 @@ class Preparation {
       const path = `sbom/${stem}.${content.extension}`;
       await mkdir(join(this.#directory, 'sbom'), { recursive: true });
       await writeFileAtomic(join(this.#directory, path), content.bytes);
-      const commands = content.isSbom ? sbomCommands({ path, stem }) : [];
+      const commands = content.isSbom ? sbomCommands({ path, stem, format: content.format }) : [];
       add(outcome, found, {
         form: content.isSbom ? 'sbom' : 'vex',
         platform: about?.platform ?? null,

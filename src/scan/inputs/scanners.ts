@@ -190,6 +190,16 @@ const TABLE: Readonly<Record<Exclude<ScannerName, 'sbom'>, Scanner>> = {
         result,
         path,
       ]),
+      // Of a directory, Syft and Grype read what is source code, unless Syft is told that it is an image.
+      command('syft-rootfs', stem, (result) => [
+        'syft',
+        'scan',
+        `dir:${path}`,
+        '--override-default-catalogers',
+        'image',
+        '--output',
+        `syft-json=${result}`,
+      ]),
       command('grype-rootfs', stem, (result) => ['grype', `dir:${path}`, '--output', 'json', '--file', result]),
     ],
   },
@@ -209,21 +219,39 @@ export function imageCommands(
   return TABLE[scanner].commands(input);
 }
 
-/** For an SBOM that travels with an image. */
-export function sbomCommands({ path, stem }: { readonly path: string; readonly stem: string }): readonly ScanCommand[] {
-  return [
-    command('grype-sbom', stem, (result) => ['grype', `sbom:${path}`, '--output', 'json', '--file', result]),
-    command('trivy-sbom', stem, (result) => [
-      'trivy',
-      'sbom',
-      ...TRIVY_OFFLINE.filter((flag) => flag !== '--skip-check-update'),
-      '--format',
-      'json',
-      '--output',
-      result,
-      path,
-    ]),
-  ];
+/** What Trivy does not read of them (0.69: `cyclonedx-xml scanning is not yet supported`); Grype reads all. */
+const NOT_FOR_TRIVY: ReadonlySet<string> = new Set(['cyclonedx-xml', 'syft-json']);
+
+/** For an SBOM that travels with an image. @param format as `takeDocument` calls it */
+export function sbomCommands({
+  path,
+  stem,
+  format,
+}: {
+  readonly path: string;
+  readonly stem: string;
+  readonly format: string;
+}): readonly ScanCommand[] {
+  const grype = command('grype-sbom', stem, (result) => [
+    'grype',
+    `sbom:${path}`,
+    '--output',
+    'json',
+    '--file',
+    result,
+  ]);
+  if (NOT_FOR_TRIVY.has(format)) return [grype];
+  const trivy = command('trivy-sbom', stem, (result) => [
+    'trivy',
+    'sbom',
+    ...TRIVY_OFFLINE.filter((flag) => flag !== '--skip-check-update'),
+    '--format',
+    'json',
+    '--output',
+    result,
+    path,
+  ]);
+  return [grype, trivy];
 }
 
 /** For charts and other configuration, unpacked. */

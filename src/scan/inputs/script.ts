@@ -6,6 +6,9 @@ const HEAD = `#!/bin/sh
 #   sh run.sh            all scanners that are installed
 #   sh run.sh trivy      one scanner, which must be installed then
 # Results are in results/, what scanners say in results/logs/. It ends with 1 when a scan failed, or none of the scanners is there.
+# Databases are where the caller says, from where he stands: TRIVY_CACHE_DIR, GRYPE_DB_CACHE_DIR.
+case "$TRIVY_CACHE_DIR" in '' | /*) ;; *) export TRIVY_CACHE_DIR="$PWD/$TRIVY_CACHE_DIR" ;; esac
+case "$GRYPE_DB_CACHE_DIR" in '' | /*) ;; *) export GRYPE_DB_CACHE_DIR="$PWD/$GRYPE_DB_CACHE_DIR" ;; esac
 cd "$(dirname "$0")" || exit 1
 mkdir -p results/logs
 wanted=$1
@@ -33,6 +36,7 @@ scan() {
     if [ -s "$2" ]; then done=$((done + 1)); else
       failed=$((failed + 1))
       echo "failed: $1 with status $status, see $log" >&2
+      tail -n 1 "$log" | cut -c 1-300 | LC_ALL=C tr -c '[:print:]\\n' ' ' | sed 's/^/  /' >&2
     fi
   fi
 }

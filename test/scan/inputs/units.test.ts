@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Digest } from '../../../src/core/digest.ts';
 import { digestOf } from '../../../src/io/verify.ts';
 import { takeDocument } from '../../../src/scan/inputs/documents.ts';
-import { imageCommands, SCANNERS } from '../../../src/scan/inputs/scanners.ts';
+import { imageCommands, SCANNERS, sbomCommands } from '../../../src/scan/inputs/scanners.ts';
 import { composeScript } from '../../../src/scan/inputs/script.ts';
 import { Stems } from '../../../src/scan/inputs/stem.ts';
 import { createMemory } from '../../../src/stores/memory/store.ts';
@@ -117,6 +117,16 @@ describe('takeDocument', () => {
   });
 });
 
+it.each([
+  ['spdx-json', ['grype-sbom', 'trivy-sbom']],
+  ['cyclonedx-json', ['grype-sbom', 'trivy-sbom']],
+  ['cyclonedx-xml', ['grype-sbom']],
+  ['syft-json', ['grype-sbom']],
+])('an SBOM in the format %s goes to those who read it', (format, scanners) => {
+  const commands = sbomCommands({ path: 'sbom/a', stem: 'a', format });
+  expect(commands.map(({ scanner }) => scanner)).toEqual(scanners);
+});
+
 describe('run.sh', () => {
   const scanners = SCANNERS.filter((scanner) => scanner !== 'sbom');
 
@@ -148,9 +158,9 @@ describe('run.sh', () => {
 
   it('calls each scanner with the words of its command', async () => {
     const { status, calls, stderr } = await run(await temporary(), ['app']);
-    expect(stderr).toBe('11 scanned, 0 failed\n');
+    expect(stderr).toBe('12 scanned, 0 failed\n');
     expect(status).toBe(0);
-    expect(calls).toHaveLength(11);
+    expect(calls).toHaveLength(12);
     expect(calls).toContain(
       'grype <oci-dir:in/app><--output><json><--file>results/app.grype.json>'.replace('>results', '><results'),
     );
@@ -167,7 +177,7 @@ describe('run.sh', () => {
     expect(status).toBe(1);
     expect(calls.length + stderr.split('\n').length).toBeGreaterThan(22);
     expect(stderr).toContain('failed: trivy with status 3, see results/logs/a.trivy.json.log');
-    expect(stderr).toContain('0 scanned, 22 failed');
+    expect(stderr).toContain('0 scanned, 24 failed');
   });
 
   it('takes a scan that ended badly and left a result for one that found something', async () => {
