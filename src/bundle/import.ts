@@ -10,7 +10,7 @@ import { type Select } from '../copy/select.ts';
 import { idOf } from './delta.ts';
 import { type Kept } from './deltaImport.ts';
 import { missingBlobs, type Incomplete } from './deltaCheck.ts';
-import { planBundle, requireRoom, type BundlePlan, type GivenBundle } from './importPlan.ts';
+import { planBundle, requireRoom, volumesToCome, type BundlePlan, type GivenBundle } from './importPlan.ts';
 import { type Planned } from './naming.ts';
 import { SharedContents, type SharedView } from './shared.ts';
 import { TargetSinks, type ImportTarget } from './target.ts';
@@ -89,7 +89,8 @@ export async function importBundles(
     const incomplete: Incomplete[] = [];
     for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.toFind)) ?? []));
     if (incomplete.length > 0) await options.missing?.(incomplete);
-    if (options.checkOnly === true) return { ...NOTHING, incomplete };
+    if (options.checkOnly === true)
+      return { ...NOTHING, incomplete, awaited: await volumesToCome(planned, sinks, options) };
     // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
     const onlyAnswers = planned.every(({ source }) => isAnswer(source));
     if (incomplete.length > 0 && options.keepGoing !== true && !onlyAnswers)

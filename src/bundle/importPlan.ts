@@ -11,7 +11,7 @@ import { requireAllVolumes } from './allVolumes.ts';
 import { DeltaImport, type DeltaImportOptions } from './deltaImport.ts';
 import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
 import { type ImportTarget, type TargetSinks } from './target.ts';
-import { VolumesImport } from './volumesImport.ts';
+import { VolumesImport, type AwaitedVolumes } from './volumesImport.ts';
 
 export interface PlanOptions extends Omit<DeltaImportOptions, 'pool' | 'sinks' | 'images'> {
   readonly clock: Clock;
@@ -72,6 +72,31 @@ async function beginVolumes(
     return undefined;
   }
   return await VolumesImport.begin(source, target.state, { clock, emit, signal });
+}
+
+/** Which volumes would still be missing after an import of those that are given. Nothing is written. @throws as the target */
+export async function volumesToCome(
+  plans: readonly BundlePlan[],
+  sinks: TargetSinks,
+  { copier, select }: { readonly copier: Copier; readonly select: Select },
+): Promise<readonly AwaitedVolumes[]> {
+  const awaited: AwaitedVolumes[] = [];
+  for (const { source, images, delta, volumes } of plans) {
+    if (volumes === undefined) continue;
+    for (const planned of images) {
+      const { root, repository, name, image } = planned;
+      // What refers to an image comes with it.
+      if (name.tag === undefined || delta?.incomplete(planned) !== undefined) continue;
+      const to = await sinks.open(repository);
+      const request = { from: source, to, root, name, image, select, part: volumes.part };
+      const { nodes } = await copier.plan({ ...request, ...(await delta?.request(planned)) });
+      const missing = nodes.filter(({ descriptor, present }) => !present && volumes.isElsewhere(descriptor.digest));
+      volumes.note(planned, { missing: missing.map(({ descriptor }) => descriptor) });
+    }
+    const rest = await volumes.end(true);
+    if (rest !== undefined) awaited.push(rest);
+  }
+  return awaited;
 }
 
 /** Bytes that a file takes on a disk beyond its own, at most as a rule. */

@@ -69,7 +69,7 @@ export class VolumesImport {
     return this.#volumes.keepable(digest);
   }
 
-  note(image: Planned, { missing = [], left = [] }: CopyResult): void {
+  note(image: Planned, { missing = [], left = [] }: Pick<CopyResult, 'missing' | 'left'>): void {
     for (const digest of left) this.#left.add(digest);
     if (missing.length > 0) this.#missing.set(image, missing);
     else this.#missing.delete(image);

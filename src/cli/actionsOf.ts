@@ -1,5 +1,5 @@
 import { OclError } from '../core/errors.ts';
-import { defineCommand, type Command, type CommandEntry } from './command.ts';
+import { defineCommand, ownOptionsFirst, type Command, type CommandEntry } from './command.ts';
 
 /**
  * A command whose actions are commands with options of their own.
@@ -27,7 +27,7 @@ export function commandOf(
         actions = actions.command(
           usage,
           describe,
-          async (action) => (await load()).build(action),
+          async (action) => ownOptionsFirst((await load()).build(action)),
           async (args) => {
             await (await load()).run(args as never);
           },

@@ -15,6 +15,11 @@ export function defineCommand<T>(
   return { build, run };
 }
 
+/** In help, what a command is about stands before the options that every command takes. Called when all its positionals are known. */
+export function ownOptionsFirst<T>(cli: Argv<T>): Argv<T> {
+  return cli.group([], 'Options:');
+}
+
 /** What `main` needs of a command before it is called; the rest is loaded then. */
 export interface CommandEntry {
   readonly usage: string | readonly string[];

@@ -1,6 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { toOclError } from '../core/errors.ts';
+import { ownOptionsFirst } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { hideDashes, restoreDashes } from './dash.ts';
 import { EXIT_OF } from './exit.ts';
@@ -71,6 +72,10 @@ async function main(argv: readonly string[]): Promise<void> {
     .version(version)
     .alias('version', 'v')
     .completion('completion', 'Print a completion script for bash or zsh: ocl completion >> ~/.bashrc')
+    .group(
+      ['json', 'quiet', 'plain-http', 'insecure', 'cert-dir', 'limit-rate', 'tmpdir', 'help', 'version'],
+      'Options of every command:',
+    )
     .wrap(Math.min(120, process.stdout.columns ?? 100))
     .strict()
     .demandCommand(1, 'name a command')
@@ -91,7 +96,7 @@ async function main(argv: readonly string[]): Promise<void> {
     cli = cli.command(
       usage,
       describe,
-      async (command) => (await load()).build(command),
+      async (command) => ownOptionsFirst((await load()).build(command)),
       async (args) => {
         await (await load()).run(args as never);
       },

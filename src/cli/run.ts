@@ -42,7 +42,7 @@ function onSignals(controller: AbortController): () => void {
     process.stderr.write(`\n${signal}: stopping; once more stops at once\n`);
     controller.abort(
       new OclError('OCL_CANCELLED', `Stopped by ${signal}`, {
-        hint: 'run the same command again: it goes on where it stopped',
+        hint: 'run the same command again: what has arrived in a layout or registry is not sent twice',
       }),
     );
   };

@@ -29,8 +29,17 @@ export function withVolumes<T extends Reference>(reference: T, volumes: readonly
 
 /** Says what of a set is not here, so that nobody takes a part for the whole. */
 export async function tellOfAbsent(source: LocalSource | undefined, env: Pick<Env, 'json' | 'say'>): Promise<void> {
-  const volumes = source?.volumes;
-  if (env.json || source === undefined || volumes === undefined || volumes.absent.length === 0) return;
+  if (env.json || source === undefined) return;
+  const { record, volumes } = source;
+  if (record?.kind === 'delta') {
+    const { requires = [], unchanged } = record;
+    const whole = countImages(unchanged?.images ?? []);
+    const also = whole === 0 ? '' : `, and so are ${plural(whole, 'image')} that it only names`;
+    env.say(
+      `info: a delta: ${plural(requires.length, 'content')} of its images are on the far side and not in it${also}`,
+    );
+  }
+  if (volumes === undefined || volumes.absent.length === 0) return;
   const shown = countImages(await source.roots());
   const missing =
     volumes.absent.length > 20 ? `${volumes.absent.slice(0, 20).join(', ')}, …` : volumes.absent.join(', ');

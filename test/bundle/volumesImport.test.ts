@@ -43,7 +43,7 @@ function shopOf(scale: number): readonly Named[] {
   ];
 }
 
-async function importVolumes(paths: readonly string[], target: ImportTarget): Promise<ImportReport> {
+async function importVolumes(paths: readonly string[], target: ImportTarget, checkOnly = false): Promise<ImportReport> {
   const source = await openVolumes(paths, { tmpDir: await temporary() });
   const renaming = { map: new Map<string, string>(), rewrites: [] };
   const naming = { scoped: false, repository: 'images', only: [], prefix: '', renaming };
@@ -53,6 +53,7 @@ async function importVolumes(paths: readonly string[], target: ImportTarget): Pr
       clock: systemClock,
       emit: silent,
       select: EVERYTHING,
+      checkOnly,
     });
   } finally {
     await source.close();
@@ -169,7 +170,13 @@ describe('volumes that are imported', () => {
     const arrived: (readonly string[])[] = [];
     let kept = 0;
     for (const path of paths) {
+      const told = await importVolumes([path], await layoutTarget(layout), true);
       const { awaited } = await importVolumes([path], await layoutTarget(layout));
+      // A check says beforehand what the import says afterwards, but for the slices that it keeps itself.
+      expect(told.awaited[0]?.missing ?? []).toEqual(awaited[0]?.missing ?? []);
+      expect(told.awaited[0]?.images.length ?? 0).toBe(
+        awaited[0]?.images.filter(({ image }) => /:\d$/.test(image)).length ?? 0,
+      );
       const store = await openLayout(layout, layoutOptions());
       const names = await namesIn(store);
       arrived.push(names);

@@ -16,6 +16,7 @@ describe('help', () => {
     const { status, stdout, stderr } = await ocl([name, '--help']);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('Positionals:');
+    expect(stdout.indexOf('\nOptions of every command:')).toBeGreaterThan(stdout.indexOf('\nOptions:'));
     expect(stdout).toMatch(new RegExp(`^Examples:\n {2}ocl ${name} `, 'm'));
   });
 

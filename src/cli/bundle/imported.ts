@@ -1,4 +1,4 @@
-import { isAbsent, type Incomplete } from '../../bundle/deltaCheck.ts';
+import { isAbsent } from '../../bundle/deltaCheck.ts';
 import { type ImportReport } from '../../bundle/import.ts';
 import { type Receipt } from '../../bundle/receipt.ts';
 import { type AwaitedVolumes } from '../../bundle/volumesImport.ts';
@@ -74,8 +74,8 @@ function tellOfAwaited({ set, volumes, missing, keptBytes, images }: AwaitedVolu
   );
 }
 
-/** Whether all that deltas leave out is there, by image. */
-export function reportCheck(incomplete: readonly Incomplete[], target: string, env: Env): number {
+/** Whether all that deltas leave out is there, by image, and which volumes are to come. */
+export function reportCheck({ incomplete, awaited }: ImportReport, target: string, env: Env): number {
   const blobs = new Map(
     incomplete.flatMap(({ missing }) => missing.map(({ digest, size }) => [digest, size] as const)),
   );
@@ -85,13 +85,15 @@ export function reportCheck(incomplete: readonly Incomplete[], target: string, e
       JSON.stringify({
         type: 'check',
         target,
-        complete: incomplete.length === 0,
+        complete: incomplete.length === 0 && awaited.length === 0,
         images: incomplete,
+        awaited,
         blobs: blobs.size,
         bytes,
       }),
     );
-  else if (incomplete.length === 0) env.say(`${target}: nothing is missing`);
+  else if (incomplete.length === 0 && awaited.length === 0) env.say(`${target}: nothing is missing`);
+  else if (incomplete.length === 0) env.say(`${target}: volumes are missing`);
   else {
     const absent = incomplete.filter(isAbsent);
     const rows = incomplete.map((each) => [
@@ -105,7 +107,9 @@ export function reportCheck(incomplete: readonly Incomplete[], target: string, e
       `${target}: ${plural(blobs.size, 'blob')} missing (${formatBytes(bytes)}) for ${plural(incomplete.length, 'image')}${absent.length === 0 ? '' : `; of ${plural(absent.length, 'image')} not even the manifest is there, so contents of unknown size come on top`}`,
     );
   }
-  return incomplete.length === 0 ? EXIT.done : EXIT.failed;
+  if (!env.json) for (const set of awaited) tellOfAwaited(set, target, env);
+  if (incomplete.length > 0) return EXIT.failed;
+  return awaited.length > 0 ? EXIT.drift : EXIT.done;
 }
 
 /** False: something that was just written cannot be read as it should be. */

@@ -34,7 +34,7 @@ export const importCommand = defineCommand(
       .option('check', {
         type: 'boolean',
         default: false,
-        describe: 'Write nothing: say which blobs are missing that a delta leaves out, by image',
+        describe: 'Write nothing: say which blobs are missing that a delta leaves out, and which volumes, by image',
       })
       .option('request', {
         type: 'string',
@@ -147,7 +147,7 @@ export const importCommand = defineCommand(
             );
           },
         });
-        if (args.check) return reportCheck(imported.incomplete, target, env);
+        if (args.check) return reportCheck(imported, target, env);
         const status = reportImport(imported, target, env);
         if (isRenaming(args)) tellNames(imported.arrived, env);
         if (args.receipt === undefined) return status;
