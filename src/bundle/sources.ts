@@ -25,6 +25,8 @@ export interface Wanted {
   readonly select: Select;
   /** What the reference points at, where somebody has looked already, or chose a part of it. */
   readonly root?: Descriptor | undefined;
+  /** How the source is read, where not as it is. */
+  readonly by?: ((source: Source) => Source) | undefined;
 }
 
 /** One image that goes into a bundle, in a source that is open. */
@@ -110,8 +112,9 @@ export class BundleSources {
     this.#opened.clear();
   }
 
-  async #addImage(reference: RegistryReference, { select, root }: Wanted): Promise<void> {
-    const from = await this.#repository(reference);
+  async #addImage(reference: RegistryReference, { select, root, by }: Wanted): Promise<void> {
+    const source = await this.#repository(reference);
+    const from = by?.(source) ?? source;
     this.#keep({
       from,
       root: root ?? (await from.resolve(wantedName(reference) as string)),

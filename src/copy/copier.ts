@@ -125,8 +125,11 @@ export class Copier {
   }
 
   /** A document as a copy reads it: each once a run, and from the sink if it has it. @throws as the source, OCL_DIGEST_MISMATCH, OCL_DOCUMENT_INVALID */
-  async read(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<Loaded> {
-    const fromSink = to.document === undefined ? undefined : async (it: Descriptor) => await to.document?.(it);
+  async read(
+    descriptor: Descriptor,
+    { from, to }: Pick<CopyRequest, 'from'> & Partial<Pick<CopyRequest, 'to'>>,
+  ): Promise<Loaded> {
+    const fromSink = to?.document === undefined ? undefined : async (it: Descriptor) => await to.document?.(it);
     return await this.#run.documents.load(descriptor, from, fromSink);
   }
 

@@ -1,5 +1,6 @@
 import { type Clock } from '../core/clock.ts';
-import { isReferrersTag } from '../core/digest.ts';
+import { type Descriptor } from '../core/descriptor.ts';
+import { isReferrersTag, type Digest } from '../core/digest.ts';
 import { toOclError, OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { redact } from '../core/redact.ts';
@@ -9,6 +10,7 @@ import { createdAt } from '../artifact/created.ts';
 import { feedSources } from './feeds.ts';
 import { eachLimited } from './limit.ts';
 import { type OpenRepositories } from './openStores.ts';
+import { type ReadDocument } from './pulls/budgetedSource.ts';
 import {
   checkTarget,
   imageKey,
@@ -53,6 +55,8 @@ export interface ListContext {
   readonly parallel: number;
   readonly signal?: AbortSignal | undefined;
   readonly catalog?: Catalog | undefined;
+  /** Reads the documents that tell how old an image is, within the limits of its source; without it they are just read. */
+  readonly read?: ReadDocument | undefined;
 }
 
 /** One repository of a step, as its source lists it. */
@@ -159,10 +163,7 @@ async function listTags(
   if (step.prune !== undefined) found.repositories.push({ step, from, targets, tags: usable });
   const { names, differing } = await filter.applyWithAges(usable, {
     now: () => context.clock.now(),
-    createdAt: async (tag) => {
-      const reference = withTag(from, tag);
-      return await createdAt(await context.open.resolve(reference), await context.open.source(reference));
-    },
+    createdAt: datesOf(step, from, context),
   });
   const name = formatReference(from);
   if (names.length === 0) {
@@ -182,6 +183,25 @@ async function listTags(
       `regsync would choose otherwise for ${differing.slice(0, 10).join(', ')} of ${name}: it takes some prereleases for equal`,
     );
   return names.flatMap((tag) => targets.map((to) => job(step, withTag(from, tag), withTag(to, tag))));
+}
+
+/** Dates of tags. Each content is looked at once: several tags point at it, and `since` and `newest` both ask. */
+function datesOf(
+  step: SyncStep,
+  repository: RepositoryReference,
+  { open, read }: ListContext,
+): (tag: string) => Promise<number | undefined> {
+  const known = new Map<Digest, Promise<number | undefined>>();
+  return async (tag) => {
+    const from = withTag(repository, tag);
+    const root = await open.resolve(from);
+    const source = await open.source(from);
+    const pulled = { image: formatReference(from), from, rateLimit: step.rateLimit };
+    const near = read && { document: async (it: Descriptor) => await read(it, source, pulled) };
+    const date = known.get(root.digest) ?? createdAt(root, source, near);
+    known.set(root.digest, date);
+    return await date;
+  };
 }
 
 async function listRepositories(step: SyncStep, context: ListContext, found: Found): Promise<readonly SyncJob[]> {

@@ -11,6 +11,7 @@ import { eachLimited } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { OpenStores, type OpenRepositories } from './openStores.ts';
 import { choosePlatform, readPlatform } from './platformChoice.ts';
+import { BudgetedSources } from './pulls/budgetedSource.ts';
 import { imageKey, readsTargetOf, stepName } from './references.ts';
 import { selectOf } from './resolve.ts';
 import { type SyncConfig, type SyncStep } from './settings.ts';
@@ -23,6 +24,8 @@ export interface MirroredImage {
   /** What the reference points at, or the one platform that the step wants of it. */
   readonly root: Descriptor;
   readonly select: Select;
+  /** What of its registry's limit its step leaves to others. */
+  readonly rateLimit: SyncStep['rateLimit'];
 }
 
 export interface MirroredOptions {
@@ -30,6 +33,8 @@ export interface MirroredOptions {
   readonly emit: Emit;
   readonly signal?: AbortSignal | undefined;
   readonly catalog?: Catalog | undefined;
+  /** Reads documents within the limits of their registries. */
+  readonly budgeted?: BudgetedSources | undefined;
 }
 
 export interface Mirrored {
@@ -44,7 +49,7 @@ export interface Mirrored {
  * @throws OCL_CANCELLED when the signal came
  */
 export async function listMirrored(config: SyncConfig, stores: Stores, options: MirroredOptions): Promise<Mirrored> {
-  const { clock, emit, signal, catalog } = options;
+  const { clock, emit, signal, catalog, budgeted = new BudgetedSources(undefined) } = options;
   const isFirst = (step: SyncStep, at: number): boolean => !readsTargetOf(step, config.steps.slice(0, at));
   const steps = config.steps.filter(isFirst);
   for (const step of config.steps.filter((each, at) => !isFirst(each, at)))
@@ -62,13 +67,14 @@ export async function listMirrored(config: SyncConfig, stores: Stores, options: 
       emit,
       signal,
       catalog,
+      read: budgeted.read,
       parallel: config.parallel,
     });
     const failures = failed.map(({ image, error }) => ({ image, error }));
     const found: (MirroredImage | undefined)[] = [];
     await eachLimited(oncePerSource(jobs).entries(), config.parallel, signal, async ([index, job]) => {
       try {
-        found[index] = await lookUp(job, open, emit);
+        found[index] = await lookUp(job, open, { emit, budgeted });
       } catch (error) {
         failures.push({ image: job.image, error: toOclError(error) });
       }
@@ -90,8 +96,13 @@ function oncePerSource(jobs: readonly SyncJob[]): readonly SyncJob[] {
   return [...known.values()];
 }
 
-async function lookUp(job: SyncJob, open: OpenRepositories, emit: Emit): Promise<MirroredImage | undefined> {
+async function lookUp(
+  job: SyncJob,
+  open: OpenRepositories,
+  { emit, budgeted }: { readonly emit: Emit; readonly budgeted: BudgetedSources },
+): Promise<MirroredImage | undefined> {
   const { step, from, image } = job;
+  const { rateLimit } = step;
   const root = await open.resolve(from);
   if (!step.mediaTypes.some((type) => normalMediaType(type) === normalMediaType(root.mediaType))) {
     const message = `${image} is skipped: its type ${root.mediaType} is not among mediaTypes`;
@@ -99,8 +110,8 @@ async function lookUp(job: SyncJob, open: OpenRepositories, emit: Emit): Promise
     return undefined;
   }
   const select = selectOf(step);
-  if (step.platform === '' || !isIndexType(root.mediaType)) return { image, from, root, select };
-  const { document } = await loadDocument(root, await open.source(from));
+  if (step.platform === '' || !isIndexType(root.mediaType)) return { image, from, root, select, rateLimit };
+  const { document } = await loadDocument(root, budgeted.of(await open.source(from), { image, from, rateLimit }));
   const entries = document.kind === 'index' ? document.manifests : [];
-  return { image, from, root: choosePlatform(entries, readPlatform(step.platform), image), select };
+  return { image, from, root: choosePlatform(entries, readPlatform(step.platform), image), select, rateLimit };
 }

@@ -80,6 +80,7 @@ export async function* planSync(config: SyncConfig, stores: Stores, options: Pla
         parallel: config.parallel,
         signal,
         catalog,
+        read: async (document, from) => (await options.copier.read(document, { from })).bytes,
       });
       options.observer?.listed?.(listed);
       for (const { image, error, step } of listed.failed) {

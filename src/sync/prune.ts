@@ -7,6 +7,8 @@ import { type Journal } from './journal/journal.ts';
 import { eachLimited } from './limit.ts';
 import { listJobs, type Catalog, type Listed } from './list.ts';
 import { OpenStores } from './openStores.ts';
+import { type MayPull } from './pulls/budget.ts';
+import { BudgetedSources } from './pulls/budgetedSource.ts';
 import { findGone, type Asked, type GoneTag } from './pruneGone.ts';
 import { bareRepository, covers, repositoryKey } from './references.ts';
 import { compareVersions, parseVersion } from './semver.ts';
@@ -17,6 +19,8 @@ export interface PruneOptions {
   readonly emit?: Emit | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly catalog?: Catalog | undefined;
+  /** Waits until the limits of a source allow to read how old an image is. */
+  readonly mayPull?: MayPull | undefined;
   readonly journal: Journal;
   /** What was listed for the steps of a run or plan. The other steps of the file are listed where they may want something as well. */
   readonly listed: readonly Listed[];
@@ -94,13 +98,14 @@ async function askOthers(
   { steps, parallel }: SyncConfig,
   stores: Stores,
   open: OpenStores,
-  { clock, signal, catalog, listed }: PruneOptions,
+  { clock, signal, catalog, listed, mayPull }: PruneOptions,
 ): Promise<Asked> {
   const known = new Set(listed.flatMap((one) => one.steps));
   const targets = listed.flatMap(({ repositories }) => repositories.flatMap((one) => one.targets.map(repositoryKey)));
   const keys = [...new Set(targets)];
   const others = steps.filter((step) => !known.has(step) && keys.some((key) => covers(step, key)));
-  const more = await listJobs(others, { clock, stores, open, emit: silent, parallel, signal, catalog });
+  const { read } = new BudgetedSources(mayPull, signal);
+  const more = await listJobs(others, { clock, stores, open, emit: silent, parallel, signal, catalog, read });
   return {
     // Only what was asked for is pruned.
     steps: listed.flatMap((one) => one.steps),

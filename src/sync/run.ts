@@ -8,6 +8,7 @@ import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { leaveExisting } from './missing.ts';
 import { OpenStores, type Uncommitted } from './openStores.ts';
 import { type ImageOutcome } from './outcome.ts';
+import { BudgetedSources } from './pulls/budgetedSource.ts';
 import { Tellings } from './pulls/tellings.ts';
 import { imageKey, inWaves } from './references.ts';
 import { type SyncConfig, type SyncStep } from './settings.ts';
@@ -64,6 +65,7 @@ class Run {
   readonly #options: SyncOptions;
   readonly #emit: Emit;
   readonly #together: Together;
+  readonly #budgeted: BudgetedSources;
   readonly #stop = new AbortController();
   readonly #failed: FailedImage[] = [];
   readonly #counts = { copied: 0, current: 0, skipped: 0 };
@@ -77,6 +79,7 @@ class Run {
     this.#emit = options.emit ?? silent;
     const { clock, concurrency, signal } = options;
     const tellings = new Tellings(this.#emit);
+    this.#budgeted = new BudgetedSources(options.mayPull, signal);
     this.#together = {
       copier: new Copier({ clock, emit: tellings.pass, concurrency, signal }),
       tellings,
@@ -125,7 +128,19 @@ class Run {
       committed: (outcome) => this.#end(outcome),
     });
     try {
-      const all = await listJobs(steps, { clock, stores: this.#stores, open, emit, parallel, signal, catalog });
+      const { copier } = this.#together;
+      const all = await listJobs(steps, {
+        clock,
+        stores: this.#stores,
+        open,
+        emit,
+        parallel,
+        signal,
+        catalog,
+        // What a date is read from is not pulled again when it is copied.
+        read: async (document, source, of) =>
+          (await copier.read(document, { from: this.#budgeted.of(source, of) })).bytes,
+      });
       const listed = only === undefined ? all : { ...all, jobs: all.jobs.filter(only) };
       observer?.listed?.(listed);
       for (const { image, error } of listed.failed) {

@@ -59,6 +59,13 @@ export async function startLimitedRegistry(
 
   const handler: Handler = (response, request) => {
     elapse();
+    const [, listed] = /^\/v2\/(.+)\/tags\/list/.exec(request.path) ?? [];
+    if (listed !== undefined) {
+      const prefix = `${listed}:`;
+      const names = Object.keys(images).filter((name) => name.startsWith(prefix));
+      const tags = names.map((name) => name.slice(prefix.length));
+      return reply(200, {}, JSON.stringify({ name: listed, tags }))(response, request);
+    }
     const [, repository = '', what = '', name = ''] =
       /^\/v2\/(.+)\/(manifests|blobs)\/([^?]+)/.exec(request.path) ?? [];
     const digest = images[`${repository}:${name}`]?.root.digest ?? name;

@@ -8,6 +8,7 @@ import { type Digest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { listMirrored } from '../../sync/mirrored.ts';
+import { BudgetedSources } from '../../sync/pulls/budgetedSource.ts';
 import { type SyncConfig } from '../../sync/settings.ts';
 import { type Env, type EnvOptions } from '../env.ts';
 import { parsePlace } from '../place.ts';
@@ -17,6 +18,8 @@ import { readSmallFile } from '../../io/smallFile.ts';
 import { digestOf } from '../../io/verify.ts';
 import { openConfig } from '../sync/file.ts';
 import { envOptions } from '../sync/hosts.ts';
+import { openJournal } from '../sync/journal.ts';
+import { pullBudget } from '../sync/pulls.ts';
 
 /** What goes into a bundle: the same arguments wherever one is written or planned. */
 export function sourceOptions(cli: Argv) {
@@ -143,11 +146,15 @@ async function addMirrored(
 ): Promise<void> {
   const { clock, emit, signal, stores, registries } = env;
   const { platforms, sparse, referrers, digestTags } = toSelect(args);
+  // The journal beside the file knows what earlier runs were told of limits.
+  const journal = await openJournal({ config: args.from }, env, { readOnly: true });
+  const budgeted = new BudgetedSources(pullBudget(env, journal), signal);
   const mirrored = await listMirrored(config, stores, {
     clock,
     emit,
     signal,
     catalog: (registry) => registries.catalog(registry),
+    budgeted,
   });
   let failure: OclError | undefined;
   for (const { image, error } of mirrored.failed) {
@@ -156,12 +163,13 @@ async function addMirrored(
     failure ??= error;
   }
   if (failure !== undefined) throw failure;
-  for (const { from, root, select } of mirrored.images) {
+  for (const { image, from, root, select, rateLimit } of mirrored.images) {
     const own = select.platforms === undefined ? { platforms, sparse } : {};
     const filter = select.referrers === undefined || select.referrers === false ? true : select.referrers;
     await sources.add({
       reference: from,
       root,
+      by: (source) => budgeted.of(source, { image, from, rateLimit }),
       select: { ...select, ...own, referrers: referrers === false ? false : filter, digestTags },
     });
   }

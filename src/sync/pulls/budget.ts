@@ -16,7 +16,7 @@ export interface Pull extends PullSubject {
   /** Pulls that are kept for others (0 is none), and milliseconds between two questions when nothing else says how long to wait. */
   readonly rateLimit: { readonly min: number; readonly retry: number };
   readonly source: Source;
-  readonly sink: Sink;
+  readonly sink: Pick<Sink, 'has' | 'presence'>;
   /** Reads a document as the copy will, so that it is read once. */
   readonly read: (descriptor: Descriptor) => Promise<ManifestDocument>;
   /** Gives up the image's place among `parallel` for as long as it waits. */
@@ -144,7 +144,7 @@ class Turn implements PullTurn {
 }
 
 /** @throws why the target cannot be asked */
-async function missing(documents: readonly Descriptor[], sink: Sink): Promise<number> {
+async function missing(documents: readonly Descriptor[], sink: Pull['sink']): Promise<number> {
   let count = 0;
   try {
     for (const document of documents) if (!(await sink.has(document))) count++;
