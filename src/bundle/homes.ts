@@ -4,10 +4,10 @@ import { type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { type Sink, type Source, type Stores } from '../core/store.ts';
 import { makeDirectory } from '../io/atomicFile.ts';
-import { isRunning } from '../io/lock.ts';
+import { isMarkAlive, ownerMark } from '../io/ownerMark.ts';
 import { type ImportTarget } from './target.ts';
 
-/** What stands in the way of a crash's leftovers being removed at once: a process of another host may be at work. Milliseconds. */
+/** Milliseconds without a change after which nobody of another host is believed to be at work. */
 const STALE = 24 * 3_600_000;
 
 /** Where contents of a stream are put before anybody knows which images need them. */
@@ -30,9 +30,14 @@ export async function openHomes(target: ImportTarget, first: string, stores: Sto
   const opened = new Map<string, Promise<Sink & Source>>();
   return {
     async of(_, repository = first) {
-      const known = opened.get(repository) ?? target.open(repository).then(readable);
-      opened.set(repository, known);
-      return await known;
+      let home = opened.get(repository);
+      if (home === undefined) {
+        home = target.open(repository).then(readable);
+        opened.set(repository, home);
+        // The next content asks again.
+        home.catch(() => opened.delete(repository));
+      }
+      return await home;
     },
     async close() {
       for (const sink of opened.values()) await sink.then((it) => it.close()).catch(() => {});
@@ -43,7 +48,7 @@ export async function openHomes(target: ImportTarget, first: string, stores: Sto
 async function besideLayouts(library: string, stores: Stores): Promise<Homes> {
   await makeDirectory(library);
   await removeAbandoned(library);
-  const directory = await mkdtemp(join(library, `.ocl-import-${process.pid}-`));
+  const directory = await mkdtemp(join(library, `.ocl-import-${ownerMark()}-`));
   const sink = readable(await stores.sink({ kind: 'layout', path: directory }));
   return {
     of: () => Promise.resolve(sink),
@@ -54,13 +59,26 @@ async function besideLayouts(library: string, stores: Stores): Promise<Homes> {
   };
 }
 
+/** Removes what killed imports left. */
 async function removeAbandoned(library: string): Promise<void> {
   for (const name of await readdir(library)) {
-    const pid = /^\.ocl-import-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
+    const mark = /^\.ocl-import-(\d+-[0-9a-f]{8}-\d+)-/.exec(name)?.[1];
+    if (mark === undefined) continue;
     const path = join(library, name);
-    if (Date.now() - (await stat(path)).mtimeMs > STALE) await rm(path, { recursive: true, force: true });
+    const alive = isMarkAlive(mark) ?? Date.now() - (await lastChange(path)) <= STALE;
+    if (!alive) await rm(path, { recursive: true, force: true });
   }
+}
+
+/** When something was last added to a layout, or written of what is under way there. Milliseconds since the epoch. */
+async function lastChange(layout: string): Promise<number> {
+  const under = join(layout, '.ocl', 'tmp');
+  const blobs = join(layout, 'blobs');
+  const paths = [layout, blobs, under];
+  for (const directory of [blobs, under])
+    for (const name of await readdir(directory).catch(() => [])) paths.push(join(directory, name));
+  const times = paths.map(async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0);
+  return Math.max(...(await Promise.all(times)));
 }
 
 function readable(sink: Sink): Sink & Source {

@@ -84,24 +84,33 @@ export async function importBundles(
   options: ImportOptions,
 ): Promise<ImportReport> {
   const sinks = new TargetSinks(target);
-  try {
-    const planned = await Promise.all(bundles.map(async (bundle) => await planBundle(bundle, bundles, sinks, options)));
-    const incomplete: Incomplete[] = [];
-    for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.toFind)) ?? []));
-    if (incomplete.length > 0) await options.missing?.(incomplete);
-    if (options.checkOnly === true)
-      return { ...NOTHING, incomplete, awaited: await volumesToCome(planned, sinks, options) };
-    // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
-    const onlyAnswers = planned.every(({ source }) => isAnswer(source));
-    if (incomplete.length > 0 && options.keepGoing !== true && !onlyAnswers)
-      throw missingBlobs(incomplete, planned[0]?.source.name ?? '', sinks.name);
-    await requireRoom(planned, sinks, { measure: options.measure, select: options.select });
-    const importer = new Importer(sinks, options);
-    for (const plan of planned) await importer.run(plan);
-    return { ...importer.report, incomplete };
-  } finally {
-    await sinks.close();
-  }
+  const report = await importInto(sinks, bundles, options).catch(async (error: unknown) => {
+    await sinks.close().catch(() => {}); // the failure before tells more
+    throw error;
+  });
+  await sinks.close();
+  return report;
+}
+
+async function importInto(
+  sinks: TargetSinks,
+  bundles: readonly GivenBundle[],
+  options: ImportOptions,
+): Promise<ImportReport> {
+  const planned = await Promise.all(bundles.map(async (bundle) => await planBundle(bundle, bundles, sinks, options)));
+  const incomplete: Incomplete[] = [];
+  for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.toFind)) ?? []));
+  if (incomplete.length > 0) await options.missing?.(incomplete);
+  if (options.checkOnly === true)
+    return { ...NOTHING, incomplete, awaited: await volumesToCome(planned, sinks, options) };
+  // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
+  const onlyAnswers = planned.every(({ source }) => isAnswer(source));
+  if (incomplete.length > 0 && options.keepGoing !== true && !onlyAnswers)
+    throw missingBlobs(incomplete, planned[0]?.source.name ?? '', sinks.name);
+  await requireRoom(planned, sinks, { measure: options.measure, select: options.select });
+  const importer = new Importer(sinks, options);
+  for (const plan of planned) await importer.run(plan);
+  return { ...importer.report, incomplete };
 }
 
 class Importer {
@@ -111,8 +120,11 @@ class Importer {
   readonly #awaited: AwaitedVolumes[] = [];
   readonly #failed: { image: string; error: OclError }[] = [];
   readonly #arrived = new Map<Planned, Pick<Arrived, 'root' | 'outcome'>>();
-  readonly #kept: Kept[] = [];
-  readonly #waiting: { image: string; bytes: number }[] = [];
+  readonly #kept = new Map<Planned, Kept>();
+  /** Bytes that flowed. */
+  readonly #waiting = new Map<Planned, number>();
+  /** What has arrived in a repository since that was committed, and changes something there. */
+  readonly #uncommitted = new Map<string, Planned[]>();
   readonly #shared: SharedContents | undefined;
   /** Of the bundle whose turn it is. */
   #view: SharedView | undefined;
@@ -135,8 +147,8 @@ class Importer {
         tag: name.tag,
         outcome,
       })),
-      kept: this.#kept,
-      waiting: this.#waiting,
+      kept: [...this.#kept.values()],
+      waiting: [...this.#waiting].map(([{ image }, bytes]) => ({ image, bytes })),
       awaited: this.#awaited,
     };
   }
@@ -236,9 +248,15 @@ class Importer {
       this.#results.set(image, result);
       volumes?.note(image, result);
       if (result.missing === undefined) this.#arrived.set(image, { root: result.root, outcome: result.outcome });
-      if (waits !== undefined) this.#waiting.push({ image: image.image, bytes: result.streamed });
-      if (kept !== undefined) this.#kept.push(kept);
-      received.add(this.#sinks.keyOf(repository));
+      if (waits !== undefined) this.#waiting.set(image, result.streamed);
+      if (kept !== undefined) this.#kept.set(image, kept);
+      const key = this.#sinks.keyOf(repository);
+      received.add(key);
+      if (result.outcome !== 'current') {
+        const others = this.#uncommitted.get(key);
+        if (others === undefined) this.#uncommitted.set(key, [image]);
+        else others.push(image);
+      }
     } catch (error) {
       this.#view?.giveUp();
       const known = toOclError(error);
@@ -260,8 +278,15 @@ class Importer {
     try {
       await (await this.#sinks.at(key))?.commit();
     } catch (error) {
-      this.#failed.push({ image: key === '' ? source.name : key, error: toOclError(error) });
+      const known = toOclError(error);
+      const lost = this.#uncommitted.get(key) ?? [];
+      if (lost.length === 0) this.#failed.push({ image: key === '' ? source.name : key, error: known });
+      for (const image of lost) {
+        this.#failed.push({ image: image.image, error: known });
+        for (const told of [this.#results, this.#arrived, this.#kept, this.#waiting]) told.delete(image);
+      }
     }
+    this.#uncommitted.delete(key);
   }
 }
 

@@ -204,17 +204,23 @@ function refuseCollisions(planned: readonly Planned[], scoped: boolean): void {
   }
 }
 
-/** One name cannot mean two contents. */
+/** One name cannot mean two contents: the target would have the last one, and nobody would be told. */
 function refuseSharedNames(planned: readonly Planned[]): void {
   const byName = new Map<string, Planned>();
   for (const each of planned) {
     if (each.name.tag === undefined || each.follows !== undefined) continue;
     const key = `${each.repository}:${each.name.tag}`;
     const other = byName.get(key);
-    if (other !== undefined && other.root.digest !== each.root.digest && (other.renamed || each.renamed))
+    byName.set(key, each);
+    if (other === undefined || other.root.digest === each.root.digest) continue;
+    if (other.image !== each.image)
       throw new OclError('OCL_AMBIGUOUS', `Cannot import ${each.image}: ${other.image} would become ${key} as well`, {
         hint: 'give one of them another name with --map',
       });
-    byName.set(key, each);
+    throw new OclError(
+      'OCL_AMBIGUOUS',
+      `Cannot import ${each.image}: the bundle has two contents of that name, ${other.root.digest} and ${each.root.digest}`,
+      { hint: `take one of them: --only ${each.root.digest}` },
+    );
   }
 }

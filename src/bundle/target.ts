@@ -93,8 +93,11 @@ export class TargetSinks {
     return await sourceOf(this.target, repository);
   }
 
+  /** Closes all, also when one cannot be. @throws the first failure */
   async close(): Promise<void> {
-    for (const sink of this.#sinks.values()) await (await sink).close();
+    const sinks = [...this.#sinks.values()];
     this.#sinks.clear();
+    const closed = await Promise.allSettled(sinks.map(async (sink) => await (await sink).close()));
+    for (const each of closed) if (each.status === 'rejected') throw each.reason;
   }
 }

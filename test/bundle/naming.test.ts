@@ -92,6 +92,9 @@ describe('images of a bundle get', () => {
       'OCL_AMBIGUOUS',
     ],
     ['two contents under one name', ['a=a.io/x:1', 'b=b.io/y:1'], rewrites('s#.*#one:1#'), 'OCL_AMBIGUOUS'],
+    ['two contents under one name as they were', ['a=a.io/x:1', 'b=a.io/x:1'], {}, 'OCL_AMBIGUOUS'],
+    ['two contents under one name in one layout', ['a=a.io/x:1', 'b=a.io/x:1'], { into: 'layout' }, 'OCL_AMBIGUOUS'],
+    ['two contents under one tag', ['a=1', 'b=1'], {}, 'OCL_AMBIGUOUS'],
     ['a name that is none', ['a=a.io/x:1'], rewrites('s#.*#A B#'), 'OCL_REFERENCE_INVALID'],
     ['a way out of the target', ['a=a.io/x:1'], rewrites('s#.*#../../etc:1#'), 'OCL_REFERENCE_INVALID'],
     ['prefix in one layout', ['a=a.io/x:1'], { into: 'layout', prefix: 'x' }, 'OCL_USAGE'],
@@ -105,6 +108,15 @@ describe('images of a bundle get', () => {
     expect(renamed(['a=a.io/x:1', 'a=b.io/x:1'], rewrites('s#^[ab].io/##'))).toEqual(['x:1', 'x:1']);
   });
 });
+
+it.each(['repositories', 'layout'] as const)(
+  'one of two contents under one name is taken by its digest into %s',
+  (into) => {
+    const both = roots('a=a.io/x:1', 'b=a.io/x:1');
+    const only = both.slice(1).map(({ digest }) => digest);
+    expect(chooseRoots(both, { ...PLAIN, into, only }).map(({ root }) => root.digest)).toEqual(only);
+  },
+);
 
 describe('a signature of the old kind', () => {
   const [image] = roots('a=a.io/x:1');

@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
-import { isAlive, thisOwner, type Owner } from '../../io/lock.ts';
+import { isMarkAlive, ownerMark } from '../../io/ownerMark.ts';
 
 /** Milliseconds after which nobody of another host is believed to go on. */
 const ABANDONED = 3_600_000;
@@ -106,17 +106,12 @@ function without(parts: readonly Uint8Array[], bytes: number): readonly Uint8Arr
   return rest;
 }
 
-/** Who writes stands in the name: process, where its number counts, and since when. */
+/** Who writes stands in the name. */
 function temporaryName(path: string): string {
-  const owner = thisOwner();
-  return `${path}.${owner.pid}-${machineOf(owner)}-${owner.started || '0'}-${randomBytes(4).toString('hex')}.partial`;
+  return `${path}.${ownerMark()}-${randomBytes(4).toString('hex')}.partial`;
 }
 
-function machineOf({ host, space }: Owner): string {
-  return createHash('sha256').update(`${host} ${space}`).digest('hex').slice(0, 8);
-}
-
-const TEMPORARY = /^(.+)\.(\d+)-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.partial$/;
+const TEMPORARY = /^(.+)\.(\d+-[0-9a-f]{8}-\d+)-[0-9a-f]{8}\.partial$/;
 
 /**
  * Removes what killed processes left of a file: a whole archive's bytes, which nobody would look for. What a process of another host
@@ -125,15 +120,12 @@ const TEMPORARY = /^(.+)\.(\d+)-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.partial$/;
  */
 export async function removeAbandoned(directory: string, isOurs: (name: string) => boolean): Promise<void> {
   for (const name of await readdir(directory)) {
-    const [, final = '', pid, machine, started = ''] = TEMPORARY.exec(name) ?? [];
-    if (pid === undefined || !isOurs(final)) continue;
-    const self = thisOwner();
+    const [, final = '', mark] = TEMPORARY.exec(name) ?? [];
+    if (mark === undefined || !isOurs(final)) continue;
     const path = join(directory, name);
-    if (machine === machineOf(self)) {
-      const alive = isAlive({ ...self, pid: Number(pid), started: started === '0' ? '' : started });
-      if (alive === false) await rm(path, { force: true });
-      continue;
-    }
+    const alive = isMarkAlive(mark);
+    if (alive === false) await rm(path, { force: true });
+    if (alive !== undefined) continue;
     const changed = await stat(path).catch(() => undefined);
     if (changed !== undefined && Date.now() - changed.mtimeMs > ABANDONED) await rm(path, { force: true });
   }
