@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -89,6 +90,7 @@ describe('ocl scan-db', () => {
       '1s',
     ]);
     expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('OCL_STALE')]);
+    expect(existsSync(join(at, 'new'))).toBe(false);
   });
 });
 

@@ -110,8 +110,10 @@ function text(output: string, { inputs, skipped }: ScanInputs): string {
       ),
   ];
   if (skipped.length > SHOWN) lines.push(`  and ${skipped.length - SHOWN} more: see scan-input.json`);
-  const notes = inputs.flatMap(({ path, notes: all }) => all.map((note) => `  ${path}: ${printable(note)}`));
-  lines.push(...notes.slice(0, SHOWN));
+  const noted = new Map<string, string[]>();
+  for (const { path, notes } of inputs) for (const note of notes) noted.set(note, [...(noted.get(note) ?? []), path]);
+  for (const [note, [first = '', ...others]] of [...noted].slice(0, SHOWN))
+    lines.push(`  ${first}${others.length === 0 ? '' : ` and ${others.length} more`}: ${printable(note)}`);
   if (inputs.length > 0) lines.push(`next: sh ${output}/run.sh`);
   return lines.join('\n');
 }

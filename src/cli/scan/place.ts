@@ -27,6 +27,8 @@ export async function placeDatabases(
   env: Env,
 ): Promise<void> {
   const found = await required(references, scanner, env);
+  // Of several, none is placed when one is too old.
+  if (maxAge !== undefined && found.length > 1) for (const each of found) await refuseStaleInside(each, maxAge, env);
   const placed: (PlacedDatabase & { readonly reference: string; readonly digest: string })[] = [];
   for (const { reference, source, root, database } of found) {
     const { clock, emit, signal } = env;
@@ -64,11 +66,9 @@ export async function tellServed(
       },
     );
   const served = new Map<DatabaseKind, string>();
-  for (const { reference, repository, source, root, database } of await required(references, scanner, env)) {
-    if (maxAge !== undefined) {
-      const made = (await madeInside(source, database, env)) ?? database.made;
-      refuseStale(reference, made, { now: env.clock.now(), maxAge });
-    }
+  for (const each of await required(references, scanner, env)) {
+    const { repository, root, database } = each;
+    if (maxAge !== undefined) await refuseStaleInside(each, maxAge, env);
     const tag = tagOf(root);
     served.set(database.kind, `${host}/${repository}${tag === undefined ? `@${root.digest}` : `:${tag}`}`);
   }
@@ -77,6 +77,15 @@ export async function tellServed(
     '';
   const lines = [`serve them:  ocl serve ${shellQuote(place)} --read-only --listen ${shellQuote(host)}`];
   tell({ scanner, served: Object.fromEntries(served), lines, use: servedTrivy(served) }, env);
+}
+
+async function refuseStaleInside(
+  { reference, source, database }: FoundDatabase,
+  maxAge: number,
+  env: Env,
+): Promise<void> {
+  const made = (await madeInside(source, database, env)) ?? database.made;
+  refuseStale(reference, made, { now: env.clock.now(), maxAge });
 }
 
 async function required(
