@@ -1,5 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname } from 'node:path';
+import { shellQuote } from './artifact/types/commands.ts';
 import { type Clock } from './core/clock.ts';
 import { type BundleRecord } from './core/bundleRecord.ts';
 import { type Descriptor, type Platform } from './core/descriptor.ts';
@@ -248,7 +249,7 @@ export function createStores(options: StoresOptions): AllStores {
 async function requireDirectory(path: string): Promise<void> {
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return;
   throw new OclError('OCL_NOT_FOUND', `Cannot write into ${path}: there is no such directory`, {
-    hint: `mkdir -p ${path}`,
+    hint: `mkdir -p ${shellQuote(path)}`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { shellQuote } from '../artifact/types/commands.ts';
 import { type NameHistory } from '../core/bundleRecord.ts';
 import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
@@ -112,12 +113,12 @@ export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, 
   const whole =
     absent === 0 ? '' : `, and all of ${absent === 1 ? '1 image' : `${absent} images`} whose manifest it lacks`;
   // What stands for several files is no name to type.
-  const file = /^oci-archive:([^ ]+)$/.exec(bundle)?.[1] ?? 'FILE...';
+  const file = /^oci-archive:(.+)(?<! volumes\))$/.exec(bundle)?.[1];
   return new OclError(
     'OCL_MISSING_BLOBS',
     `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes${whole}), for ${incomplete.length} ${incomplete.length === 1 ? 'image' : 'images'}: ${printable(listed.join(', '))}${more}`,
     {
-      hint: `import what came before it, or ask for what is missing: ocl import ${printable(file)} ${target} --request missing.json`,
+      hint: `import what came before it, or ask for what is missing: ocl import ${file === undefined ? 'FILE...' : shellQuote(printable(file))} ${shellQuote(printable(target))} --request missing.json`,
     },
   );
 }

@@ -1,4 +1,5 @@
 import { isAbsent } from '../../bundle/deltaCheck.ts';
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { type ImportReport } from '../../bundle/import.ts';
 import { type Receipt } from '../../bundle/receipt.ts';
 import { type AwaitedVolumes } from '../../bundle/volumesImport.ts';
@@ -70,7 +71,7 @@ function tellOfAwaited({ set, volumes, missing, keptBytes, images }: AwaitedVolu
   const more = images.length > LISTED ? `\n… and ${images.length - LISTED} more` : '';
   env.say(`${formatTable(['NOT COMPLETE YET', 'NEEDS VOLUMES'], rows)}${more}`);
   env.say(
-    `set ${shortDigest(set)} of ${plural(volumes, 'volume')}: still missing ${missing.join(', ')}${keptBytes === 0 ? '' : `; ${formatBytes(keptBytes)} of cut contents wait for them`}\nnext: bring them, in any order, with  ocl import VOLUME... ${printable(target)}`,
+    `set ${shortDigest(set)} of ${plural(volumes, 'volume')}: still missing ${missing.join(', ')}${keptBytes === 0 ? '' : `; ${formatBytes(keptBytes)} of cut contents wait for them`}\nnext: bring them, in any order, with  ocl import VOLUME... ${shellQuote(printable(target))}`,
   );
 }
 

@@ -1,4 +1,6 @@
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { shortDigest } from '../../core/digest.ts';
+import { printable } from '../../core/redact.ts';
 import { type CopyResult } from '../../copy/copier.ts';
 import { type ArchiveDestination, type ArchiveSink } from '../../stores/archive/writer.ts';
 import { type Env } from '../env.ts';
@@ -41,7 +43,12 @@ export function reportWritten(written: Written, env: Env): void {
     );
   // Whoever reads a pipe is at it already.
   if (output === '-') return env.say(`standard output: ${what}`);
-  env.say(`${output}: ${what}\nnext: carry the file over, then  ocl import ${output} DIRECTORY`);
+  env.say(`${output}: ${what}\nnext: carry the file over, then  ocl import ${typed(output)} DIRECTORY`);
+}
+
+/** A name of a file as it is typed after a command. */
+function typed(path: string): string {
+  return shellQuote(printable(path));
 }
 
 /** Bytes that have to be carried: those of the files, and what images share only once. */

@@ -1,9 +1,11 @@
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { importIntoArchive } from '../../bundle/importArchive.ts';
 import { importBundles, NOTHING } from '../../bundle/import.ts';
 import { makeReceipt, REREAD_MODES } from '../../bundle/receipt.ts';
 import { formatRequest, makeRequest, sumOf } from '../../bundle/request.ts';
 import { OclError } from '../../core/errors.ts';
 import { silent } from '../../core/events.ts';
+import { printable } from '../../core/redact.ts';
 import { Copier } from '../../copy/copier.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { isRenaming, namingOptions, readNaming, warnOfUnused } from '../bundle/naming.ts';
@@ -141,7 +143,7 @@ export const importCommand = defineCommand(
             const sources = bundles.map(({ source }) => source);
             const asked = await makeRequest(incomplete, { target: where, bundles: sources, options });
             await writeFileAtomic(args.request, Buffer.from(await formatRequest(asked)));
-            const next = `carry it back, then  ocl export --request ${args.request} PLACE -o mend.tar`;
+            const next = `carry it back, then  ocl export --request ${shellQuote(printable(args.request))} PLACE -o mend.tar`;
             env.say(
               `${args.request}: asks for ${plural(asked.missing.length, 'blob')} (${formatBytes(sumOf(asked.missing))})\nnext: ${next}`,
             );

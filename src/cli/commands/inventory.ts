@@ -1,3 +1,4 @@
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { decodeInventory, encodeInventory, takeInventory, type Inventory } from '../../bundle/inventory.ts';
 import { parseReceipt } from '../../bundle/receiptSchema.ts';
 import { shortDigest } from '../../core/digest.ts';
@@ -73,7 +74,7 @@ export const inventory = defineCommand(
         env.print(JSON.stringify({ type: 'summary', file: output, fileBytes: bytes.length, ...summary(taken) }));
       else
         env.say(
-          `${printable(output)}: ${told(taken)}, written in ${formatBytes(bytes.length)}\nnext: carry it back, then  ocl export --have ${printable(output)} IMAGES -o delta.tar`,
+          `${printable(output)}: ${told(taken)}, written in ${formatBytes(bytes.length)}\nnext: carry it back, then  ocl export --have ${shellQuote(printable(output))} IMAGES -o delta.tar`,
         );
     });
   },

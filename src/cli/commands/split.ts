@@ -1,3 +1,4 @@
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { deltaOf, splitBundle } from '../../bundle/split.ts';
 import { OclError } from '../../core/errors.ts';
 import { countImages } from '../../core/names.ts';
@@ -41,7 +42,7 @@ export const split = defineCommand(
     const sizes = volumeSizes(args.volumeSize);
     if (sizes === undefined)
       throw new OclError('OCL_USAGE', 'Cannot split a bundle: say how large its volumes may be', {
-        hint: `ocl split ${args.bundle} --volume-size dvd`,
+        hint: `ocl split ${shellQuote(args.bundle)} --volume-size dvd`,
       });
     const { overwrite, spaceCheck, dockerPlatform } = args;
     await runCommand(args, { overwrite, spaceCheck, dockerPlatform }, async (env) => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { verifyBundle, type VerifyReport } from '../../bundle/verify.ts';
 import { isAbsent, OclError, toOclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
@@ -77,7 +78,7 @@ async function refuseOther(path: string): Promise<void> {
   });
   if (stats?.isDirectory() !== true || existsSync(join(reference.path, 'oci-layout'))) return;
   throw new OclError('OCL_USAGE', `Cannot verify ${path}: it is a directory of layouts, and no bundle`, {
-    hint: `ocl check ${path}`,
+    hint: `ocl check ${shellQuote(path)}`,
   });
 }
 
