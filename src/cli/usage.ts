@@ -2,7 +2,9 @@ import { OclError } from '../core/errors.ts';
 import { nearest } from '../sync/lintNear.ts';
 import { COMMANDS } from './commands.ts';
 import { restoreDash } from './dash.ts';
+import { CNAB_ACTIONS } from './cnab/actions.ts';
 import { MESH_ACTIONS } from './mesh/actions.ts';
+import { ACTIONS as SYNC_ACTIONS } from './sync/actions.ts';
 import { plainWords, typed } from './usageWords.ts';
 
 /** Options before the command that take the next word. */
@@ -26,7 +28,7 @@ export function usageError(message: string, argv: readonly string[], options: re
   const word = commandWord(argv);
   const usage = COMMANDS.map((each) => String(each.usage)).find((each) => each.split(' ')[0] === word);
   if (word !== undefined && usage === undefined && word !== 'completion') return unknownCommand(word);
-  const action = word === 'mesh' ? actionUsage(argv) : undefined;
+  const action = word === undefined ? undefined : actionUsage(word, argv);
   const command = usage === undefined ? 'ocl' : `ocl ${[word, ...(action?.split(' ').slice(0, 1) ?? [])].join(' ')}`;
   const config = word === 'sync' ? argv.find((each, i) => isLooseConfig(each, argv[i - 1])) : undefined;
   return new OclError(
@@ -41,10 +43,20 @@ export function usageError(message: string, argv: readonly string[], options: re
   );
 }
 
-/** The usage of what `ocl mesh` is to do: the words that an action needs are its own. */
-function actionUsage(argv: readonly string[]): string | undefined {
-  const name = argv[argv.indexOf('mesh') + 1];
-  return MESH_ACTIONS.map(({ usage }) => usage).find((usage) => usage.split(' ')[0] === name);
+/** Commands whose actions are commands with options of their own. */
+const ACTIONS: ReadonlyMap<string, readonly { readonly usage: string }[]> = new Map([
+  ['cnab', CNAB_ACTIONS],
+  ['mesh', MESH_ACTIONS],
+  ['sync', SYNC_ACTIONS],
+]);
+
+/** The usage of what a command is to do: the words that an action needs are its own. What stands behind an option may be its value. */
+function actionUsage(command: string, argv: readonly string[]): string | undefined {
+  const usages = (ACTIONS.get(command) ?? []).map(({ usage }) => usage);
+  const named = (word: string | undefined): string | undefined => usages.find((usage) => usage.split(' ')[0] === word);
+  const start = argv.indexOf(command) + 1;
+  const words = argv.slice(start);
+  return named(words[0]) ?? named(words.find((word, i) => named(word) !== undefined && words[i - 2]?.startsWith('-')));
 }
 
 /** What was probably meant by an option that is not there. */

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openLayout } from '../../src/stores/layout/layout.ts';
+import { EXIT } from '../../src/cli/exit.ts';
 import { jsonLines, ocl, oclDone } from '../support/cli.ts';
 import { all, digestsIn } from '../support/graphs.ts';
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
@@ -69,6 +70,16 @@ sync:
     const served = await startServe(join(root, 'bundle.tar'));
     const { stdout } = await oclDone(['ls', served.host]);
     expect(stdout).toBe('team/web\ntool\n');
+    const below = await oclDone(['ls', `${served.host}/team`]);
+    expect([below.stdout, below.stderr]).toEqual([
+      'team/web\n',
+      expect.stringContaining('/team is no repository; below it: 1'),
+    ]);
+    const none = await ocl(['ls', `${served.host}/tea`]);
+    expect([none.status, none.stderr]).toEqual([
+      EXIT.notFound,
+      expect.stringMatching(/has no repository of that name.*\nhint: {2}ocl ls [\d.:]+\/ lists its repositories/),
+    ]);
     const nameless = (await oclDone(['ls', join(root, 'bundle.tar'), '--all'])).stdout.match(/bundle@sha256/g);
     expect(nameless).toHaveLength(shop.referrers.length);
     await oclDone(['copy', `${served.host}/team/web:2.0`, `ocidir://${join(root, 'pulled')}:2.0`]);

@@ -3,7 +3,7 @@ import { describeImage, type Listed } from '../../artifact/list.ts';
 import { type TypeTable } from '../../artifact/types/table.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { shortDigest } from '../../core/digest.ts';
-import { OclError } from '../../core/errors.ts';
+import { isCode, OclError } from '../../core/errors.ts';
 import { entryName } from '../../core/names.ts';
 import { printable } from '../../core/redact.ts';
 import { formatReference, isRegistryHost, type FileReference, type RegistryReference } from '../../core/reference.ts';
@@ -29,7 +29,7 @@ export const ls = defineCommand(
         cli.positional('place', {
           type: 'string',
           demandOption: true,
-          describe: 'A layout, library, archive, HOST/REPOSITORY, or a registry HOST',
+          describe: 'A layout, library, archive, HOST/REPOSITORY, HOST/NAMESPACE, or a registry HOST',
         }),
       ),
     )
@@ -58,8 +58,7 @@ export const ls = defineCommand(
         const names: string[] = [];
         for await (const name of env.registries.catalog(args.place.replace(/^docker:\/\//, '').replace(/\/$/, '')))
           names.push(name);
-        if (env.json) env.print(JSON.stringify({ registry: args.place, repositories: names }));
-        else for (const name of names) env.print(printable(name));
+        printRepositories(args.place, names, env);
         if (!env.json && names.length === 0) env.say(`no repositories in ${printable(args.place)}`);
         return;
       }
@@ -69,6 +68,13 @@ export const ls = defineCommand(
         reference.kind === 'registry'
           ? await listRegistry(reference, env, types)
           : await listLocal(reference, env, { types, all: args.all });
+      if (listed === undefined) {
+        if (args.html !== undefined)
+          throw new OclError('OCL_NOT_FOUND', `Cannot write a page of ${args.place}: there is no such repository`, {
+            hint: `ocl ls ${args.place}`,
+          });
+        return await listNamespace(reference as RegistryReference, env);
+      }
       if (args.html !== undefined) {
         const { catalogPage } = await import('../render/catalogPage.ts');
         const page = catalogPage(listed, { place: args.place, types, now: env.clock.now() });
@@ -95,7 +101,42 @@ function isHostAlone(text: string): boolean {
   );
 }
 
-async function listRegistry(reference: RegistryReference, env: Env, types: TypeTable): Promise<readonly Listed[]> {
+/** Repositories below a name that is none itself; none also where the registry shows no list. */
+async function repositoriesBelow({ registry, repository }: RegistryReference, env: Env): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    for await (const name of env.registries.catalog(registry)) if (name.startsWith(`${repository}/`)) names.push(name);
+  } catch {
+    // That there is no such repository tells more.
+  }
+  return names;
+}
+
+/** @param names of repositories of the registry */
+function printRepositories(registry: string, names: readonly string[], env: Env): void {
+  if (env.json) env.print(JSON.stringify({ registry, repositories: names }));
+  else for (const name of names) env.print(printable(name));
+}
+
+/** A name that is no repository may hold some, which are listed then. @throws OCL_NOT_FOUND, with what to type, where there are none */
+async function listNamespace(reference: RegistryReference, env: Env): Promise<void> {
+  const { registry } = reference;
+  const place = formatReference(reference);
+  const names = await repositoriesBelow(reference, env);
+  if (names.length === 0)
+    throw new OclError('OCL_NOT_FOUND', `Cannot list ${place}: ${registry} has no repository of that name`, {
+      hint: `ocl ls ${registry}/ lists its repositories, if it shows them to you; each is named in full, like ${place}/NAME`,
+    });
+  printRepositories(registry, names, env);
+  env.say(`${printable(place)} is no repository; below it: ${names.length}`);
+}
+
+/** Undefined: there is no such repository. */
+async function listRegistry(
+  reference: RegistryReference,
+  env: Env,
+  types: TypeTable,
+): Promise<readonly Listed[] | undefined> {
   const source = await env.stores.source(reference);
   const describe = async (one: RegistryReference, name: string): Promise<Listed> =>
     await describeImage(source, formatReference(one), await source.resolve(name), {
@@ -104,8 +145,15 @@ async function listRegistry(reference: RegistryReference, env: Env, types: TypeT
     });
   const one = reference.digest ?? reference.tag;
   if (one !== undefined) return [await describe(reference, one)];
+  const tags: string[] = [];
+  try {
+    for await (const tag of source.tags()) tags.push(tag);
+  } catch (error) {
+    if (isCode(error, 'OCL_NOT_FOUND')) return undefined;
+    throw error;
+  }
   const listed: Listed[] = [];
-  for await (const tag of source.tags()) listed.push(await describe({ ...reference, tag }, tag));
+  for (const tag of tags) listed.push(await describe({ ...reference, tag }, tag));
   return listed;
 }
 
