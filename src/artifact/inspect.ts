@@ -8,6 +8,7 @@ import { parseJson } from '../core/json.ts';
 import { type Manifest, type ManifestDocument } from '../core/manifest.ts';
 import { formatPlatform, matchesPlatform } from '../core/platform.ts';
 import { type Source } from '../core/store.ts';
+import { otherPlatform } from '../copy/otherPlatform.ts';
 import { kindOf } from './kind.ts';
 import { Reads } from './reads.ts';
 import { type ArtifactType } from './types/schema.ts';
@@ -152,7 +153,10 @@ async function faultOf(reads: Reads, type: ArtifactType, top: ManifestDocument):
   }
 }
 
-/** The one manifest of an index that is meant: of the platform, without one of the host's, else the first. @throws OCL_NOT_FOUND */
+/**
+ * The one manifest of an index that is meant: of the platform, without one of the host's, else the first.
+ * @throws OCL_NOT_FOUND, also for an image that has but another platform
+ */
 export async function chooseManifest(
   reads: Reads,
   descriptor: Descriptor,
@@ -160,7 +164,11 @@ export async function chooseManifest(
   depth = 0,
 ): Promise<{ descriptor: Descriptor; manifest: Manifest | undefined }> {
   const document = await reads.document(descriptor);
-  if (document.kind === 'manifest') return { descriptor, manifest: document };
+  if (document.kind === 'manifest') {
+    // What an index says of its entries was asked already.
+    if (depth === 0 && options.platform !== undefined) await refuseOther(reads, descriptor, document, options.platform);
+    return { descriptor, manifest: document };
+  }
   const entries = document.manifests.filter((entry) => !isAttestationEntry(entry));
   const { platform, host } = options;
   const chosen =
@@ -177,6 +185,16 @@ export async function chooseManifest(
   }
   if (chosen === undefined || depth >= LIMITS.indexDepth) return { descriptor, manifest: undefined };
   return await chooseManifest(reads, chosen, options, depth + 1);
+}
+
+async function refuseOther(reads: Reads, image: Descriptor, document: Manifest, wanted: Platform): Promise<void> {
+  const other = await otherPlatform(image, document, [wanted], reads.source);
+  if (other === undefined) return;
+  throw new OclError(
+    'OCL_NOT_FOUND',
+    `Cannot choose from ${image.digest}: it is an image for ${formatPlatform(other)} alone, and none for ${formatPlatform(wanted)}`,
+    { hint: 'leave --platform out' },
+  );
 }
 
 async function readConfig(reads: Reads, manifest: Manifest): Promise<ImageConfig | undefined> {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { inspect, dockerfileLine } from '../../src/artifact/inspect.ts';
+import { plainDescriptor } from '../../src/core/descriptor.ts';
 import { describeImage } from '../../src/artifact/list.ts';
 import { buildTree } from '../../src/artifact/tree.ts';
 import { createMemory } from '../../src/stores/memory/store.ts';
-import { AMD64, ARM64, ARMV7, multiPlatform, put, sbom, signature } from '../support/graphs.ts';
+import { AMD64, ARM64, ARMV7, image, multiPlatform, put, sbom, signature } from '../support/graphs.ts';
 
 describe('dockerfileLine', () => {
   it.each([
@@ -54,6 +55,17 @@ describe('an index', () => {
   it('says which platforms it has when another is asked for', async () => {
     const asked = inspect(await store(), 'app:1', graph.root, { platform: ARMV7, host: AMD64 });
     await expect(asked).rejects.toMatchObject({ code: 'OCL_NOT_FOUND', hint: 'it has linux/amd64, linux/arm64/v8' });
+  });
+
+  it('is not taken for another platform than it is for where it has but one', async () => {
+    const memory = createMemory();
+    const { root, pieces } = image({ name: 'one' });
+    const plain = plainDescriptor(root);
+    await put(memory, { root: plain, pieces }, '1');
+    const asked = inspect(memory, 'one:1', plain, { platform: ARM64, host: AMD64 });
+    await expect(asked).rejects.toMatchObject({ code: 'OCL_NOT_FOUND', hint: 'leave --platform out' });
+    const right = await inspect(memory, 'one:1', plain, { platform: AMD64, host: ARM64 });
+    expect(right.digest).toBe(root.digest);
   });
 
   it('grows into a tree with its referrers and theirs', async () => {
