@@ -15,9 +15,13 @@ export async function onlyRoot(source: Source, wanted: string | undefined): Prom
   if (roots.length === 1 && root !== undefined) return root;
   if (root === undefined)
     throw new OclError('OCL_NOT_FOUND', `Cannot choose an image of ${source.name}: it holds none`);
-  throw new OclError('OCL_AMBIGUOUS', `Cannot choose an image of ${source.name}: it holds ${roots.length}`, {
-    hint: `add one of these after a colon: ${names.slice(0, 10).join(', ')}`,
-  });
+  throw new OclError(
+    'OCL_AMBIGUOUS',
+    `Cannot choose an image of ${source.name}: it holds ${Math.max(names.length, 2)}`,
+    {
+      hint: `add one of these after a colon: ${names.slice(0, 10).join(', ')}`,
+    },
+  );
 }
 
 function isLocal(source: Source): source is LocalSource {

@@ -3,7 +3,9 @@ import { entryName, tagOf } from '../core/names.ts';
 import { formatReference, wantedName, type FileReference, type Reference } from '../core/reference.ts';
 import { type NamedImage } from '../scan/inputs/found.ts';
 import { ownRepository } from '../stores.ts';
+import { joinVolumes } from './bundle/groups.ts';
 import { type Env } from './env.ts';
+import { tellOfAbsent } from './volumes.ts';
 
 /** Gives the layout within an archive that is none of images; undefined where it has none. */
 export type LayoutWithin = (path: string) => Promise<string | undefined>;
@@ -18,7 +20,8 @@ export async function* namedImages(
   env: Env,
   within?: LayoutWithin,
 ): AsyncGenerator<NamedImage> {
-  for (const reference of references) {
+  // With each volume by itself, images that lie in several would be left out without a word.
+  for (const reference of await joinVolumes(references, env.stores)) {
     if (reference.kind === 'registry') {
       const source = await env.stores.source(reference);
       const root = await source.resolve(wantedName(reference) as string);
@@ -37,6 +40,7 @@ async function* localImages(
     if (path === undefined) throw error;
     return await env.stores.library({ ...reference, kind: 'layout', path });
   });
+  await tellOfAbsent(library.whole, env);
   const wanted = wantedName(reference);
   const repositories = new Set(await library.repositories());
   // What has no name is in no repository of a bundle, but in the bundle.

@@ -35,6 +35,15 @@ describe('a bare name that is there on disk', () => {
     await oclDone(['tag', 'rm', `${web}:new`], { cwd });
   });
 
+  it('may be left out for copy where a place has one image, which keeps its tag', async () => {
+    const cwd = await stocked();
+    await oclDone(['export', 'library/team/web:2.0', '--no-referrers', '--no-digest-tags', '-o', 'web.tar'], { cwd });
+    await oclDone(['copy', './web.tar', 'ocidir://new'], { cwd });
+    expect((await oclDone(['tag', 'ls', 'ocidir://new'], { cwd })).stdout).toBe('2.0\n');
+    const several = await ocl(['copy', 'ocidir://library/team/web', 'ocidir://newer'], { cwd });
+    expect([several.status, several.stderr]).toEqual([EXIT.unsupported, expect.stringContaining('2.0')]);
+  });
+
   it('is an image for copy, which says how the place is written', async () => {
     const cwd = await stocked();
     const tool = 'ocidir://library/tool:latest';

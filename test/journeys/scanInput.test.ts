@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonLines, ocl, oclDone } from '../support/cli.ts';
-import { image, multiPlatform, put, sbom } from '../support/graphs.ts';
+import { image, multiPlatform, noise, piece, put, sbom } from '../support/graphs.ts';
 import { newLayout, temporaryDirectories, treeOf } from '../support/layouts.ts';
 
 const temporary = temporaryDirectories();
@@ -58,5 +58,22 @@ describe('ocl scan-input', () => {
     expect(run.stderr).toMatch(/not installed: trivy\n.*0 scanned, 0 failed/s);
 
     expect(await ocl(args)).toMatchObject({ status: 8, stderr: expect.stringContaining('OCL_EXISTS') });
+  });
+
+  it('takes the volumes of a set for one place, and says when some are not given', async () => {
+    const work = await temporary();
+    const layout = await newLayout(join(work, 'mirror', 'app'));
+    const layer = (seed: number) => piece(noise(60_000, seed), 'application/vnd.oci.image.layer.v1.tar');
+    for (const [i, layers] of [[layer(1), layer(2)], [layer(3)]].entries())
+      await put(layout, image({ name: `a${i}`, layers }), `${i}`);
+    await layout.close();
+    const sizes = ['--volume-size', '100KB', '-o', join(work, 'set.tar')];
+    await oclDone(['export', join(work, 'mirror'), ...sizes]);
+    const volumes = (await readdir(work)).filter((name) => name.startsWith('set.vol')).map((name) => join(work, name));
+    expect(volumes.length).toBeGreaterThan(1);
+    const all = await oclDone(['scan-input', ...volumes, '--for', 'trivy', '-o', join(work, 'all'), '--json']);
+    expect(jsonLines<{ inputs: unknown[] }>(all.stdout).at(-1)?.inputs).toHaveLength(2);
+    const one = await ocl(['scan-input', volumes[0] ?? '', '--for', 'trivy', '-o', join(work, 'one')]);
+    expect(one.stderr).toContain(`of ${volumes.length} volumes these are not given`);
   });
 });

@@ -1,6 +1,7 @@
+import { onlyRoot } from '../../artifact/onlyRoot.ts';
 import { type Descriptor } from '../../core/descriptor.ts';
-import { OclError } from '../../core/errors.ts';
-import { originName } from '../../core/names.ts';
+import { isCode, OclError } from '../../core/errors.ts';
+import { originName, tagOf } from '../../core/names.ts';
 import {
   formatReference,
   isTag,
@@ -10,7 +11,7 @@ import {
   type FileReference,
   type Reference,
 } from '../../core/reference.ts';
-import { type RootName } from '../../core/store.ts';
+import { type RootName, type Source } from '../../core/store.ts';
 import { Copier } from '../../copy/copier.ts';
 import { type Select } from '../../copy/select.ts';
 import { ownRepository } from '../../stores.ts';
@@ -65,7 +66,7 @@ export const copy = defineCommand(
         for (const text of [args.source, args.target]) warnOfBareName(text, emit);
         if (target.kind !== 'registry' && target.kind !== 'layout') warnOfCompressedName(target.path, emit);
         const from = await stores.source(source);
-        const root = await from.resolve(wantedName(source) ?? 'latest');
+        const root = await chosen(from, source);
         const to = await stores.sink(target);
         const select: Select = { ...toSelect(args), force: args.force };
         const request = {
@@ -111,15 +112,34 @@ export const copy = defineCommand(
   },
 );
 
+/** What is named, else `latest`, else the only image that a place on disk has. */
+async function chosen(from: Source, source: Reference): Promise<Descriptor> {
+  const wanted = wantedName(source);
+  if (wanted !== undefined || source.kind === 'registry') return await from.resolve(wanted ?? 'latest');
+  try {
+    return await from.resolve('latest');
+  } catch (error) {
+    if (!isCode(error, 'OCL_NOT_FOUND')) throw error;
+    return await onlyRoot(from, undefined);
+  }
+}
+
 /** The target's name, else the source's; a layout also learns where its content came from. */
 function targetName(source: Reference, target: Reference, root: Descriptor): RootName {
   if (target.kind === 'docker-archive') return dockerName(source, target, root);
   const tag =
     target.tag ??
-    (target.digest === undefined ? (source.tag ?? (source.digest === undefined ? 'latest' : undefined)) : undefined);
+    (target.digest === undefined
+      ? (source.tag ?? (source.digest === undefined ? ownTag(source, root) : undefined))
+      : undefined);
   if (tag === undefined) return {};
   const imageName = target.kind === 'registry' ? undefined : originName(source, root, tag);
   return { tag, ...(imageName === undefined ? {} : { imageName }) };
+}
+
+/** The tag that an image has where it lies, if nobody named one. */
+function ownTag(source: Reference, root: Descriptor): string {
+  return source.kind === 'registry' ? 'latest' : (tagOf(root) ?? 'latest');
 }
 
 /** A docker archive knows full names only; what has no registry lies below `localhost`. */
@@ -134,7 +154,7 @@ function dockerName(source: Reference, target: FileReference, root: Descriptor):
       'OCL_REFERENCE_INVALID',
       `Cannot name the image ${JSON.stringify(target.tag)}: it is no NAME:TAG`,
     );
-  const tag = source.tag ?? 'latest';
+  const tag = source.tag ?? ownTag(source, root);
   const origin = originName(source, root, tag);
   if (origin !== undefined || source.kind === 'registry') return { tag, imageName: origin };
   return isTag(tag) ? { tag, imageName: `localhost/${ownRepository(source.path)}:${tag}` } : {};
