@@ -1,11 +1,16 @@
+import { readdir } from 'node:fs/promises';
+import { shellQuote } from '../../artifact/types/commands.ts';
 import { formatReference, parsePathReference } from '../../core/reference.ts';
 import { OclError } from '../../core/errors.ts';
+import { printable } from '../../core/redact.ts';
 import { type LocalSource } from '../../core/store.ts';
 import { checkStore } from '../../copy/check.ts';
+import { importsPath } from '../../stores/layout/session.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
 import { EXIT } from '../exit.ts';
 import { describeCheck } from '../render/check.ts';
+import { plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
 import { volumesOption, withVolumes } from '../volumes.ts';
 
@@ -29,17 +34,29 @@ export const check = defineCommand(
     await runCommand(args, {}, async (env) => {
       const stores = await openAll(args.place, args.volumes, env);
       let damaged = false;
+      const awaited = new Set<string>();
       for (const { name, store } of stores) {
         const report = await checkStore(store, { emit: env.emit, signal: env.signal });
         const bad = report.damaged || (args.strict && report.findings.some(({ kind }) => kind === 'absent'));
         damaged ||= bad;
         if (env.json) env.print(JSON.stringify({ type: 'check', place: name, ...report, damaged: bad }));
         else env.print(describeCheck(name, report, bad));
+        for (const set of await setsAwaitedBy(name)) awaited.add(set);
       }
+      if (awaited.size > 0 && !env.json)
+        env.say(
+          `info: imports of volumes are not complete (${plural(awaited.size, 'set')}), so there are contents that no image names yet: ocl import --check VOLUME ${shellQuote(printable(args.place))}`,
+        );
       return damaged ? EXIT.failed : EXIT.done;
     });
   },
 );
+
+/** Sets of volumes of which a layout has a part. */
+async function setsAwaitedBy(layout: string): Promise<readonly string[]> {
+  const names = await readdir(importsPath(layout)).catch(() => []);
+  return names.flatMap((name) => /^([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1] ?? []);
+}
 
 /** One store for a layout or archive; for a library one for each layout, since content is kept apart there. */
 async function openAll(
