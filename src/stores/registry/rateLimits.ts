@@ -22,7 +22,8 @@ export class RateLimits {
   /** Reads an answer of the host itself. */
   observe({ status, headers }: Pick<HttpResponse, 'status' | 'headers'>): void {
     const now = this.#clock.now();
-    this.#told = parseRateLimit(headers, now) ?? this.#told;
+    const told = parseRateLimit(headers, now);
+    if (told !== undefined && !isOvertaken(told, this.#told, now)) this.#told = told;
     if (status !== 429) return;
     const pause = retryAfter(header(headers, 'retry-after') ?? header(headers, 'x-retry-after'), now);
     if (pause !== undefined && pause <= LONGEST_SILENCE) this.#silence = { seenAt: now, until: now + pause };
@@ -43,6 +44,18 @@ export class RateLimits {
       seenAt: silence.seenAt,
     };
   }
+}
+
+/** Milliseconds: ends of windows are told in whole seconds. */
+const SAME_END = 1500;
+
+/** Of answers under way at once the earlier one may come later: until a window ends, what is left in it grows less alone. */
+function isOvertaken(told: RateLimit, before: RateLimit | undefined, now: number): boolean {
+  if (before?.resetAt === undefined || told.resetAt === undefined || now >= before.resetAt) return false;
+  const sameWindow = Math.abs(told.resetAt - before.resetAt) <= SAME_END;
+  return (
+    sameWindow && told.limit === before.limit && told.source === before.source && told.remaining > before.remaining
+  );
 }
 
 function expiry({ resetAt, window, seenAt }: RateLimit): number {

@@ -126,6 +126,25 @@ describe('the account of a host', () => {
     expect(limits.current).toBeUndefined();
   });
 
+  const left = (remaining: number, reset: number, limit = 10): object => ({
+    'ratelimit-limit': `${limit};w=60`,
+    'ratelimit-remaining': String(remaining),
+    ...(Number.isNaN(reset) ? {} : { 'ratelimit-reset': String(reset) }),
+  });
+  it.each([
+    ['an earlier answer of the same window that comes later', left(4, 60), left(5, 60), 4],
+    ['the same a second later', left(4, 60), left(5, 59), 4],
+    ['a later answer of the same window', left(5, 60), left(4, 60), 4],
+    ['the next window', left(0, 2), left(9, 60), 9],
+    ['another limit', left(0, 60), left(19, 60, 20), 19],
+    ['a window that slides', left(4, Number.NaN), left(5, Number.NaN), 5],
+  ])('believes %s as it should', (_, first, second, remaining) => {
+    const { limits, see } = account();
+    see(200, first);
+    see(200, second);
+    expect(limits.current?.remaining).toBe(remaining);
+  });
+
   it.each([
     ['when its window begins anew', { 'ratelimit-remaining': '0;w=9999', 'ratelimit-reset': '60' }, 60_000],
     ['an hour later where no window is told', { 'ratelimit-remaining': '0' }, 3_600_000],
