@@ -364,7 +364,7 @@ describe('the command', () => {
       systemClock,
       images(2, (name) => image({ name })),
       // Long enough for a busy machine to get from the question to the pull.
-      { limit: 2, window: 3 },
+      { limit: 2, window: 5 },
     );
     const text = await file(
       [0, 1].map((at) => ({ server, image: `app${at}:1` })),
@@ -391,7 +391,7 @@ describe('the command', () => {
     const server = await limited(
       systemClock,
       images(2, (name) => image({ name })),
-      { limit: 2, window: 3 },
+      { limit: 2, window: 5 },
     );
     const text = await file([0, 1].map((at) => ({ server, image: `app${at}:1`, more: ', ratelimit: {min: 1}' })));
     const config = join(await temporary(), 'sync.yaml');
