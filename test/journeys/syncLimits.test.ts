@@ -356,7 +356,8 @@ describe('the command', () => {
     expect(server.pulls).toBe(0);
     const table = (await oclDone(['sync', 'check', '-c', config, '--measure'])).stdout;
     expect(table).toMatch(/^REGISTRY +COPIES +PULLS +LEFT +BYTES +TIME$/m);
-    expect(table).toMatch(new RegExp(`^${registry} +3 +7 +3 of 10 until 20[^ ]+Z +[0-9.]+ kB +-$`, 'm'));
+    // Answers of several connections come in any order, so the last one need not tell the least.
+    expect(table).toMatch(new RegExp(`^${registry} +3 +7 +[3-6] of 10 until 20[^ ]+Z +[0-9.]+ kB +-$`, 'm'));
   });
 
   it('waits for the window, and says so', async () => {
