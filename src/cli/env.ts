@@ -103,7 +103,7 @@ export function createEnv(args: GlobalArguments, signal: AbortSignal, options: E
     stderr.write(`${line}\n`);
   };
   const sayFailed = (image: string, error: OclError): void => {
-    if (args.json || renderer.hasShown(error)) return;
+    if (args.json || renderer.hasShown(error, image)) return;
     renderer.close();
     stderr.write(`${failedLine(image, error)}\n`);
   };

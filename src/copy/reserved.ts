@@ -67,7 +67,7 @@ export async function fillReserved(walked: readonly Surveyed[], to: Sink, run: R
     const error = toOclError(thrown);
     const [first, ...others] = walked;
     const known = first === undefined ? error : run.failed(first.request, error);
-    for (const { request } of others) run.failed(request, error);
+    for (const { request } of others) run.failed(request, error, true);
     throw known;
   }
 }

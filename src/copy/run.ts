@@ -113,9 +113,9 @@ export class Run {
   }
 
   /** Tells of a failure, and answers what to throw: once the run was stopped, whatever else fails is only its echo. */
-  failed({ image }: CopyRequest, error: unknown): OclError {
+  failed({ image }: CopyRequest, error: unknown, again?: true): OclError {
     const known = toOclError(this.signal?.aborted === true ? this.signal.reason : error);
-    this.emit({ type: 'image.failed', image, error: known });
+    this.emit({ type: 'image.failed', image, error: known, ...(again === undefined ? {} : { again }) });
     return known;
   }
 

@@ -41,7 +41,13 @@ export type OclEvent =
       readonly totals: ImageTotals;
       readonly ms: number;
     }
-  | { readonly type: 'image.failed'; readonly image: string; readonly error: OclError }
+  | {
+      readonly type: 'image.failed';
+      readonly image: string;
+      readonly error: OclError;
+      /** It is the failure of all that were to be written together, and was told of the first of them. */
+      readonly again?: boolean | undefined;
+    }
   /** Copies from a registry wait for its limits. */
   | {
       readonly type: 'wait';

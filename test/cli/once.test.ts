@@ -7,14 +7,16 @@ import { makeShop, writeLibrary } from '../support/shop.ts';
 
 const temporary = temporaryDirectories();
 
+interface Layers {
+  readonly layers: readonly { readonly digest: string }[];
+}
+
 /** A library whose tool lacks its layer. */
 async function damaged(): Promise<{ readonly root: string; readonly layer: string }> {
   const root = await temporary();
   const shop = makeShop();
   await writeLibrary(root, shop);
-  const { layers } = JSON.parse(Buffer.from(shop.content.bytes(shop.tool)).toString()) as {
-    layers: { digest: string }[];
-  };
+  const { layers } = JSON.parse(Buffer.from(shop.content.bytes(shop.tool)).toString()) as Layers;
   const layer = String(layers[0]?.digest);
   await rm(join(root, 'tool/blobs', ...layer.split(':')));
   return { root, layer };
@@ -40,6 +42,20 @@ describe('a failure is told once', () => {
     expect(status).toBe(1);
     expect(count(stderr, '[OCL_NOT_FOUND]')).toBe(1);
     expect(count(stderr, 'Cannot ')).toBe(1);
+  });
+
+  it('for each image that needs what is broken, by sync', async () => {
+    const root = await temporary();
+    const shop = makeShop();
+    await writeLibrary(root, shop);
+    const place = `ocidir://${root}/tool`;
+    await oclDone(['copy', `${place}:latest`, `${place}:2`]);
+    const { layers } = JSON.parse(Buffer.from(shop.content.bytes(shop.tool)).toString()) as Layers;
+    await rm(join(root, 'tool/blobs', ...String(layers[0]?.digest).split(':')));
+    const stdin = `version: 1\nsync:\n  - {source: "${place}", target: "ocidir://${root}/c", type: repository}\n`;
+    const { status, stderr } = await ocl(['sync', '--config', '-'], { stdin });
+    expect(status).toBe(1);
+    for (const tag of ['latest', '2']) expect(count(stderr, `failed    ${place}:${tag}  `)).toBe(1);
   });
 
   it('by import, with its code', async () => {

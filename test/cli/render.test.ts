@@ -135,11 +135,21 @@ describe('renderers', () => {
     expect(renderer.hasShown(error)).toBe(true);
   });
 
-  it('tell once of a failure that several images have in common', () => {
+  it('name each image that fails for one reason, once', () => {
     const lines: string[] = [];
     const renderer = createPlainRenderer((line) => lines.push(line), fakeClock());
-    for (const image of ['app:1', 'app:2']) renderer.emit({ type: 'image.failed', image, error });
+    for (const image of ['app:1', 'app:2', 'app:1']) renderer.emit({ type: 'image.failed', image, error });
+    expect(lines).toEqual(['app:1', 'app:2'].map((image) => `failed    ${image}  Cannot find it [OCL_NOT_FOUND]`));
+    expect(['app:2', 'app:3', undefined].map((image) => renderer.hasShown(error, image))).toEqual([true, false, true]);
+  });
+
+  it('tell once of a failure of an archive as a whole', () => {
+    const lines: string[] = [];
+    const renderer = createPlainRenderer((line) => lines.push(line), fakeClock());
+    renderer.emit({ type: 'image.failed', image: 'app:1', error });
+    renderer.emit({ type: 'image.failed', image: 'app:2', error, again: true });
     expect(lines).toEqual(['failed    app:1  Cannot find it [OCL_NOT_FOUND]']);
+    expect(renderer.hasShown(error, 'app:2')).toBe(true);
   });
 
   it('print JSON, one object a line, with errors as plain objects', () => {

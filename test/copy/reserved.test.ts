@@ -112,6 +112,7 @@ describe('copies into a sink with an order of its own', () => {
     const failed = events.filter(({ type }) => type === 'image.failed');
     const told = failed.map((event) => (event.type === 'image.failed' ? `${event.image} ${event.error.code}` : ''));
     expect(told.toSorted()).toEqual(['0', '1', '2'].map((name) => `${name} OCL_UNREACHABLE`));
+    expect(failed.map((event) => event.type === 'image.failed' && event.again)).toEqual([undefined, true, true]);
     expect(events.some(({ type }) => type === 'image.done')).toBe(false);
   });
 });

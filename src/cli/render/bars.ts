@@ -51,7 +51,7 @@ export function createBarRenderer(stream: NodeJS.WriteStream, clock: Clock, colo
       draw(now);
     },
     state: () => state,
-    hasShown: (error) => shown.has(error),
+    hasShown: (error, image) => shown.has(error, image),
     close() {
       // Lines are kept until the next drawing, and a bar that stops draws no more.
       bars?.update();

@@ -32,5 +32,5 @@ function plain(event: OclEvent): object {
   if (event.type === 'wait') return { ...event, until: new Date(event.until).toISOString() };
   if (event.type !== 'image.failed') return event;
   const { code, message, hint, side } = event.error;
-  return { type: event.type, image: event.image, error: { code, message, hint, side } };
+  return { ...event, error: { code, message, hint, side } };
 }

@@ -27,7 +27,7 @@ export function createPlainRenderer(write: (line: string) => void, clock: Clock)
       }
     },
     state: () => state,
-    hasShown: (error) => shown.has(error),
+    hasShown: (error, image) => shown.has(error, image),
     close: () => {},
   };
 }

@@ -3,18 +3,22 @@ import { type OclEvent } from '../../core/events.ts';
 
 /** The failures of which a line was written. The engine throws and reports the very objects that it tells of. */
 export class Shown {
-  readonly #errors = new WeakSet<OclError>();
+  /** The images of which each was told. */
+  readonly #images = new WeakMap<OclError, Set<string>>();
 
-  /** False: it tells of a failure that was told of another image, as where an archive cannot be written at all. */
+  /** False: it was told, of this image or as that of an archive as a whole. Images that fail for one reason, each by itself, are named each. */
   note(event: OclEvent): boolean {
     if (event.type !== 'image.failed' || isToldAtTheEnd(event.error)) return true;
-    const isNew = !this.#errors.has(event.error);
-    this.#errors.add(event.error);
+    const images = this.#images.get(event.error) ?? new Set();
+    const isNew = !images.has(event.image) && event.again !== true;
+    this.#images.set(event.error, images.add(event.image));
     return isNew;
   }
 
-  has(error: OclError): boolean {
-    return this.#errors.has(error);
+  /** Without an image: of any. */
+  has(error: OclError, image?: string): boolean {
+    const images = this.#images.get(error);
+    return images !== undefined && (image === undefined || images.has(image));
   }
 }
 

@@ -65,7 +65,7 @@ export async function openGeneration(
           catalog: (registry) => registries.catalog(registry),
           runHook: createHookRunner({ clock, http, env: process.env, signal: how.signal }),
         });
-        for (const { image, error } of report.failed) if (!renderer.hasShown(error)) env.sayFailed(image, error);
+        for (const { image, error } of report.failed) if (!renderer.hasShown(error, image)) env.sayFailed(image, error);
         return report;
       } finally {
         renderer.close();
