@@ -1,10 +1,7 @@
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
-import { isCode } from '../core/errors.ts';
-import { isDocumentType } from '../core/mediaTypes.ts';
 import { entryName } from '../core/names.ts';
 import { type LocalSource } from '../core/store.ts';
-import { requireSpace } from '../io/space.ts';
 import { type Copier } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
 import { requireAllVolumes } from './allVolumes.ts';
@@ -97,44 +94,4 @@ export async function volumesToCome(
     if (rest !== undefined) awaited.push(rest);
   }
   return awaited;
-}
-
-/** Bytes that a file takes on a disk beyond its own, at most as a rule. */
-const FILE_SLACK = 4096;
-
-/** Asks the target's disk for room for all that the target lacks. @throws OCL_NO_SPACE */
-export async function requireRoom(
-  plans: readonly BundlePlan[],
-  sinks: TargetSinks,
-  { measure, select }: { readonly measure: Copier | undefined; readonly select: Select },
-): Promise<void> {
-  const { directory } = sinks.target;
-  if (directory === undefined || measure === undefined) return;
-  const missing = new Map<string, number>();
-  for (const { source, images, delta, volumes } of plans) {
-    // Layouts of a library share the contents of a plain bundle.
-    const isPlain = delta === undefined && volumes === undefined;
-    // What lies in files of its own is linked.
-    if (images.some(({ root }) => source.place(root).kind === 'file')) continue;
-    for (const planned of images) {
-      const { root, repository, name, image } = planned;
-      try {
-        const to = await sinks.open(repository);
-        const { part } = volumes ?? {};
-        const request = { from: source, to, root, name, image, select, part, ...(await delta?.request(planned)) };
-        const { nodes } = await measure.plan(request);
-        for (const { descriptor, present } of nodes) {
-          const { digest, size, mediaType } = descriptor;
-          const place = isPlain && !isDocumentType(mediaType) ? '' : sinks.keyOf(repository);
-          if (present) continue;
-          if (volumes?.isElsewhere(digest) === true) missing.set(`kept ${digest}`, volumes.keepable(digest));
-          else if (request.from.place(descriptor).kind !== 'file') missing.set(`${place} ${digest}`, size + FILE_SLACK);
-        }
-      } catch (error) {
-        // What is wrong with an image is told when it is copied.
-        if (isCode(error, 'OCL_CANCELLED')) throw error;
-      }
-    }
-  }
-  await requireSpace([{ path: directory, bytes: [...missing.values()].reduce((sum, size) => sum + size, 0) }]);
 }

@@ -53,6 +53,27 @@ export class Linker {
   }
 }
 
+/**
+ * Whether files that one directory gets can have second names in another. Tried with an empty file, of which nothing is left: neither the device nor its type
+ * tells, where a place is mounted twice or a server shows all files as writable.
+ */
+export async function canLink(from: string, to: string): Promise<boolean> {
+  const own = `.${process.pid}-${randomBytes(6).toString('hex')}`;
+  const [first, second] = [join(from, `${own}.a.tmp`), join(to, `${own}.b.tmp`)];
+  try {
+    await (await open(first, 'wx', 0o444)).close();
+    // A file that anybody may write is never linked.
+    if (((await lstat(first)).mode & 0o222) !== 0) return false;
+    return (await new Linker().link(first, second)) !== undefined;
+  } catch (error) {
+    // Whoever writes there next is told why that does not go.
+    if (systemCode(error) === undefined) throw error;
+    return false;
+  } finally {
+    await Promise.allSettled([rm(first, { force: true }), rm(second, { force: true })]);
+  }
+}
+
 async function hardLink(from: string, to: string, directory: string): Promise<void> {
   try {
     await link(from, to);

@@ -24,7 +24,7 @@ export interface FileSystemSpace {
 export async function measureSpace(needs: readonly SpaceNeed[]): Promise<readonly FileSystemSpace[]> {
   const found = new Map<number, FileSystemSpace>();
   for (const { path, bytes } of needs) {
-    const place = await existing(resolve(path));
+    const place = await nearestExisting(path);
     const { dev } = await stat(place);
     const known = found.get(dev);
     if (known !== undefined) found.set(dev, { ...known, needed: known.needed + bytes });
@@ -33,10 +33,20 @@ export async function measureSpace(needs: readonly SpaceNeed[]): Promise<readonl
   return [...found.values()];
 }
 
+/** Whether each file system has room for what is written to it, or does not tell. */
+export async function hasSpace(needs: readonly SpaceNeed[]): Promise<boolean> {
+  return (await measureSpace(needs)).every(fits);
+}
+
+function fits({ needed, free }: FileSystemSpace): boolean {
+  return free === undefined || needed <= free;
+}
+
 /** Refuses what cannot fit before a byte of it is written. @throws OCL_NO_SPACE with the numbers */
 export async function requireSpace(needs: readonly SpaceNeed[]): Promise<void> {
-  for (const { path, needed, free } of await measureSpace(needs)) {
-    if (free === undefined || needed <= free) continue;
+  for (const space of await measureSpace(needs)) {
+    const { path, needed, free = 0 } = space;
+    if (fits(space)) continue;
     throw new OclError(
       'OCL_NO_SPACE',
       `Cannot write to ${path}: ${formatBytes(needed)} (${needed} bytes) are needed, and ${formatBytes(free)} (${free}) are free`,
@@ -45,7 +55,11 @@ export async function requireSpace(needs: readonly SpaceNeed[]): Promise<void> {
   }
 }
 
-/** The nearest directory above that is there. */
+/** The path itself, or the nearest directory above it that is there. */
+export async function nearestExisting(path: string): Promise<string> {
+  return await existing(resolve(path));
+}
+
 async function existing(path: string): Promise<string> {
   try {
     await stat(path);

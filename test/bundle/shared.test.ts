@@ -1,4 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importBundles, type GivenBundle, type ImportReport } from '../../src/bundle/import.ts';
@@ -85,5 +86,44 @@ describe('a layer that images of a library share', () => {
     expect((await filesOf(directory, ['two', 'three'])).size).toBe(1);
     for (const name of ['two', 'three'])
       expect((await readFile(join(directory, 'out', name, ...FILE))).equals(shared.bytes)).toBe(true);
+  });
+});
+
+const canMount = process.getuid?.() === 0 && process.platform === 'linux';
+
+describe.skipIf(!canMount)(`room for what is shared${canMount ? '' : ' (mounting needs root)'}`, () => {
+  const MB = 1 << 20;
+  const large = piece(noise(3 * MB, 7), LAYER);
+
+  // What is mounted where, and whether a disk of four megabytes has room for two images with one layer of three.
+  it.each<[string, (disk: string, other: string) => readonly (readonly string[])[], boolean]>([
+    ['in one directory', () => [], true],
+    ['in a directory of its own on the same disk', (disk, other) => [['--bind', disk, other]], false],
+    ['on a disk of its own', (_, other) => [['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', other]], true],
+    ['on a small disk of its own', (_, other) => [['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', other]], false],
+  ])('is asked for once where links can be made: %s', async (_, mountsOf, isEnough) => {
+    const directory = await temporary();
+    const bytes = await bundleOf(directory, { one: [large], two: [large] });
+    const disk = join(directory, 'out');
+    const other = join(disk, 'two');
+    const mounted: string[] = [];
+    const mount = (args: readonly string[]): void => {
+      expect(spawnSync('mount', args).status).toBe(0);
+      mounted.push(args.at(-1) ?? '');
+    };
+    await mkdir(disk);
+    try {
+      mount(['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk]);
+      await mkdir(other);
+      for (const args of mountsOf(disk, other)) mount(args);
+      const importing = imported(directory, [bytes]);
+      if (isEnough) expect((await importing).failed).toEqual([]);
+      else {
+        await expect(importing).rejects.toMatchObject({ code: 'OCL_NO_SPACE' });
+        expect(await readdir(disk)).toEqual(['two']);
+      }
+    } finally {
+      for (const path of mounted.toReversed()) spawnSync('umount', [path]);
+    }
   });
 });

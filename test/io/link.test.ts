@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Linker } from '../../src/io/link.ts';
+import { canLink, Linker } from '../../src/io/link.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
 
 const temporary = temporaryDirectories();
@@ -53,5 +53,18 @@ describe('a second name for a file', () => {
     await expect(new Linker().link(join(directory, 'none'), join(directory, 'to'))).rejects.toMatchObject({
       code: 'ENOENT',
     });
+  });
+
+  it('is known beforehand to be possible, or not, and nothing is left of the trial', async () => {
+    const [one, two] = [await temporary(), await temporary()];
+    expect(await canLink(one, two)).toBe(true);
+    expect(await canLink(one, one)).toBe(true);
+    expect(await canLink(one, join(two, 'none'))).toBe(false);
+    expect(await canLink(join(one, 'none'), two)).toBe(false);
+    expect([...(await readdir(one)), ...(await readdir(two))]).toEqual([]);
+  });
+
+  it.skipIf(!existsSync('/dev/shm'))('is known not to be possible on another device', async () => {
+    expect(await canLink(await temporary(), await temporary('/dev/shm'))).toBe(false);
   });
 });
