@@ -28,7 +28,7 @@ if (process.argv[2] === 'build') {
     'scripts/build.mjs',
     ...filesBelow('src'),
   ]);
-  if (read(built) !== sources || !existsSync(join(root, 'dist', 'ocl.mjs'))) {
+  if (read(built) !== sources || !['ocl.mjs', 'command'].every((name) => existsSync(join(root, 'dist', name)))) {
     run(process.execPath, [join('scripts', 'build.mjs')]);
     writeFileSync(built, sources);
   }

@@ -205,10 +205,12 @@ function lazyHttp(open: () => Promise<Http>): Http {
   return {
     async request(request) {
       http ??= open();
+      // What could not be loaded once may be there the next time.
+      http.catch(() => (http = undefined));
       return await (await http).request(request);
     },
     async close() {
-      await (await http)?.close();
+      await (await http?.catch(() => undefined))?.close();
     },
   };
 }

@@ -22,6 +22,7 @@ export class TemporaryFile {
   #position: number;
   #flushed: number;
   #flushing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #closed = false;
 
   private constructor(path: string, handle: FileHandle, before: { size: number; finalMode?: number } = { size: 0 }) {
@@ -84,17 +85,22 @@ export class TemporaryFile {
     if (due && flushing < FLUSHING_AT_ONCE) {
       this.#flushed = this.#position;
       flushing++;
-      this.#flushing = this.#handle.datasync().finally(() => {
-        flushing--;
-        this.#flushing = undefined;
-      });
-      this.#flushing.catch(() => {}); // the closing sync reports it
+      this.#flushing = this.#handle
+        .datasync()
+        .catch((error: unknown) => {
+          // The system tells of bytes that it could not write once, and not again in the sync at the end.
+          this.#failure ??= { error };
+        })
+        .finally(() => {
+          flushing--;
+          this.#flushing = undefined;
+        });
     }
   }
 
   /** Makes the content durable and gives it its name. The directory entry is durable after `syncDirectory`. */
   async moveTo(path: string): Promise<void> {
-    await this.#flushing?.catch(() => {});
+    await this.#settled();
     if (this.#finalMode !== undefined) await this.#handle.chmod(this.#finalMode);
     await this.#handle.sync();
     await this.#close();
@@ -103,16 +109,22 @@ export class TemporaryFile {
 
   /** Leaves what was written so far to whoever goes on, under a name of its own. It need not have reached the disk. */
   async leaveAs(path: string): Promise<void> {
-    await this.#flushing?.catch(() => {});
+    await this.#settled();
     await this.#close();
     await rename(this.path, path);
   }
 
   /** Removes what was written. Safe to call at any time, also after `moveTo`. */
   async discard(): Promise<void> {
-    await this.#flushing?.catch(() => {});
+    await this.#flushing;
     await this.#close();
     await rm(this.path, { force: true });
+  }
+
+  /** @throws what the disk said of earlier bytes */
+  async #settled(): Promise<void> {
+    await this.#flushing;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   async #close(): Promise<void> {

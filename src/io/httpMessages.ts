@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { givePiece } from './slabPool.ts';
 
 /** How the other end of a TLS connection is trusted, and what is shown to it. Texts are PEM. */
 export interface TlsSettings {
@@ -64,6 +65,7 @@ export async function discard(response: HttpResponse): Promise<void> {
   try {
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
       bytes += chunk.length;
+      givePiece(chunk);
       if (bytes > DISCARD_LIMIT) break;
     }
   } catch {

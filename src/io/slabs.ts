@@ -90,6 +90,8 @@ export class SlabBody extends Readable {
     this.#gone.abort();
     if (this.#held !== undefined) givePiece(this.#held);
     this.#held = undefined;
+    if (this.#slab !== undefined) retireSlab(this.#slab);
+    this.#slab = undefined;
     if (!this.#complete) this.#flow.abort(error ?? new Error('the rest of the answer is not wanted'));
     this.#complete = true;
     done(error);

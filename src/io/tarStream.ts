@@ -1,5 +1,6 @@
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { givePiece, holdPiece } from './slabPool.ts';
 import { checkExtension, complete, hasPending, isExtension, takeExtension, type Pending } from './tarExtension.ts';
 import {
   isZeroBlock,
@@ -147,6 +148,8 @@ class Forward {
     while (this.#at === this.#chunk.length) {
       const next = await this.#chunks.next();
       if (next.done === true) return Buffer.alloc(0);
+      // Whoever got a cut of the one before has a hold of its own.
+      givePiece(this.#chunk);
       this.#chunk = next.value;
       this.#at = 0;
     }
@@ -167,6 +170,7 @@ class Forward {
 
   #cut(length: number): Buffer {
     const piece = this.#chunk.subarray(this.#at, this.#at + length);
+    holdPiece(piece);
     this.#at += length;
     return piece;
   }

@@ -256,7 +256,7 @@ export async function readVerified(stream: Readable, descriptor: Descriptor, lim
   }
   const chunks: Uint8Array[] = [];
   await verifyInto(stream, descriptor, (chunk) => void chunks.push(chunk));
-  return Buffer.concat(chunks);
+  return joined(chunks);
 }
 
 /** Everything that a stream gives, up to a bound. @throws OCL_LIMIT */
@@ -273,7 +273,14 @@ export async function readBounded(stream: Readable, limit: number, what: string)
   } finally {
     stream.destroy();
   }
-  return Buffer.concat(chunks);
+  return joined(chunks);
+}
+
+/** All of it in memory of its own; the pieces go back. */
+function joined(chunks: readonly Uint8Array[]): Buffer {
+  const whole = Buffer.concat(chunks);
+  for (const chunk of chunks) givePiece(chunk);
+  return whole;
 }
 
 /** `data` of a descriptor, checked against its size and digest. @throws OCL_DIGEST_MISMATCH, OCL_SIZE_MISMATCH */

@@ -1,9 +1,10 @@
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { givePiece, holdPiece, isPiece, retireSlab, takeSlab } from './slabPool.ts';
+import { givePiece, holdPiece, retireSlab, takeSlab } from './slabPool.ts';
 
 /** Bytes that a read of the system has to have room for. Node's own sockets ask for 64 KiB at a time, in fresh memory for each read. */
 const ROOM = 128 << 10;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * How a name with several addresses is connected to: one after the other, and both families in turn (RFC 8305). A quarter of a second for
@@ -30,6 +31,8 @@ export class WideSocket extends Duplex {
   #slab: Buffer | undefined;
   /** Bytes of the slab that were read into. */
   #filled = 0;
+  /** The slab before this one; held. */
+  #before: Buffer | undefined;
   /** What the reader may be looking at; held, so that its slab is not used again meanwhile. */
   #inUse: Buffer | undefined;
   #pending: Buffer | undefined;
@@ -103,6 +106,10 @@ export class WideSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#socket.destroy();
+    this.#release();
+    this.#letGo();
+    if (this.#slab !== undefined) retireSlab(this.#slab);
+    this.#slab = undefined;
     done(error);
   }
 
@@ -118,10 +125,14 @@ export class WideSocket extends Duplex {
 
   /** Where the next read goes. */
   #room(): Buffer {
+    // Node asks once more behind a read that was the last.
+    if (this.destroyed) return NOTHING;
     let slab = this.#slab ?? takeSlab();
-    // Nobody holds what lies in ordinary memory.
-    if (!isPiece(slab) && this.#pending === undefined) this.#filled = 0;
-    else if (slab.length - this.#filled < ROOM) {
+    if (slab.length - this.#filled < ROOM) {
+      this.#letGo();
+      // undici looks at the beginning of a header until its end is there, which may be in the next slab.
+      holdPiece(slab);
+      this.#before = slab;
       retireSlab(slab);
       slab = takeSlab();
       this.#filled = 0;
@@ -146,6 +157,11 @@ export class WideSocket extends Duplex {
     }
     this.#stopped = true;
     return false;
+  }
+
+  #letGo(): void {
+    if (this.#before !== undefined) givePiece(this.#before);
+    this.#before = undefined;
   }
 
   #release(): void {

@@ -75,7 +75,12 @@ export function findGone(journal: Journal, asked: Asked, { allowEmpty, steps, li
     if (copied > listedAt) continue;
     const key = repositoryKey(to);
     const step = pruning.get(record.step)?.findLast((one) => covers(one, key));
-    if (step === undefined || refused.has(key) || spares(record.step, key, to.tag)) continue;
+    if (step === undefined || refused.has(key)) continue;
+    if (spares(record.step, key, to.tag)) {
+      // Its grace begins anew when nothing spares it any more.
+      if (journal.latest('gone', target) !== undefined) back.push(target);
+      continue;
+    }
     const found = listed.get(`${record.step} ${key}`);
     const why =
       reasonToRefuse(key, found, asked) ??

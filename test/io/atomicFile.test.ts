@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
-import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { makeDirectory, syncDirectory, TemporaryFile, writeFileAtomic } from '../../src/io/atomicFile.ts';
 import { bytesOf, noise } from '../support/graphs.ts';
 import { temporaryDirectories, treeOf } from '../support/layouts.ts';
@@ -20,6 +20,26 @@ describe('a temporary file', () => {
     expect(await readdir(directory)).toEqual(['final']);
     expect((await readFile(join(directory, 'final'))).equals(bytes)).toBe(true);
     expect((await stat(join(directory, 'final'))).mode & 0o777).toBe(0o444);
+  });
+
+  /** Linux tells of lost bytes once: what asks first is told, and the sync after it works. */
+  it('does not get its name when the disk has lost something under way', async () => {
+    const directory = await temporary();
+    const handle = await open(directory, 'r');
+    const methods = Object.getPrototypeOf(handle) as { datasync: () => Promise<void> };
+    await handle.close();
+    const lost = Object.assign(new Error('i/o error'), { code: 'EIO' });
+    const datasync = vi.spyOn(methods, 'datasync').mockRejectedValueOnce(lost);
+    try {
+      const file = await TemporaryFile.create(directory, 0o444);
+      await file.write(Buffer.alloc(64 << 20, 1));
+      expect(datasync).toHaveBeenCalledOnce();
+      await expect(file.moveTo(join(directory, 'final'))).rejects.toBe(lost);
+      await file.discard();
+      expect(await readdir(directory)).toEqual([]);
+    } finally {
+      datasync.mockRestore();
+    }
   });
 
   it('is gone when it is discarded, twice as well', async () => {

@@ -277,6 +277,20 @@ describe('prune', () => {
     expect(await run(text)).toMatchObject({ pruned: 1 });
   });
 
+  it('begins the grace anew for what another step spared meanwhile', async () => {
+    await put('s.test/app', '1', '2');
+    const alone = steps(`${STEP}, prune: {grace: 7d}`);
+    await run(alone);
+    await takeFrom('s.test/app', '2');
+    await run(alone);
+    clock.advance(3 * 24 * HOUR);
+    await run(steps(`${STEP}, prune: {grace: 7d}`, STEP));
+    clock.advance(5 * 24 * HOUR);
+    expect(await run(alone)).toMatchObject({ pruned: 0 });
+    clock.advance(7 * 24 * HOUR);
+    expect(await run(alone)).toMatchObject({ pruned: 1 });
+  });
+
   it.each([
     [3, ['1.9.0', 'nightly', 'old']],
     [5, ['old']],

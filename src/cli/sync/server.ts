@@ -61,6 +61,8 @@ export const server = defineCommand(
     const address = args.listen === undefined ? undefined : parseListen(args.listen, '127.0.0.1:9090');
     await runCommand(args, {}, async (env) => {
       const { clock, signal } = env;
+      // Loaded now, for an upgrade may take these files away while it runs.
+      await Promise.all([import('../../io/http.ts'), import('../../io/authorities.ts')]);
       // Looked at before it is read: what changes from now on is noticed.
       const watch = args.config === '-' ? undefined : await FileWatch.of(args.config);
       const journal = await openJournal(args, env);
