@@ -149,11 +149,12 @@ async function acquire(path: string, owner: Owner, options: LockOptions): Promis
 
 function locked(path: string, holder: Owner | undefined): OclError {
   const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
+  // Containers have process numbers of their own, and may have one host name.
+  const isElsewhere = holder !== undefined && isAlive(holder) === undefined;
   return new OclError('OCL_LOCKED', `Cannot lock ${path}: ${who} holds it`, {
-    hint:
-      holder === undefined || holder.host === hostname()
-        ? 'wait until that process is done, then run the command again'
-        : `if ${holder.host} no longer works on it, remove the file: rm ${path}`,
+    hint: isElsewhere
+      ? `if that process is over, as when its container was killed, remove the file: rm ${path}`
+      : 'wait until that process is done, then run the command again',
   });
 }
 

@@ -105,6 +105,17 @@ describe('a lock', () => {
     expect(await readdir(join(path, '..'))).toEqual(['lock']);
   });
 
+  it.each([
+    ['on another host', { ...deadOwner(), host: 'elsewhere.example' }],
+    ['in a container of the same host name', { ...deadOwner(), space: 'pid:[1]' }],
+  ])('of a process that nothing can be known of, %s, is named for removal', async (_, owner) => {
+    const path = await lockHeldBy(owner);
+    await expect(withLock(path, { ...options, timeout: 60 }, () => Promise.resolve())).rejects.toMatchObject({
+      code: 'OCL_LOCKED',
+      hint: expect.stringContaining(`remove the file: rm ${path}`),
+    });
+  });
+
   it('that stayed empty is taken over after a while, and not before', async () => {
     const path = await lockHeldBy('');
     expect(await codeOf(() => withLock(path, { ...options, timeout: 60 }, () => Promise.resolve()))).toBe('OCL_LOCKED');

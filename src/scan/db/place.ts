@@ -148,14 +148,13 @@ async function placeChecks({
   if (major !== 0 && major !== facts.schema) warnOfSchema(options, facts, String(major));
   const downloadedAt = new Date(now).toISOString();
   if (database.made !== undefined) await utimes(content, database.made / 1000, database.made / 1000);
-  await replaceContent({ from: content, directory, work }, async () => {
-    await writeRecord(join(directory, 'metadata.json'), {
-      Digest: database.digest,
-      DownloadedAt: downloadedAt,
-      MajorVersion: major,
-      ...(major === 0 ? { CustomBuild: true } : {}),
-    });
+  const bytes = recordOf({
+    Digest: database.digest,
+    DownloadedAt: downloadedAt,
+    MajorVersion: major,
+    ...(major === 0 ? { CustomBuild: true } : {}),
   });
+  await replaceContent({ directory, work }, { name: 'metadata.json', bytes });
   return {
     kind: database.kind,
     directory,
@@ -231,7 +230,11 @@ async function readRecord(path: string, name: string): Promise<JsonObject> {
 }
 
 async function writeRecord(path: string, record: object): Promise<void> {
-  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(record)}\n`));
+  await writeFileAtomic(path, recordOf(record));
+}
+
+function recordOf(record: object): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(record)}\n`);
 }
 
 /** Under its name only when it is on the disk. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAbsent } from '../../core/errors.ts';
-import { makeDirectory } from '../../io/atomicFile.ts';
+import { makeDirectory, syncDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
 import { withLock, type LockOptions } from '../../io/lock.ts';
 
 const NAME = /^\.ocl-[0-9]+-[0-9a-f]+\.tmp$/;
@@ -24,11 +24,16 @@ export async function withWorkDirectory<T>(
       await clearLeft(directory);
       const work = join(directory, `.ocl-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
       await mkdir(work, 0o700);
+      let done: T;
       try {
-        return await action(work);
-      } finally {
-        await rm(work, { recursive: true, force: true });
+        done = await action(work);
+      } catch (error) {
+        // What cannot be put back now stays for the next run, and why the action failed tells more.
+        await settle(directory, work).catch(() => {});
+        throw error;
       }
+      await settle(directory, work);
+      return done;
     });
   } catch (error) {
     // One that somebody else uses meanwhile is not empty, and stays with those above it.
@@ -37,40 +42,53 @@ export async function withWorkDirectory<T>(
   }
 }
 
-const BEFORE = 'before';
 /** The only directory that is replaced as a whole. */
 const REPLACED = 'content';
+const BEFORE = 'before';
+/** Lies in the work directory until it has its name: so long, what was replaced comes back. */
+const RECORD = 'record.json';
 
 /**
- * Puts a directory in the place of `content`, which comes back when what follows fails.
- * @param work of `withWorkDirectory`, so that a later run brings it back where this one is killed in between
- * @param follow what belongs to it, such as its record
+ * Puts what was made as `content` in the work directory in the place of the directory's own, and its record beside it. When one of the two
+ * fails, or the run is killed in between, `withWorkDirectory` brings back what was there: now or with the next run.
  */
 export async function replaceContent(
-  { from, directory, work }: { readonly from: string; readonly directory: string; readonly work: string },
-  follow: () => Promise<void>,
+  { directory, work }: { readonly directory: string; readonly work: string },
+  record: { readonly name: string; readonly bytes: Uint8Array },
 ): Promise<void> {
+  await writeFileAtomic(join(work, RECORD), record.bytes);
   const to = join(directory, REPLACED);
-  const before = join(work, BEFORE);
-  const had = await moved(to, before);
-  try {
-    await rename(from, to);
-    await follow();
-  } catch (error) {
-    if (had) {
-      await rm(to, { recursive: true, force: true });
-      await rename(before, to);
-    }
-    throw error;
-  }
+  await moved(to, join(work, BEFORE));
+  await rename(join(work, REPLACED), to);
+  await rename(join(work, RECORD), join(directory, record.name));
 }
 
 async function clearLeft(directory: string): Promise<void> {
   const names = await readdir(directory);
-  for (const name of names.filter((each) => NAME.test(each))) {
-    const left = join(directory, name);
-    if (!names.includes(REPLACED)) await moved(join(left, BEFORE), join(directory, REPLACED));
-    await rm(left, { recursive: true, force: true });
+  for (const name of names.filter((each) => NAME.test(each))) await settle(directory, join(directory, name));
+}
+
+/** Removes a work directory, when what it holds of a replacement that was not finished is back where it was. */
+async function settle(directory: string, work: string): Promise<void> {
+  if (await exists(join(work, RECORD))) {
+    const [made, to] = [join(work, REPLACED), join(directory, REPLACED)];
+    if (!(await exists(made))) await moved(to, made);
+    // A scanner may have put its own there meanwhile.
+    if (!(await exists(to))) await moved(join(work, BEFORE), to);
+    // First, so that a run that is killed in the removal does not look as if it had replaced something.
+    await rm(join(work, RECORD));
+    await syncDirectory(work);
+  }
+  await rm(work, { recursive: true, force: true });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode } from '../../../src/core/errors.ts';
@@ -10,6 +10,7 @@ import { type DatabaseKind } from '../../../src/scan/db/kinds.ts';
 import { madeInside } from '../../../src/scan/db/inside.ts';
 import { offlineTrivy, servedTrivy } from '../../../src/scan/db/offline.ts';
 import { placeDatabase, type PlaceOptions } from '../../../src/scan/db/place.ts';
+import { withWorkDirectory } from '../../../src/scan/db/workDirectory.ts';
 import { createXxh64 } from '../../../src/io/xxhash.ts';
 import { createMemory } from '../../../src/stores/memory/store.ts';
 import { Content } from '../../support/content.ts';
@@ -162,14 +163,81 @@ describe('a database for Trivy', () => {
     expect(await shortTree(cache)).toEqual(before);
   });
 
-  it('of checks brings back those that a killed run had moved away, and clears what such runs left', async () => {
+  it('of checks leaves nothing where there were none and its record cannot be written', async () => {
+    const cache = await temporary();
+    await mkdir(join(cache, 'policy/metadata.json/in-the-way'), { recursive: true });
+    const before = await shortTree(cache);
+    await expect(place(CHECKS, 'trivy', cache)).rejects.toThrow('metadata.json');
+    expect(await shortTree(cache)).toEqual(before);
+  });
+
+  it.each([
+    ['before the old ones are moved away', []],
+    ['when those are moved away', ['content', 'WORK/before']],
+    ['when the new ones are in their place', ['content', 'WORK/before', 'WORK/content', 'content']],
+  ])('of checks comes back when the run was killed %s, with its record', async (_, moves) => {
+    const cache = await temporary();
+    await place(CHECKS, 'trivy', cache);
+    const before = await shortTree(cache);
+    const at = (path: string): string => join(cache, 'policy', path.replace('WORK', '.ocl-1-abcdef.tmp'));
+    await mkdir(at('WORK/content'), { recursive: true });
+    await writeFile(at('WORK/content/new.rego'), 'new');
+    await writeFile(at('WORK/record.json'), '{"Digest":"new"}');
+    for (let i = 0; i < moves.length; i += 2) await rename(at(moves[i] ?? ''), at(moves[i + 1] ?? ''));
+    await mkdir(at('.ocl-2-abcdef.tmp/content'), { recursive: true });
+    await expect(place(CHECKS, 'trivy', cache, { maxAge: DAY - 1 })).rejects.toMatchObject({ code: 'OCL_STALE' });
+    expect(await shortTree(cache)).toEqual(before);
+  });
+
+  it('of checks that were the first is gone when the run was killed before they had a record', async () => {
+    const cache = await temporary();
+    for (const path of ['policy/content', 'policy/.ocl-1-abcdef.tmp'])
+      await mkdir(join(cache, path), { recursive: true });
+    await writeFile(join(cache, 'policy/content/new.rego'), 'new');
+    await writeFile(join(cache, 'policy/.ocl-1-abcdef.tmp/record.json'), '{}');
+    await expect(place(CHECKS, 'trivy', cache, { maxAge: DAY - 1 })).rejects.toMatchObject({ code: 'OCL_STALE' });
+    expect(await shortTree(cache)).toEqual(['policy/']);
+  });
+
+  it('of checks stays when the run was killed after they had their record', async () => {
+    const cache = await temporary();
+    await place(CHECKS, 'trivy', cache);
+    const before = await shortTree(cache);
+    await mkdir(join(cache, 'policy/.ocl-1-abcdef.tmp/before'), { recursive: true });
+    await expect(place(CHECKS, 'trivy', cache, { maxAge: DAY - 1 })).rejects.toMatchObject({ code: 'OCL_STALE' });
+    expect(await shortTree(cache)).toEqual(before);
+  });
+
+  it.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+    'of checks that cannot be brought back stays for the next run',
+    async () => {
+      const cache = await temporary();
+      await place(CHECKS, 'trivy', cache);
+      const before = await shortTree(cache);
+      const policy = join(cache, 'policy');
+      let left = '';
+      const failing = withWorkDirectory(policy, { clock: fakeClock(NOW), emit: () => {} }, async (work) => {
+        await writeFile(join(work, 'record.json'), '{}');
+        await rename(join(policy, 'content'), join(work, 'before'));
+        // Its entry `..` cannot be changed then, so it cannot be moved.
+        await chmod(join(work, 'before'), 0o555);
+        left = join(work, 'before');
+        throw new Error('the disk is gone');
+      });
+      await expect(failing).rejects.toThrow('the disk is gone');
+      await chmod(left, 0o755);
+      await expect(place(CHECKS, 'trivy', cache, { maxAge: DAY - 1 })).rejects.toMatchObject({ code: 'OCL_STALE' });
+      expect(await shortTree(cache)).toEqual(before);
+    },
+  );
+
+  it('of checks that a scanner has put there meanwhile is left alone', async () => {
     const cache = await temporary();
     await place(CHECKS, 'trivy', cache);
     const before = await shortTree(cache);
     const left = join(cache, 'policy/.ocl-1-abcdef.tmp');
-    await mkdir(left);
-    await rename(join(cache, 'policy/content'), join(left, 'before'));
-    await mkdir(join(cache, 'policy/.ocl-2-abcdef.tmp/content'), { recursive: true });
+    for (const name of ['content', 'before']) await mkdir(join(left, name), { recursive: true });
+    await writeFile(join(left, 'record.json'), '{}');
     await expect(place(CHECKS, 'trivy', cache, { maxAge: DAY - 1 })).rejects.toMatchObject({ code: 'OCL_STALE' });
     expect(await shortTree(cache)).toEqual(before);
   });
