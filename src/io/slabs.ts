@@ -33,7 +33,7 @@ export class SlabBody extends Readable {
   readonly #flow: Flow;
   readonly #pace: PaceGuard | undefined;
   readonly #throttle: Throttle | undefined;
-  readonly #gone = new AbortController();
+  readonly #gone: AbortController | undefined;
   /** For what is copied; of the size of a small answer at first. */
   #slab: Buffer | undefined;
   readonly #expected: number;
@@ -54,6 +54,7 @@ export class SlabBody extends Readable {
     this.#flow = flow;
     this.#pace = pace;
     this.#throttle = throttle;
+    this.#gone = throttle === undefined ? undefined : new AbortController();
     this.#expected = expected ?? FIRST_SLAB;
     // An answer that nobody reads to its end must not end the process when its connection breaks; readers still see the error.
     this.on('error', () => {});
@@ -87,7 +88,7 @@ export class SlabBody extends Readable {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#timer);
     this.#pace?.stop();
-    this.#gone.abort();
+    this.#gone?.abort();
     if (this.#held !== undefined) givePiece(this.#held);
     this.#held = undefined;
     if (this.#slab !== undefined) retireSlab(this.#slab);
@@ -157,7 +158,7 @@ export class SlabBody extends Readable {
     this.#unpaid++;
     this.#pause();
     try {
-      await throttle.take(bytes, this.#gone.signal);
+      await throttle.take(bytes, this.#gone?.signal);
     } catch {
       // Given up in the meantime.
     }
