@@ -1,5 +1,6 @@
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
+import { type Digest } from '../core/digest.ts';
 import { entryName } from '../core/names.ts';
 import { type LocalSource } from '../core/store.ts';
 import { type Copier } from '../copy/copier.ts';
@@ -75,23 +76,62 @@ async function beginVolumes(
 export async function volumesToCome(
   plans: readonly BundlePlan[],
   sinks: TargetSinks,
-  { copier, select }: { readonly copier: Copier; readonly select: Select },
+  options: LookOptions,
 ): Promise<readonly AwaitedVolumes[]> {
   const awaited: AwaitedVolumes[] = [];
   for (const { source, images, delta, volumes } of plans) {
     if (volumes === undefined) continue;
-    for (const planned of images) {
-      const { root, repository, name, image } = planned;
-      // What refers to an image comes with it.
-      if (name.tag === undefined || delta?.incomplete(planned) !== undefined) continue;
-      const to = await sinks.open(repository);
-      const request = { from: source, to, root, name, image, select, part: volumes.part };
-      const { nodes } = await copier.plan({ ...request, ...(await delta?.request(planned)) });
-      const missing = nodes.filter(({ descriptor, present }) => !present && volumes.isElsewhere(descriptor.digest));
-      volumes.note(planned, { missing: missing.map(({ descriptor }) => descriptor) });
-    }
+    const look = new VolumesLook({ source, delta, volumes }, sinks, options);
+    for (const planned of images) if (planned.name.tag !== undefined) await look.at(planned);
+    for (const planned of images) if (planned.name.tag === undefined) await look.atNameless(planned);
     const rest = await volumes.end(true);
     if (rest !== undefined) awaited.push(rest);
   }
   return awaited;
+}
+
+interface LookOptions {
+  readonly copier: Copier;
+  readonly select: Select;
+}
+
+type GivenSet = Pick<BundlePlan, 'source' | 'delta'> & { readonly volumes: VolumesImport };
+
+/** Looks at the images of a set of volumes in the order in which an import takes them. */
+class VolumesLook {
+  readonly #bundle: GivenSet;
+  readonly #sinks: TargetSinks;
+  readonly #options: LookOptions;
+  /** What came with the images so far. */
+  readonly #reached = new Set<Digest>();
+  /** Repositories that the images so far go to. */
+  readonly #received = new Set<string>();
+
+  constructor(bundle: GivenSet, sinks: TargetSinks, options: LookOptions) {
+    this.#bundle = bundle;
+    this.#sinks = sinks;
+    this.#options = options;
+  }
+
+  async at(planned: Planned): Promise<void> {
+    const { source, delta, volumes } = this.#bundle;
+    const { copier, select } = this.#options;
+    if (delta?.incomplete(planned) !== undefined) return;
+    const { root, repository, name, image } = planned;
+    const to = await this.#sinks.open(repository);
+    const request = { from: source, to, root, name, image, select, part: volumes.part };
+    const { nodes } = await copier.plan({ ...request, ...(await delta?.request(planned)) });
+    for (const { descriptor } of nodes) this.#reached.add(descriptor.digest);
+    this.#received.add(this.#sinks.keyOf(repository));
+    const missing = nodes.filter(({ descriptor, present }) => !present && volumes.isElsewhere(descriptor.digest));
+    volumes.note(planned, { missing: missing.map(({ descriptor }) => descriptor) });
+  }
+
+  /** What refers to an image comes with it; what is left is an image that is named by its digest, or refers to what is in another volume. */
+  async atNameless(planned: Planned): Promise<void> {
+    if (this.#reached.has(planned.root.digest)) return;
+    for (const key of this.#received) if ((await (await this.#sinks.at(key))?.has(planned.root)) === true) return;
+    const [only] = this.#received;
+    await this.at(this.#received.size === 1 && only !== undefined ? { ...planned, repository: only } : planned);
+  }
 }
