@@ -13,6 +13,7 @@ import { missingBlobs, type Incomplete } from './deltaCheck.ts';
 import { planBundle, volumesToCome, type BundlePlan, type GivenBundle } from './importPlan.ts';
 import { requireRoom } from './importRoom.ts';
 import { type Planned } from './naming.ts';
+import { ReceivedBundle } from './received.ts';
 import { SharedContents, type SharedView } from './shared.ts';
 import { TargetSinks, type ImportTarget } from './target.ts';
 import { type AwaitedVolumes } from './volumesImport.ts';
@@ -39,6 +40,8 @@ export interface ImportOptions {
 
 export interface ImportReport {
   readonly results: readonly CopyResult[];
+  /** Bytes that flowed: those of the results, of what came through a pipe, and of slices that were put aside. */
+  readonly streamed: number;
   readonly failed: readonly { readonly image: string; readonly error: OclError }[];
   /** Images that are in the target, and where. */
   readonly arrived: readonly Arrived[];
@@ -54,6 +57,7 @@ export interface ImportReport {
 /** The report of an import that did nothing. */
 export const NOTHING: ImportReport = {
   results: [],
+  streamed: 0,
   failed: [],
   arrived: [],
   kept: [],
@@ -118,6 +122,8 @@ class Importer {
   readonly #sinks: TargetSinks;
   readonly #options: ImportOptions;
   readonly #results = new Map<Planned, CopyResult>();
+  /** Bytes that flowed and are in no result. */
+  #streamedBesides = 0;
   readonly #awaited: AwaitedVolumes[] = [];
   readonly #failed: { image: string; error: OclError }[] = [];
   readonly #arrived = new Map<Planned, Pick<Arrived, 'root' | 'outcome'>>();
@@ -138,8 +144,10 @@ class Importer {
   }
 
   get report(): Omit<ImportReport, 'incomplete'> {
+    const results = [...this.#results.values()];
     return {
-      results: [...this.#results.values()],
+      results,
+      streamed: results.reduce((sum, { streamed }) => sum + streamed, this.#streamedBesides),
       failed: this.#failed,
       arrived: [...this.#arrived].map(([{ image, repository, name }, { root, outcome }]) => ({
         image,
@@ -159,6 +167,7 @@ class Importer {
     const received = new Set<string>();
     const failedBefore = this.#failed.length;
     const { source, delta, volumes } = bundle;
+    if (source instanceof ReceivedBundle) this.#streamedBesides += source.streamed;
     this.#view = delta === undefined && volumes === undefined ? this.#shared?.view(source) : undefined;
     try {
       const { images } = bundle;
@@ -174,7 +183,8 @@ class Importer {
       // Also after Ctrl-C: what has arrived whole gets its name.
       for (const key of received) await this.#commit(key, bundle.source);
     }
-    const awaited = await bundle.volumes?.end(this.#failed.length > failedBefore);
+    this.#streamedBesides += volumes?.keptBytes ?? 0;
+    const awaited = await volumes?.end(this.#failed.length > failedBefore);
     if (awaited !== undefined) this.#awaited.push(awaited);
   }
 
@@ -246,7 +256,9 @@ class Importer {
           : { ...request, ...(await delta.request(image)), found: named?.found, unnamed: kept !== undefined },
       );
       this.#view?.settle(to);
-      this.#results.set(image, result);
+      // One that waited for a content has come a first time without it.
+      const before = this.#results.get(image)?.streamed ?? 0;
+      this.#results.set(image, { ...result, streamed: before + result.streamed });
       volumes?.note(image, result);
       if (result.missing === undefined) this.#arrived.set(image, { root: result.root, outcome: result.outcome });
       if (waits !== undefined) this.#waiting.set(image, result.streamed);

@@ -88,7 +88,7 @@ export async function makeReceipt(
   }
   const repositories = [...new Set(report.arrived.map(({ repository }) => repository))];
   const inventory = await takeInventory([heldBy(target, repositories)], options);
-  const { results, failed } = report;
+  const { results, streamed, failed } = report;
   const sum = (of: (result: ImportReport['results'][number]) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
   const now = options.clock.now();
@@ -105,7 +105,7 @@ export async function makeReceipt(
       kept: kept.size,
       failed: failed.length,
     },
-    bytes: { all: sum(({ bytes }) => bytes), streamed: sum(({ streamed }) => streamed) },
+    bytes: { all: sum(({ bytes }) => bytes), streamed },
     images,
     failed: failed.map(({ image, error }) => ({ name: image, code: error.code, message: error.message })),
     reread: describeReread(reread, options.reread),

@@ -117,6 +117,7 @@ class Receiver {
   readonly shelf: Shelf;
   readonly sizes = new Map<Digest, number>();
   readonly contents = new Map<Digest, Received>();
+  streamed = 0;
   readonly #homes: Homes;
   readonly #owners: Owners;
   readonly #copier: Copier;
@@ -174,7 +175,9 @@ class Receiver {
     const { digest } = descriptor;
     try {
       const to = await this.#homes.of(digest, this.#owners.of(digest));
-      await this.#copier.put(descriptor, { from: new OneShot(content), to });
+      // Others end meanwhile: the sum is read when this one has.
+      const streamed = await this.#copier.put(descriptor, { from: new OneShot(content), to });
+      this.streamed += streamed;
       this.contents.set(digest, { at: to });
     } catch (error) {
       const failure = toOclError(error);

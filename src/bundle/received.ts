@@ -15,6 +15,8 @@ export type Received = { readonly at: Source } | { readonly failure: OclError };
 export class ReceivedBundle implements LocalSource {
   readonly name: string;
   readonly gates: readonly Gate[] = [];
+  /** Bytes that have flowed into the target on the way. */
+  readonly streamed: number;
   readonly #roots: readonly Descriptor[];
   readonly #shelf: Shelf;
   readonly #sizes: ReadonlyMap<Digest, number>;
@@ -29,9 +31,11 @@ export class ReceivedBundle implements LocalSource {
       /** Of all that came, by digest. */
       readonly sizes: ReadonlyMap<Digest, number>;
       readonly contents: ReadonlyMap<Digest, Received>;
+      readonly streamed: number;
     },
   ) {
     this.name = name;
+    this.streamed = kept.streamed;
     this.#roots = roots;
     this.#shelf = kept.shelf;
     this.#sizes = kept.sizes;

@@ -14,7 +14,7 @@ export interface AwaitedVolumes {
   readonly volumes: number;
   /** Numbers of the volumes without which the images below are not complete. */
   readonly missing: readonly number[];
-  /** Bytes of contents that are not whole, which this import has put aside. */
+  /** Bytes of contents that are still not whole, which this import has put aside. */
   readonly keptBytes: number;
   readonly images: readonly {
     readonly image: string;
@@ -34,6 +34,7 @@ export class VolumesImport {
   readonly #missing = new Map<Planned, readonly Descriptor[]>();
   readonly #left = new Set<Digest>();
   #keptBytes = 0;
+  #waitingBytes = 0;
 
   private constructor(volumes: GivenVolumes) {
     this.#volumes = volumes;
@@ -64,6 +65,11 @@ export class VolumesImport {
     return this.#volumes.lacking(digest) !== undefined && !this.#volumes.has(digest);
   }
 
+  /** Bytes of slices that this import has put aside, whatever has become of them since. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
   /** Bytes that are kept of it until the rest comes. */
   keepable(digest: Digest): number {
     return this.#volumes.keepable(digest);
@@ -87,7 +93,9 @@ export class VolumesImport {
     const contents = new Set([...this.#missing.values()].flatMap((missing) => missing.map(({ digest }) => digest)));
     for (const digest of contents) {
       const bytes = this.#volumes.keepable(digest);
-      if (await this.#volumes.keep(digest)) whole.add(digest);
+      const isWhole = await this.#volumes.keep(digest);
+      if (isWhole) whole.add(digest);
+      else this.#waitingBytes += bytes;
       this.#keptBytes += bytes;
     }
     return [...this.#missing]
@@ -131,7 +139,7 @@ export class VolumesImport {
       set: this.#volumes.id,
       volumes: this.#volumes.count,
       missing: ascending(waiting.flatMap(({ volumes }) => volumes)),
-      keptBytes: this.#keptBytes,
+      keptBytes: this.#waitingBytes,
       images: waiting,
     };
   }

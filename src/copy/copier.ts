@@ -113,10 +113,12 @@ export class Copier {
     return { current: false, nodes, tags };
   }
 
-  /** Moves one content by itself, for who learns only later which image it belongs to. @throws as the sink, telling the side */
-  async put(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<Outcome> {
+  /** Moves one content by itself, for who learns only later which image it belongs to. Answers the bytes that flowed. @throws as the sink, telling the side */
+  async put(descriptor: Descriptor, { from, to }: Pick<CopyRequest, 'from' | 'to'>): Promise<number> {
     await targetSide(async () => await to.begin?.(isPart(from)));
-    return await this.#flightsOf(to).run(descriptor.digest, from, () => this.#run.transfer(descriptor, { from, to }));
+    const flights = this.#flightsOf(to);
+    const outcome = await flights.run(descriptor.digest, from, () => this.#run.transfer(descriptor, { from, to }));
+    return outcome === 'streamed' ? descriptor.size - this.#run.resumedBytes(to, descriptor.digest) : 0;
   }
 
   /** Whether a copy or plan of this run has read the document, so that it costs nothing more. */

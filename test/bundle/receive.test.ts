@@ -11,7 +11,7 @@ import { Shelf } from '../../src/bundle/shelf.ts';
 import { checkStore } from '../../src/copy/check.ts';
 import { silent } from '../../src/core/events.ts';
 import { parseManifest } from '../../src/core/manifest.ts';
-import { type Sink } from '../../src/core/store.ts';
+import { type LocalSource, type Sink } from '../../src/core/store.ts';
 import { Replay } from '../../src/io/replay.ts';
 import { systemClock } from '../../src/io/systemClock.ts';
 import { digestOf } from '../../src/io/verify.ts';
@@ -19,7 +19,7 @@ import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { type AllStores } from '../../src/stores.ts';
 import { tarOf } from '../support/content.ts';
 import { startEmbedded } from '../support/embedded.ts';
-import { codeOf, image as imageOf, noise, piece, put } from '../support/graphs.ts';
+import { codeOf, image as imageOf, noise, piece, put, sizeOf } from '../support/graphs.ts';
 import { newLayout, temporaryDirectories } from '../support/layouts.ts';
 import { entriesOf, makeShop, writeLibrary } from '../support/shop.ts';
 import { newCopier } from '../support/worlds.ts';
@@ -124,13 +124,17 @@ const intoLibrary = async (stores: AllStores, directory: string): Promise<Import
 describe('a bundle from a pipe', () => {
   it('goes into a layout as it comes', async () => {
     const directory = await temporary();
-    const { report, spooled } = await imported(await bundle(), intoLayout, directory);
+    const bytes = await bundle();
+    const { report, spooled } = await imported(bytes, intoLayout, directory);
     expect([report?.failed, spooled]).toEqual([[], []]);
+    expect((await imported(bytes, intoLayout, directory)).report?.streamed).toBe(0);
     const opened = openStores(directory);
     const layout = await opened.stores.source({ kind: 'layout', path: join(directory, 'layout') });
     if (!('roots' in layout)) throw new Error('a layout is on this disk');
-    const check = await checkStore(layout as Parameters<typeof checkStore>[0]);
+    const check = await checkStore(layout as LocalSource);
     expect(check).toMatchObject({ damaged: false, findings: [] });
+    // What flowed by before the images were known has flowed as well, and once.
+    expect(report?.streamed).toBe(await sizeOf(layout as LocalSource));
     const names = (await layout.resolve('localhost/team/web:2.0')).digest;
     expect(names).toBe(shop.web.digest);
     await opened.close();

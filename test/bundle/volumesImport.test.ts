@@ -15,7 +15,7 @@ import { openLayout, openOrCreateLayout } from '../../src/stores/layout/layout.t
 import { LayoutTree } from '../../src/stores/layout/library.ts';
 import { importsPath } from '../../src/stores/layout/session.ts';
 import { whyNoDockerRegistry } from '../support/dockerRegistry.ts';
-import { codeOf, digestsIn, image, index, namesIn, noise, piece, signature } from '../support/graphs.ts';
+import { codeOf, digestsIn, image, index, namesIn, noise, piece, signature, sizeOf } from '../support/graphs.ts';
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
 import { writeVolumes, type Named } from '../support/volumes.ts';
 import { openFar, type FarKind } from './deltaWorld.ts';
@@ -204,6 +204,26 @@ describe('volumes that are imported', () => {
     for (const checkOnly of [true, false])
       expect((await importVolumes(others, await target(), checkOnly)).awaited).toEqual([]);
     expect((await importVolumes([first], await target(), true)).awaited).toEqual([]);
+  });
+
+  it('tell of each content once that it flowed, and of what waits only as long as it does', async () => {
+    const directory = await temporary();
+    const named = shopOf(10_000);
+    const paths = await writeVolumes(join(directory, 'set.tar'), named, { sizes: [40_000] });
+    for (const [i, order] of [paths, paths.toReversed()].entries()) {
+      const layout = join(directory, `layout ${i}`);
+      const waiting: number[] = [];
+      let flowed = 0;
+      for (const path of order) {
+        const { awaited, streamed } = await importVolumes([path], await layoutTarget(layout));
+        waiting.push(awaited[0]?.keptBytes ?? 0);
+        flowed += streamed;
+      }
+      expect(flowed).toBe(await sizeOf(await openLayout(layout, layoutOptions())));
+      // The content that is cut lies in the first three volumes, and waits until the last of those has come.
+      const waits = i === 0 ? [true, true, false, false, false, false] : [false, false, false, true, true, false];
+      expect(waiting.map((bytes) => bytes > 0)).toEqual(waits);
+    }
   });
 
   it('keep what they brought from the garbage collector, until they are given up', async () => {

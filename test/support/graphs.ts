@@ -214,6 +214,13 @@ export async function bytesIn(store: Source, descriptor: Descriptor): Promise<Ui
   return await readVerified(await store.open(descriptor), descriptor, 1 << 30);
 }
 
+/** Bytes of all that a store holds. */
+export async function sizeOf(store: Pick<LocalSource, 'blobs'>): Promise<number> {
+  let sum = 0;
+  for await (const { size } of store.blobs()) sum += size;
+  return sum;
+}
+
 /** The digests of all that a store holds, sorted. */
 export async function digestsIn(store: LocalSource): Promise<readonly string[]> {
   return (await all(store.blobs())).map(({ digest }) => digest).toSorted();

@@ -12,20 +12,19 @@ import { formatBytes, formatTable, plural } from '../render/format.ts';
 
 /** Tells what was imported, and which volumes are still to come. @returns the exit status */
 export function reportImport(
-  { results, failed, arrived, kept: keptNames, waiting, awaited }: ImportReport,
+  { results, streamed, failed, arrived, kept: keptNames, waiting, awaited }: ImportReport,
   target: string,
   env: Env,
 ): number {
   const partial = results.filter(({ missing }) => missing !== undefined);
   const copied = results.filter(({ outcome, missing }) => outcome === 'copied' && missing === undefined);
-  const kept = awaited.reduce((sum, { keptBytes }) => sum + keptBytes, 0);
-  const bytes = results.reduce((sum, { streamed }) => sum + streamed, kept);
   if (env.json)
     env.print(
       JSON.stringify({
         type: 'summary',
         target,
         images: results,
+        streamed,
         failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
         arrived: arrived.map(({ image, repository, tag }) => ({ image, repository, tag })),
         kept: keptNames,
@@ -37,7 +36,7 @@ export function reportImport(
     const rest = partial.length === 0 ? '' : `, ${partial.length} not complete yet`;
     const unchanged = results.length - copied.length - partial.length;
     env.say(
-      `${target}: ${plural(copied.length, 'image')} imported, ${unchanged} unchanged, ${failed.length} failed${rest} (${formatBytes(bytes)} transferred)`,
+      `${target}: ${plural(copied.length, 'image')} imported, ${unchanged} unchanged, ${failed.length} failed${rest} (${formatBytes(streamed)} transferred)`,
     );
     if (waiting.length > 0)
       env.say(

@@ -124,7 +124,8 @@ export const importCommand = defineCommand(
           if (args.check || args.receipt !== undefined)
             throw new OclError('OCL_USAGE', 'Cannot check an archive, or write a receipt of it: it is written anew');
           const results = await importIntoArchive(bundles, where.sink, { copier, select: toSelect(args) });
-          return reportImport({ ...NOTHING, results }, target, env);
+          const streamed = results.reduce((sum, result) => sum + result.streamed, 0);
+          return reportImport({ ...NOTHING, results, streamed }, target, env);
         }
         const imported = await importBundles(bundles, where, {
           copier,
