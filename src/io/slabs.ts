@@ -62,6 +62,7 @@ export class SlabBody extends Readable {
 
   /** Takes what the socket gave; the chunk may be reused afterwards, unless it lies in a slab. */
   receive(chunk: Buffer): void {
+    if (this.destroyed) return;
     if (chunk.length >= WORTH_HOLDING && isPiece(chunk)) this.#hold(chunk);
     else this.#copy(chunk);
     if (this.#timer === undefined && (this.#end > this.#start || this.#held !== undefined))
@@ -75,7 +76,7 @@ export class SlabBody extends Readable {
     this.#complete = true;
     this.#pace?.stop();
     this.#flush();
-    if (this.#slab !== undefined) retireSlab(this.#slab);
+    this.#retire();
     this.push(null);
   }
 
@@ -91,8 +92,7 @@ export class SlabBody extends Readable {
     this.#gone?.abort();
     if (this.#held !== undefined) givePiece(this.#held);
     this.#held = undefined;
-    if (this.#slab !== undefined) retireSlab(this.#slab);
-    this.#slab = undefined;
+    this.#retire();
     if (!this.#complete) this.#flow.abort(error ?? new Error('the rest of the answer is not wanted'));
     this.#complete = true;
     done(error);
@@ -130,6 +130,12 @@ export class SlabBody extends Readable {
     this.#start = 0;
     this.#end = 0;
     return (this.#slab = takeSlab());
+  }
+
+  /** Once: afterwards it may be somebody else's. */
+  #retire(): void {
+    if (this.#slab !== undefined) retireSlab(this.#slab);
+    this.#slab = undefined;
   }
 
   #flush(): void {
