@@ -101,8 +101,14 @@ export function isAbsent({ root, missing }: Incomplete): boolean {
 
 const LISTED = 3;
 
-/** @param bundle what was to be imported into the target */
-export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, target: string): OclError {
+/** What was to be imported. */
+export interface Refused {
+  readonly name: string;
+  /** Its file, where typing that alone imports the same once more. */
+  readonly file: string | undefined;
+}
+
+export function missingBlobs(incomplete: readonly Incomplete[], { name, file }: Refused, target: string): OclError {
   const blobs = new Map(
     incomplete.flatMap(({ missing }) => missing.map(({ digest, size }) => [digest, size] as const)),
   );
@@ -112,11 +118,9 @@ export function missingBlobs(incomplete: readonly Incomplete[], bundle: string, 
   const absent = incomplete.filter(isAbsent).length;
   const whole =
     absent === 0 ? '' : `, and all of ${absent === 1 ? '1 image' : `${absent} images`} whose manifest it lacks`;
-  // What stands for several files is no name to type.
-  const file = /^oci-archive:(.+)(?<! volumes\))$/.exec(bundle)?.[1];
   return new OclError(
     'OCL_MISSING_BLOBS',
-    `Cannot import ${printable(bundle)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes${whole}), for ${incomplete.length} ${incomplete.length === 1 ? 'image' : 'images'}: ${printable(listed.join(', '))}${more}`,
+    `Cannot import ${printable(name)}: ${target} lacks ${blobs.size} of the blobs that it leaves out (${bytes} bytes${whole}), for ${incomplete.length} ${incomplete.length === 1 ? 'image' : 'images'}: ${printable(listed.join(', '))}${more}`,
     {
       hint: `import what came before it, or ask for what is missing: ocl import ${file === undefined ? 'FILE...' : shellQuote(printable(file))} ${shellQuote(printable(target))} --request missing.json`,
     },

@@ -30,6 +30,8 @@ export interface DeltaImportOptions {
   readonly emit: Emit;
   readonly signal?: AbortSignal | undefined;
   readonly select: Select;
+  /** The file to type for the same import once more, where that alone is imported. */
+  readonly file?: string | undefined;
   /** Bundles that are imported with it. */
   readonly pool: readonly LocalSource[];
   readonly sinks: TargetSinks;
@@ -65,7 +67,7 @@ export class DeltaImport {
 
   /** The images that cannot be completed. Nothing is written. */
   async check(images: readonly Planned[]): Promise<readonly Incomplete[]> {
-    const { sinks, copier, measure = copier } = this.#options;
+    const { sinks, copier, measure = copier, file } = this.#options;
     const candidates: Candidate[] = [];
     for (const planned of images) {
       const to = await sinks.open(planned.repository);
@@ -82,7 +84,7 @@ export class DeltaImport {
       incomplete.map(({ planned, told }) => [
         planned,
         {
-          error: missingBlobs([told], this.#source.name, sinks.name),
+          error: missingBlobs([told], { name: this.#source.name, file }, sinks.name),
           missing: new Set(told.missing.map(({ digest }) => digest)),
         },
       ]),

@@ -104,14 +104,19 @@ async function importInto(
 ): Promise<ImportReport> {
   const planned = await Promise.all(bundles.map(async (bundle) => await planBundle(bundle, bundles, sinks, options)));
   const incomplete: Incomplete[] = [];
-  for (const plan of planned) incomplete.push(...((await plan.delta?.check(plan.toFind)) ?? []));
+  let refused: BundlePlan | undefined;
+  for (const plan of planned) {
+    const found = (await plan.delta?.check(plan.toFind)) ?? [];
+    if (found.length > 0) refused ??= plan;
+    incomplete.push(...found);
+  }
   if (incomplete.length > 0) await options.missing?.(incomplete);
   if (options.checkOnly === true)
     return { ...NOTHING, incomplete, awaited: await volumesToCome(planned, sinks, options) };
   // The answer to a request is a part of the bundle that was refused: what it brings is taken, and waits for that.
   const onlyAnswers = planned.every(({ source }) => isAnswer(source));
-  if (incomplete.length > 0 && options.keepGoing !== true && !onlyAnswers)
-    throw missingBlobs(incomplete, planned[0]?.source.name ?? '', sinks.name);
+  if (refused !== undefined && options.keepGoing !== true && !onlyAnswers)
+    throw missingBlobs(incomplete, { name: refused.source.name, file: refused.file }, sinks.name);
   await requireRoom(planned, sinks, { measure: options.measure, select: options.select });
   const importer = new Importer(sinks, options);
   for (const plan of planned) await importer.run(plan);

@@ -11,7 +11,7 @@ import { chooseRoots, type NamingOptions, type Planned } from './naming.ts';
 import { type ImportTarget, type TargetSinks } from './target.ts';
 import { VolumesImport, type AwaitedVolumes } from './volumesImport.ts';
 
-export interface PlanOptions extends Omit<DeltaImportOptions, 'pool' | 'sinks' | 'images'> {
+export interface PlanOptions extends Omit<DeltaImportOptions, 'pool' | 'sinks' | 'images' | 'file'> {
   readonly clock: Clock;
 }
 
@@ -19,11 +19,15 @@ export interface PlanOptions extends Omit<DeltaImportOptions, 'pool' | 'sinks' |
 export interface GivenBundle {
   readonly source: LocalSource;
   readonly naming: Omit<NamingOptions, 'into'>;
+  /** What one types for it; undefined for what came through a pipe, and for several volumes. */
+  readonly file?: string | undefined;
 }
 
 /** Its images, and where each of them goes. */
 export interface BundlePlan {
   readonly source: LocalSource;
+  /** What one types for the same import once more, where this bundle is all of it. */
+  readonly file: string | undefined;
   readonly images: readonly Planned[];
   /** Those and what else has to be whole in the target, after a delta. */
   readonly toFind: readonly Planned[];
@@ -33,12 +37,13 @@ export interface BundlePlan {
 
 /** @throws OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID for the names; what volumes throw */
 export async function planBundle(
-  { source, naming }: GivenBundle,
+  { source, naming, file: own }: GivenBundle,
   all: readonly GivenBundle[],
   sinks: TargetSinks,
   options: PlanOptions,
 ): Promise<BundlePlan> {
   const { record } = source;
+  const file = all.length === 1 ? own : undefined;
   const unchanged = record?.unchanged?.images ?? [];
   const roots = source.volumes?.roots ?? (await source.roots());
   const beside = await entriesOf(sinks.target);
@@ -47,10 +52,10 @@ export async function planBundle(
   const untagged = new Set(unchanged.filter((root) => entryName(root).tag === undefined));
   const images = planned.filter(({ root }) => !untagged.has(root));
   const volumes = await beginVolumes(source, sinks, options);
-  if (record?.kind !== 'delta') return { source, images, toFind: images, delta: undefined, volumes };
+  if (record?.kind !== 'delta') return { source, file, images, toFind: images, delta: undefined, volumes };
   const pool = all.map((bundle) => bundle.source).filter((other) => other !== source);
-  const delta = new DeltaImport({ source, record }, { ...options, pool, sinks, images: planned });
-  return { source, images, toFind: planned, delta, volumes };
+  const delta = new DeltaImport({ source, record }, { ...options, file, pool, sinks, images: planned });
+  return { source, file, images, toFind: planned, delta, volumes };
 }
 
 /** What one layout has already. */

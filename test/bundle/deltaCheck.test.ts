@@ -15,15 +15,21 @@ const lacking = (missing: readonly Digest[]): Incomplete => ({
 
 describe('the failure of a delta that cannot be completed', () => {
   it.each([
-    ['oci-archive:march.tar', '/srv/images', 'ocl import march.tar /srv/images --request missing.json'],
-    ['oci-archive:a b.tar', 'new lib', "ocl import 'a b.tar' 'new lib' --request missing.json"],
-    ['oci-archive:m.vol01of05.tar (2 of 5 volumes)', 'x', 'ocl import FILE... x --request missing.json'],
-  ])('of %s into %s says what to type', (bundle, target, command) => {
-    expect(missingBlobs([lacking([digest('layer')])], bundle, target).hint).toContain(`: ${command}`);
+    ['march.tar', '/srv/images', 'ocl import march.tar /srv/images --request missing.json'],
+    ['a b.tar', 'new lib', "ocl import 'a b.tar' 'new lib' --request missing.json"],
+    [undefined, 'x', 'ocl import FILE... x --request missing.json'],
+  ])('of %s into %s says what to type', (file, target, command) => {
+    expect(missingBlobs([lacking([digest('layer')])], { name: 'oci-archive:it', file }, target).hint).toContain(
+      `: ${command}`,
+    );
   });
 
+  const refused = { name: 'x', file: 'x' };
+
   it('tells of images of which nothing is there, whose size nobody knows', () => {
-    expect(missingBlobs([lacking([digest('layer')])], 'x', 'y').message).toContain('(7 bytes),');
-    expect(missingBlobs([lacking([root.digest])], 'x', 'y').message).toContain('(7 bytes, and all of 1 image whose');
+    expect(missingBlobs([lacking([digest('layer')])], refused, 'y').message).toContain('(7 bytes),');
+    expect(missingBlobs([lacking([root.digest])], refused, 'y').message).toContain(
+      '(7 bytes, and all of 1 image whose',
+    );
   });
 });

@@ -119,6 +119,13 @@ describe('a monthly delta', () => {
     const refused = await ocl(['import', at('next.tar'), at('far'), '--request', at('missing.json')]);
     expect(refused.status).not.toBe(0);
     expect(refused.stderr).toMatch(/team\/app:latest.*\[OCL_MISSING_BLOBS\]/s);
+    // What is to be typed is a file only where it is there, and alone.
+    const typed = (file: string): string => `ocl import ${file} ${at('far')} --request missing.json`;
+    expect(refused.stderr).toContain(typed(at('next.tar')));
+    const piped = await ocl(['import', '-', at('far')], { stdin: await readFile(at('next.tar')) });
+    expect(piped.stderr).toContain(typed('FILE...'));
+    const several = await ocl(['import', at('full.tar'), at('next.tar'), at('far')]);
+    expect(several.stderr).toContain(typed('FILE...'));
     expect(await readdir(at('far'), { recursive: true })).toEqual(before);
     const { delta } = await exported([at('mirror'), '--request', at('missing.json'), '-o', at('mend.tar')]);
     // The layer that the lost one had, the image of that month, which a tag still names, and documents.

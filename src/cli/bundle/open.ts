@@ -12,6 +12,8 @@ export interface OpenBundle {
   readonly source: LocalSource;
   /** The repository of images that carry no full name: what its file is called. */
   readonly repository: string;
+  /** What one types for it; undefined for what came through a pipe, and for several volumes. */
+  readonly file: string | undefined;
 }
 
 /** Bundles that are to be taken in, or any other places on disk, each with its volumes; `-` is standard input. */
@@ -49,7 +51,7 @@ export class OpenBundles {
       for (const reference of groups.bundles) {
         const source = await openLocal(reference, stores);
         closing.push(async () => await source.close());
-        bundles.push({ source, repository: repositoryOf(reference, files, paths) });
+        bundles.push({ source, ...calledOf(reference, files, paths) });
       }
       return new OpenBundles(bundles, close);
     } catch (error) {
@@ -71,7 +73,7 @@ export class OpenBundles {
       const received = await receiveBundle(input, { ...options, stores, signal, tmpDir });
       if (received === undefined) return await OpenBundles.open(['-'], env, input.again());
       const { source } = received;
-      return new OpenBundles([{ source, repository: FROM_STDIN }], async () => await received.close());
+      return new OpenBundles([{ source, repository: FROM_STDIN, file: undefined }], async () => await received.close());
     } finally {
       signal.removeEventListener('abort', stop);
     }
@@ -100,8 +102,14 @@ function nothingCame(): OclError {
 /** What came from standard input has no name of its own. */
 export const FROM_STDIN = 'images';
 
-function repositoryOf(reference: Reference, files: readonly string[], paths: readonly string[]): string {
+function calledOf(
+  reference: Reference,
+  files: readonly string[],
+  paths: readonly string[],
+): Omit<OpenBundle, 'source'> {
   const path = reference.kind === 'registry' ? '' : reference.path;
   const isSpooled = files[paths.indexOf(path)] === '-';
-  return isSpooled ? FROM_STDIN : ownRepository(path);
+  if (isSpooled) return { repository: FROM_STDIN, file: undefined };
+  const isOne = reference.kind !== 'registry' && reference.volumes === undefined;
+  return { repository: ownRepository(path), file: isOne ? path : undefined };
 }

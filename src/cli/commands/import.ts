@@ -114,8 +114,9 @@ export const importCommand = defineCommand(
               env,
             );
       try {
-        const bundles = opened.bundles.map(({ source, repository }) => ({
+        const bundles = opened.bundles.map(({ source, repository, file }) => ({
           source,
+          file,
           naming: { ...naming, repository: args.repository ?? repository },
         }));
         await warnOfUnused(args, bundles, env.emit);
