@@ -1,12 +1,13 @@
 import { type Clock } from '../core/clock.ts';
 import { type Descriptor } from '../core/descriptor.ts';
 import { isDigest, splitDigest, type Digest } from '../core/digest.ts';
-import { toOclError, type OclError } from '../core/errors.ts';
+import { isCode, toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
 import { type LocalSource, type Sink } from '../core/store.ts';
 import { type Copier, type CopyRequest, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
+import { targetSide } from '../copy/transfer.ts';
 import { idOf } from './delta.ts';
 import { type Kept } from './deltaImport.ts';
 import { missingBlobs, type Incomplete } from './deltaCheck.ts';
@@ -80,7 +81,7 @@ export interface Arrived {
  * Takes what is in bundles into a layout, a library or a registry. No host but the target is ever asked for anything.
  * One image that cannot be taken does not stop the others; it is in the report. What a delta leaves out is looked for first, in the bundles beside it and
  * in the target.
- * @throws OCL_UNREACHABLE when the target did not answer for the first image; OCL_MISSING_BLOBS before anything is written, when images of a delta cannot be completed and nobody said to go on
+ * @throws OCL_UNREACHABLE when the target did not answer the first question; OCL_MISSING_BLOBS before anything is written, when images of a delta cannot be completed and nobody said to go on
  * @throws OCL_NO_SPACE before anything is written; OCL_NOT_FOUND, OCL_AMBIGUOUS, OCL_REFERENCE_INVALID for the names
  */
 export async function importBundles(
@@ -127,6 +128,8 @@ class Importer {
   readonly #sinks: TargetSinks;
   readonly #options: ImportOptions;
   readonly #results = new Map<Planned, CopyResult>();
+  /** The target has answered. */
+  #isReached = false;
   /** Bytes that flowed and are in no result. */
   #streamedBesides = 0;
   readonly #awaited: AwaitedVolumes[] = [];
@@ -245,6 +248,8 @@ class Importer {
       if (incomplete !== undefined && waits === undefined) throw incomplete.error;
       const named = waits === undefined ? await delta?.keeps(image, to) : undefined;
       const kept = named?.kept;
+      const found = named?.found ?? (this.#isReached ? undefined : await whatIsThere(image, to));
+      this.#isReached = true;
       const { select } = this.#options;
       const request = {
         from: this.#view ?? source,
@@ -257,8 +262,8 @@ class Importer {
       };
       const result = await this.#options.copier.copy(
         delta === undefined
-          ? request
-          : { ...request, ...(await delta.request(image)), found: named?.found, unnamed: kept !== undefined },
+          ? { ...request, found }
+          : { ...request, ...(await delta.request(image)), found, unnamed: kept !== undefined },
       );
       this.#view?.settle(to);
       // One that waited for a content has come a first time without it.
@@ -279,8 +284,8 @@ class Importer {
       this.#view?.giveUp();
       const known = toOclError(error);
       if (known.code === 'OCL_CANCELLED') throw known;
-      // Who never answered is not asked once more for each of the others.
-      if (known.code === 'OCL_UNREACHABLE' && this.#results.size === 0) throw known;
+      // Who never answered is not asked once more for each of the others; what failed before is not lost for that.
+      if (known.code === 'OCL_UNREACHABLE' && !this.#isReached && this.#failed.length === 0) throw known;
       this.#failed.push({ image: image.image, error: known });
     }
   }
@@ -306,6 +311,19 @@ class Importer {
     }
     this.#uncommitted.delete(key);
   }
+}
+
+/** What a name points at in the target. Without a name only whether the target answers is learnt. @throws OCL_UNREACHABLE */
+async function whatIsThere({ root, name }: Planned, to: Sink): Promise<CopyRequest['found']> {
+  const { tag } = name;
+  try {
+    if (tag !== undefined) return { root: await targetSide(() => to.find(tag)) };
+    await targetSide(() => to.has(root));
+  } catch (error) {
+    // All else is an answer. The copy will be given the same, and tells it.
+    if (isCode(error, 'OCL_UNREACHABLE')) throw error;
+  }
+  return undefined;
 }
 
 function isAnswer({ record }: LocalSource): boolean {

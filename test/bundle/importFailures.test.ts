@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { importBundles, type ImportTarget } from '../../src/bundle/import.ts';
+import { importBundles, type ImportReport, type ImportTarget } from '../../src/bundle/import.ts';
 import { makeReceipt } from '../../src/bundle/receipt.ts';
 import { TargetSinks } from '../../src/bundle/target.ts';
 import { OclError } from '../../src/core/errors.ts';
@@ -15,6 +15,13 @@ import { newCopier } from '../support/worlds.ts';
 import { EVERYTHING, exported, place, withStores } from './support.ts';
 
 const temporary = temporaryDirectories();
+const NAMING = {
+  scoped: false,
+  repository: 'images',
+  only: [],
+  prefix: '',
+  renaming: { map: new Map<string, string>(), rewrites: [] },
+};
 const full = new OclError('OCL_NO_SPACE', 'Cannot write index.json: the disk is full');
 
 /** A library of which some repositories cannot do something. */
@@ -30,8 +37,8 @@ function failing(library: Library, names: readonly string[], what: Partial<Sink>
   };
 }
 
-it('images of which the names could not be written have not arrived, nor stand in the receipt', async () => {
-  const directory = await temporary();
+/** A bundle of two repositories with two images each. */
+async function bundleOfFour(directory: string): Promise<string> {
   for (const name of ['one', 'two']) {
     const layout = await newLayout(join(directory, 'near', name));
     await put(layout, image({ name }), { tag: '1' });
@@ -40,14 +47,69 @@ it('images of which the names could not be written have not arrived, nor stand i
   }
   const path = join(directory, 'bundle.tar');
   await writeFile(path, (await exported(directory, [place(join(directory, 'near'))])).bytes);
+  return path;
+}
+
+async function imported(path: string, target: ImportTarget): Promise<ImportReport> {
+  return await withStores(await temporary(), async (stores) => {
+    const source = (await stores.source({ kind: 'path', path })) as LocalSource;
+    return await importBundles([{ source, naming: NAMING }], target, {
+      copier: newCopier(),
+      clock: systemClock,
+      emit: silent,
+      select: EVERYTHING,
+    });
+  });
+}
+
+const gone = new OclError('OCL_UNREACHABLE', 'Cannot reach it: the connection was closed');
+
+it('a target that answered and then breaks off at one image is asked for the others', async () => {
+  const path = await bundleOfFour(await temporary());
+  const report = await imported(path, failing(createMemoryLibrary(), ['one'], { put: () => Promise.reject(gone) }));
+  expect(report.failed.map((each) => [each.image, each.error.code])).toEqual([
+    ['localhost/one:1', 'OCL_UNREACHABLE'],
+    ['localhost/one:2', 'OCL_UNREACHABLE'],
+  ]);
+  expect(report.arrived.map((each) => `${each.repository}:${each.tag ?? ''}`)).toEqual(['two:1', 'two:2']);
+});
+
+it('a target that does not answer the first question is asked no second', async () => {
+  const path = await bundleOfFour(await temporary());
+  let asked = 0;
+  const find = (): Promise<never> => {
+    asked++;
+    return Promise.reject(gone);
+  };
+  const target = failing(createMemoryLibrary(), ['one', 'two'], { find });
+  expect([await codeOf(() => imported(path, target)), asked]).toEqual(['OCL_UNREACHABLE', 1]);
+});
+
+it('what failed before a target is out of reach is told with the others', async () => {
+  const path = await bundleOfFour(await temporary());
+  const library = createMemoryLibrary();
+  const open = async (name: string): Promise<Sink> => {
+    if (name === 'one') throw new OclError('OCL_DENIED', 'Cannot open it: no');
+    return Object.assign(await library.sink(name), { find: () => Promise.reject(gone) });
+  };
+  const report = await imported(path, { kind: 'repositories', name: 'target', holds: library, open });
+  expect(report.failed.map(({ error }) => error.code)).toEqual([
+    'OCL_DENIED',
+    'OCL_DENIED',
+    'OCL_UNREACHABLE',
+    'OCL_UNREACHABLE',
+  ]);
+});
+
+it('images of which the names could not be written have not arrived, nor stand in the receipt', async () => {
+  const directory = await temporary();
+  const path = await bundleOfFour(directory);
   const library = createMemoryLibrary();
   const target = failing(library, ['two'], { commit: () => Promise.reject(full) });
   await withStores(directory, async (stores) => {
     const source = (await stores.source({ kind: 'path', path })) as LocalSource;
-    const renaming = { map: new Map<string, string>(), rewrites: [] };
-    const naming = { scoped: false, repository: 'images', only: [], prefix: '', renaming };
     const options = { copier: newCopier(), clock: systemClock, emit: silent, select: EVERYTHING };
-    const report = await importBundles([{ source, naming }], target, options);
+    const report = await importBundles([{ source, naming: NAMING }], target, options);
     expect(report.arrived.map((each) => `${each.repository}:${each.tag ?? ''}`)).toEqual(['one:1', 'one:2']);
     expect(report.failed.map((each) => [each.image, each.error.code])).toEqual([
       ['localhost/two:1', 'OCL_NO_SPACE'],
