@@ -97,6 +97,10 @@ describe('a failure', () => {
     const directory = await ocl(['verify', root]);
     expect([directory.status, directory.stderr]).toEqual([EXIT.usage, expect.stringContaining(`ocl check ${root}`)]);
     expect((await ocl(['verify', join(root, 'tool')])).status).toBe(EXIT.done);
+    // One that is none does not keep the others from being verified.
+    const several = await ocl(['verify', join(root, 'none.tar'), root, join(root, 'tool')]);
+    expect(several.status).toBe(EXIT.notFound);
+    expect(several.stdout).toMatch(/tool: sound, .*\n.*none\.tar: not verified: .*\(OCL_NOT_FOUND\)\n.*OCL_USAGE/);
   });
 
   it('tells what is not done from what is not allowed', async () => {

@@ -10,7 +10,7 @@ import { groupBundles } from '../bundle/groups.ts';
 import { openLocal } from '../bundle/open.ts';
 import { defineCommand } from '../command.ts';
 import { type Env } from '../env.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, EXIT_OF } from '../exit.ts';
 import { describeFindings } from '../render/check.ts';
 import { formatBytes, formatDuration, plural } from '../render/format.ts';
 import { runCommand } from '../run.ts';
@@ -33,8 +33,10 @@ export const verify = defineCommand(
       .example('$0 verify /media/disc/images.vol*.tar --part', 'Each disc as it is burnt'),
   async (args) => {
     await runCommand(args, {}, async (env) => {
-      for (const path of args.bundles) await refuseOther(path);
-      const { bundles, unreadable } = await groupBundles(args.bundles, env.stores, 'apart');
+      const { taken, others } = await sort(args.bundles);
+      const [other] = others;
+      if (other !== undefined && args.bundles.length === 1) throw other.error;
+      const { bundles, unreadable } = await groupBundles(taken, env.stores, 'apart');
       const failures = [...unreadable];
       let damaged = false;
       let lacking = false;
@@ -58,11 +60,36 @@ export const verify = defineCommand(
           env.print(JSON.stringify({ type: 'verify', bundle: path, damaged: true, error: { code, message, hint } }));
         else env.print(`${printable(path)}: DAMAGED, cannot be read: ${printable(message)} (${code})`);
       }
+      for (const { path, error } of others) {
+        const { code, message, hint } = error;
+        if (env.json)
+          env.print(JSON.stringify({ type: 'verify', bundle: path, damaged: false, error: { code, message, hint } }));
+        else env.print(`${printable(path)}: not verified: ${printable(message)} (${code})`);
+      }
       if (damaged || failures.length > 0) return EXIT.failed;
+      if (other !== undefined) return EXIT_OF[other.error.code];
       return lacking && !args.part ? EXIT.drift : EXIT.done;
     });
   },
 );
+
+/** What may be bundles, and what is none: that does not stop the others. */
+async function sort(paths: readonly string[]): Promise<{
+  readonly taken: readonly string[];
+  readonly others: readonly { readonly path: string; readonly error: OclError }[];
+}> {
+  const taken: string[] = [];
+  const others: { path: string; error: OclError }[] = [];
+  for (const path of paths) {
+    try {
+      await refuseOther(path);
+      taken.push(path);
+    } catch (error) {
+      others.push({ path, error: toOclError(error) });
+    }
+  }
+  return { taken, others };
+}
 
 /** What is no bundle is not damaged. @throws OCL_NOT_FOUND, OCL_USAGE */
 async function refuseOther(path: string): Promise<void> {
