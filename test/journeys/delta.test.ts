@@ -133,6 +133,7 @@ describe('a monthly delta', () => {
     expect(delta.provides.bytes).toBeLessThan(LAYER + 10_000);
     const mended = await oclDone(['import', at('mend.tar'), at('far')]);
     expect(mended.stderr).toContain('import the bundle that was refused once more');
+    expect((await oclDone(['check', at('far')])).stderr).toContain('imports are not complete');
     await oclDone(['import', at('next.tar'), at('far')]);
     expect(await isLike(at('mirror'), at('far'))).toBe(true);
   });

@@ -82,7 +82,9 @@ describe('volumes of a set', () => {
     expect(first.status).toBe(2);
     expect(first.stderr).toContain('still missing 1, 2');
     await oclDone(['gc', library, '--grace', '0']);
-    expect((await oclDone(['check', library])).stderr).toContain('imports of volumes are not complete (1 set)');
+    const repository = `ocidir://${join(library, REPOSITORIES[0] ?? '')}`;
+    expect((await oclDone(['check', repository])).stderr).toContain(`ocl import --check FILE... ${repository}`);
+    expect((await oclDone(['check', library])).stderr).toContain('imports are not complete (1)');
     const told = await ocl(['import', '--check', three, library]);
     expect([told.status, told.stderr]).toEqual([2, expect.stringContaining('still missing 1, 2')]);
     const second = await ocl(['import', one, library, '--json']);
@@ -90,7 +92,7 @@ describe('volumes of a set', () => {
     expect(jsonLines(second.stdout).at(-1)).toMatchObject({ awaited: [{ volumes: 3, missing: [2] }] });
     await oclDone(['import', two, library]);
     expect(await holdings(library)).toEqual(await holdings(origin));
-    expect((await oclDone(['check', library, '--strict'])).stderr).not.toContain('imports of volumes');
+    expect((await oclDone(['check', library, '--strict'])).stderr).not.toContain('imports are');
     expect((await readdir(library)).toSorted()).toEqual(REPOSITORIES.map((name) => name.split('/')[0]));
   });
 
