@@ -80,8 +80,9 @@ export async function warnOfUnused(
     }
   }
   const { renaming } = first.naming;
-  const unused = [...renaming.map.keys()].filter((old) => ![...names].some((name) => isBelow(name, old)));
-  let left = [...names].filter((name) => ![...renaming.map.keys()].some((old) => isBelow(name, old)));
+  const above = new Set([...names].flatMap(namesAbove));
+  const unused = [...renaming.map.keys()].filter((old) => !above.has(old));
+  let left = [...names].filter((name) => !namesAbove(name).some((old) => renaming.map.has(old)));
   const idle: string[] = [];
   for (const [i, rule] of renaming.rewrites.entries()) {
     const renamed = left.map(rule);
@@ -100,10 +101,13 @@ export async function warnOfUnused(
 
 const NAMED = 5;
 
-/** Whether a name is that of a map, or one of its repository. */
-function isBelow(name: string, old: string): boolean {
-  return name === old || name.startsWith(`${old}:`) || name.startsWith(`${old}@`);
+/** A name, and those of its repository, as a map may have them: `HOST:PORT/PATH:TAG@ALGORITHM:HEX` has no more than four separators. */
+function namesAbove(name: string): readonly string[] {
+  const ends = [...name.matchAll(/[:@]/g)].slice(0, SEPARATORS);
+  return [name, ...ends.map(({ index }) => name.slice(0, index))];
 }
+
+const SEPARATORS = 4;
 
 /** All of it but the repository of what has no name. @throws OCL_USAGE, OCL_CONFIG_INVALID, OCL_NOT_FOUND */
 export async function readNaming(args: NamingArguments): Promise<Omit<NamingOptions, 'into' | 'repository'>> {
