@@ -4,7 +4,7 @@ import { isDigest, splitDigest, type Digest } from '../core/digest.ts';
 import { isCode, toOclError, type OclError } from '../core/errors.ts';
 import { type Emit } from '../core/events.ts';
 import { MEDIA } from '../core/mediaTypes.ts';
-import { type LocalSource, type Sink } from '../core/store.ts';
+import { type LocalSource, type RootName, type Sink } from '../core/store.ts';
 import { type Copier, type CopyRequest, type CopyResult } from '../copy/copier.ts';
 import { type Select } from '../copy/select.ts';
 import { targetSide } from '../copy/transfer.ts';
@@ -72,8 +72,12 @@ export interface Arrived {
   readonly image: string;
   /** What the target has: another than the bundle's only where an index was written anew. */
   readonly root: Descriptor;
+  /** Empty in one layout or archive. */
   readonly repository: string;
+  /** Undefined without a name, and where the target keeps something else under it. */
   readonly tag: string | undefined;
+  /** The full name that goes with the tag. */
+  readonly imageName: string | undefined;
   readonly outcome: CopyResult['outcome'];
 }
 
@@ -157,13 +161,11 @@ class Importer {
       results,
       streamed: results.reduce((sum, { streamed }) => sum + streamed, this.#streamedBesides),
       failed: this.#failed,
-      arrived: [...this.#arrived].map(([{ image, repository, name }, { root, outcome }]) => ({
-        image,
-        root,
-        repository,
-        tag: name.tag,
-        outcome,
-      })),
+      arrived: [...this.#arrived].map(([planned, { root, outcome }]) => {
+        const { image, repository, name } = planned;
+        const { tag, imageName }: RootName = this.#kept.has(planned) ? {} : name;
+        return { image, root, repository, tag, imageName, outcome };
+      }),
       kept: [...this.#kept.values()],
       waiting: [...this.#waiting].map(([{ image }, bytes]) => ({ image, bytes })),
       awaited: this.#awaited,

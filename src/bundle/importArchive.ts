@@ -1,8 +1,8 @@
 import { OclError } from '../core/errors.ts';
 import { type LocalSource, type Sink } from '../core/store.ts';
-import { type CopyRequest, type CopyResult } from '../copy/copier.ts';
+import { type CopyRequest } from '../copy/copier.ts';
 import { requireAllVolumes } from './allVolumes.ts';
-import { type GivenBundle, type ImportOptions } from './import.ts';
+import { NOTHING, type GivenBundle, type ImportOptions, type ImportReport } from './import.ts';
 import { chooseRoots } from './naming.ts';
 
 /**
@@ -13,7 +13,7 @@ export async function importIntoArchive(
   bundles: readonly GivenBundle[],
   to: Sink,
   { copier, select }: Pick<ImportOptions, 'copier' | 'select'>,
-): Promise<readonly CopyResult[]> {
+): Promise<ImportReport> {
   const requests: CopyRequest[] = [];
   for (const { source, naming } of bundles) {
     refuseDelta(source);
@@ -26,7 +26,15 @@ export async function importIntoArchive(
   }
   const results = await copier.copyReserved(requests, to);
   await to.commit();
-  return results;
+  return {
+    ...NOTHING,
+    results,
+    streamed: results.reduce((sum, { streamed }) => sum + streamed, 0),
+    arrived: results.map(({ root, outcome }, i) => {
+      const { image, name } = requests[i] as CopyRequest;
+      return { image, root, repository: '', tag: name.tag, imageName: name.imageName, outcome };
+    }),
+  };
 }
 
 function refuseDelta(source: LocalSource): void {

@@ -7,7 +7,7 @@ import { Reread } from '../copy/reread.ts';
 import { idOf } from './delta.ts';
 import { type ImportReport } from './import.ts';
 import { encodeInventory, takeInventory, type InventoryOptions } from './inventory.ts';
-import { heldBy, nameOf, sourceOf, type ImportTarget } from './target.ts';
+import { heldBy, nameOf, nameThere, sourceOf, type ImportTarget } from './target.ts';
 
 /** How much of what has arrived is read again besides its documents: configs and one in ten of the other contents, all, or nothing. */
 export const REREAD_MODES = ['sample', 'all', 'none'] as const;
@@ -41,7 +41,7 @@ export interface Receipt {
   readonly bytes: { readonly all: number; readonly streamed: number };
   readonly images: readonly {
     readonly name: string;
-    /** In the target: `REPOSITORY:TAG`, or the repository with the digest. */
+    /** In the target: `REPOSITORY:TAG`, or the repository with the digest; in one layout without the repository. */
     readonly as: string;
     readonly digest: Digest;
     readonly platforms: Readonly<Record<string, Digest>>;
@@ -75,12 +75,13 @@ export async function makeReceipt(
   const reread = new Reread({ ...options, chosen: chooser(options.reread, ids) });
   const kept = new Set(report.kept.map(({ image }) => image));
   const images: Receipt['images'][number][] = [];
-  for (const { image, root, repository, tag, outcome } of report.arrived) {
+  for (const arrived of report.arrived) {
+    const { image, root, repository, outcome } = arrived;
     const source = await sourceOf(target, repository);
     const platforms = source === undefined ? [] : await reread.image(image, root, source);
     images.push({
       name: image,
-      as: `${repository}${tag === undefined || kept.has(image) ? `@${root.digest}` : `:${tag}`}`,
+      as: nameThere(arrived),
       digest: root.digest,
       platforms: Object.fromEntries(platforms),
       outcome: kept.has(image) ? 'kept' : outcome,

@@ -1,3 +1,4 @@
+import { type Descriptor } from '../core/descriptor.ts';
 import { OclError } from '../core/errors.ts';
 import { type LocalSource, type Sink, type Source } from '../core/store.ts';
 import { collectionOf, type Collection } from './collection.ts';
@@ -25,6 +26,18 @@ export type ImportTarget =
 
 export function nameOf(target: ImportTarget): string {
   return target.kind === 'layout' ? target.sink.name : target.name;
+}
+
+/** How an image is called where it has arrived: `REPOSITORY:TAG`, in one layout or archive by its full name or tag alone; without a name by its digest. */
+export function nameThere(image: {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly imageName: string | undefined;
+  readonly root: Descriptor;
+}): string {
+  const { repository, tag, imageName, root } = image;
+  if (repository === '') return tag === undefined ? root.digest : (imageName ?? tag);
+  return tag === undefined ? `${repository}@${root.digest}` : `${repository}:${tag}`;
 }
 
 /** A repository of a target to read from, where it is there already. */

@@ -134,8 +134,10 @@ describe('a ledger', () => {
     const source = await (await far.holds()).source('app');
     expect((await source?.resolve('latest'))?.digest).toBe(version(2).graph.root.digest);
     // Who knows better moves it all the same.
-    const { kept } = await importFiles(far, [files[1] ?? '']);
+    const { kept, arrived } = await importFiles(far, [files[1] ?? '']);
     expect(kept.map(({ image }) => image)).toEqual(['near.example/app:latest']);
+    // It has arrived, and something else has its name.
+    expect(arrived.find(({ image }) => image === kept[0]?.image)).toMatchObject({ repository: 'app', tag: undefined });
     await importFiles(far, [files[1] ?? ''], { moveTags: true });
     expect((await source?.resolve('latest'))?.digest).toBe(version(1).graph.root.digest);
     await far.close();

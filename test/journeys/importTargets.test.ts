@@ -116,3 +116,24 @@ it('gives images new names by map and rule, and signatures of the old kind go wi
   expect(listed).not.toContain(`x/team/web:${shop.digestTag}`);
   expect(await readFile(path('library/x/base/web/index.json'), 'utf8')).toContain(shop.web.digest);
 });
+
+it.each(['ocidir://', 'docker-archive:'])(
+  'lists the names that images have got in %s, as they can be typed',
+  async (kind) => {
+    const directory = await temporary();
+    const path = (name: string): string => join(directory, name);
+    await writeLibrary(path('origin'), shop);
+    await oclDone(['export', path('origin/tool'), '-o', path('bundle.tar')]);
+    const rule = ['--rewrite', 's#.*:latest#tools/it:stable#'];
+    const target = `${kind}${path('out')}`;
+    const { stderr } = await oclDone(['import', path('bundle.tar'), target, ...rule]);
+    expect(stderr).toMatch(/^IMAGE +IS THERE$/m);
+    expect(stderr).toMatch(/ localhost\/tools\/it:stable$/m);
+    const { stdout } = await oclDone(['import', path('bundle.tar'), target, ...rule, '--json', '--overwrite']);
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      type: 'summary',
+      arrived: [{ repository: '', as: 'localhost/tools/it:stable' }],
+    });
+    await oclDone(['inspect', `${target}:localhost/tools/it:stable`]);
+  },
+);

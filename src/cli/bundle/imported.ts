@@ -3,6 +3,7 @@ import { shellQuote } from '../../artifact/types/commands.ts';
 import { type ImportReport } from '../../bundle/import.ts';
 import { type Receipt } from '../../bundle/receipt.ts';
 import { type AwaitedVolumes } from '../../bundle/volumesImport.ts';
+import { nameThere } from '../../bundle/target.ts';
 import { shortDigest } from '../../core/digest.ts';
 import { OclError } from '../../core/errors.ts';
 import { printable } from '../../core/redact.ts';
@@ -26,7 +27,10 @@ export function reportImport(
         images: results,
         streamed,
         failed: failed.map(({ image, error }) => ({ image, error: plain(error) })),
-        arrived: arrived.map(({ image, repository, tag }) => ({ image, repository, tag })),
+        arrived: arrived.map((each) => {
+          const { image, repository, tag } = each;
+          return { image, repository, tag, as: nameThere(each) };
+        }),
         kept: keptNames,
         waiting,
         awaited,
@@ -52,12 +56,7 @@ export function reportImport(
 /** Under which names images have arrived that were given others. */
 export function tellNames(arrived: ImportReport['arrived'], env: Env): void {
   if (env.json || arrived.length === 0) return;
-  const rows = arrived
-    .slice(0, LISTED)
-    .map(({ image, repository, tag }) => [
-      printable(image),
-      printable(tag === undefined ? repository : `${repository}:${tag}`),
-    ]);
+  const rows = arrived.slice(0, LISTED).map((each) => [printable(each.image), printable(nameThere(each))]);
   const more = arrived.length > LISTED ? `\n… and ${arrived.length - LISTED} more` : '';
   env.say(`${formatTable(['IMAGE', 'IS THERE'], rows)}${more}`);
 }

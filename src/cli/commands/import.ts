@@ -1,6 +1,6 @@
 import { shellQuote } from '../../artifact/types/commands.ts';
 import { importIntoArchive } from '../../bundle/importArchive.ts';
-import { importBundles, NOTHING } from '../../bundle/import.ts';
+import { importBundles } from '../../bundle/import.ts';
 import { makeReceipt, REREAD_MODES } from '../../bundle/receipt.ts';
 import { formatRequest, makeRequest, sumOf } from '../../bundle/request.ts';
 import { OclError } from '../../core/errors.ts';
@@ -124,9 +124,10 @@ export const importCommand = defineCommand(
         if (where.kind === 'archive') {
           if (args.check || args.receipt !== undefined)
             throw new OclError('OCL_USAGE', 'Cannot check an archive, or write a receipt of it: it is written anew');
-          const results = await importIntoArchive(bundles, where.sink, { copier, select: toSelect(args) });
-          const streamed = results.reduce((sum, result) => sum + result.streamed, 0);
-          return reportImport({ ...NOTHING, results, streamed }, target, env);
+          const written = await importIntoArchive(bundles, where.sink, { copier, select: toSelect(args) });
+          const status = reportImport(written, target, env);
+          if (isRenaming(args)) tellNames(written.arrived, env);
+          return status;
         }
         const imported = await importBundles(bundles, where, {
           copier,
