@@ -145,7 +145,7 @@ export function attestation(of: Descriptor): Graph {
 }
 
 /** An artifact with the empty config: a signature or SBOM when it has a subject. */
-function artifact(
+export function artifact(
   artifactType: string,
   body: string,
   options: { readonly subject?: Descriptor; readonly annotations?: Readonly<Record<string, string>> } = {},

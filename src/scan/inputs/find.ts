@@ -34,17 +34,19 @@ const LISTED = 10;
 
 /**
  * Everything in a place that a scanner could take, each content once: images of every platform, also those below nested indexes; what
- * refers to them; and what is left out, with the reason. Referrers are met with their subjects, so named things come first.
+ * refers to them; and what is left out, with the reason. Referrers are met with their subjects, so named things come first, and tags that
+ * name what they tell about after the others.
  * @throws OCL_CANCELLED, and failures of a connection; what cannot be read is found as skipped
  */
 export async function* findInputs(images: AsyncIterable<NamedImage>, options: FindOptions): AsyncGenerator<Found> {
   const finder = new Finder(options);
-  const nameless: NamedImage[] = [];
+  const later: NamedImage[] = [];
   for await (const image of images) {
-    if (tagOf(image.root) === undefined) nameless.push(image);
+    const tag = tagOf(image.root);
+    if (tag === undefined || subjectOfTag(tag) !== undefined) later.push(image);
     else yield* finder.named(image);
   }
-  for (const image of nameless) yield* finder.named(image);
+  for (const image of later) yield* finder.named(image);
 }
 
 class Finder {

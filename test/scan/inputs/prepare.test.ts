@@ -19,6 +19,7 @@ import { createMemory, type MemoryStore } from '../../../src/stores/memory/store
 import {
   AMD64,
   ARM64,
+  artifact,
   foreignImage,
   image,
   index,
@@ -140,6 +141,26 @@ describe('prepareInputs', () => {
         (name) => `app:${name}: it tells about the image for linux/amd64, which was not asked for`,
       ),
     );
+  });
+
+  it('leaves it out under a tag that names what it tells about as well, also where that comes first', async () => {
+    const store = createMemory({ name: 'tagged' });
+    const images = [image({ name: 'amd', platform: AMD64 }), image({ name: 'arm', platform: ARM64 })];
+    for (const [i, { root }] of images.entries())
+      await put(
+        store,
+        artifact('application/spdx+json', SPDX + ' '.repeat(i)),
+        `${root.digest.replace(':', '-')}.sbom`,
+      );
+    await put(store, index(images), 'app');
+    const { inputs, skipped } = await prepare([store], ['sbom', 'trivy'], [AMD64]);
+    expect(inputs.map(({ form, subject }) => [form, subject])).toEqual([
+      ['oci', undefined],
+      ['sbom', images[0]?.root.digest],
+    ]);
+    expect(skipped.map(({ reason }) => reason)).toEqual([
+      'it tells about the image for linux/arm64/v8, which was not asked for',
+    ]);
   });
 
   it('tells of each index that has nothing for the platforms that were asked for', async () => {
