@@ -60,10 +60,13 @@ export const scanInput = defineCommand(
     const servedAt = args.servedAt === undefined ? undefined : readServedAt(args.servedAt);
     await runCommand(args, { overwrite: false }, async (env) => {
       const { stores, clock, emit, signal } = env;
-      const directory = await mkdtemp(join(env.tmpDir, 'ocl-scan-'));
+      let directory: string | undefined;
       let inputs: ScanInputs;
       try {
-        const images = namedImages(references, env, async (path) => await layoutWithin(path, directory));
+        const images = namedImages(references, env, async (path) => {
+          directory ??= await mkdtemp(join(env.tmpDir, 'ocl-scan-'));
+          return await layoutWithin(path, directory);
+        });
         inputs = await prepareInputs(images, args.output, {
           stores,
           copier: new Copier({ clock, emit, signal }),
@@ -76,7 +79,7 @@ export const scanInput = defineCommand(
           signal,
         });
       } finally {
-        await rm(directory, { recursive: true, force: true });
+        if (directory !== undefined) await rm(directory, { recursive: true, force: true });
       }
       if (env.json) env.print(JSON.stringify({ type: 'summary', output: args.output, ...inputs }));
       else env.say(text(args.output, inputs));
