@@ -7,6 +7,7 @@ import { jsonLines, ocl, oclDone } from '../support/cli.ts';
 import { all, digestsIn } from '../support/graphs.ts';
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
 import { startServe } from '../support/processes.ts';
+import { reply, startScriptedServer } from '../support/scriptedServer.ts';
 import { makeShop, writeLibrary } from '../support/shop.ts';
 
 const temporary = temporaryDirectories();
@@ -88,6 +89,18 @@ sync:
     expect(await served.stop()).toBe(0);
     const { stdout: tree } = await oclDone(['tree', `ocidir://${join(root, 'pulled')}:2.0`]);
     for (const { digest } of shop.referrers) expect(tree).toContain(digest.slice(0, 19));
+  });
+
+  it('does not list a part of the repositories below a name as all of them', async () => {
+    const registry = await startScriptedServer({
+      'GET /v2/_catalog': [
+        reply(200, { link: '</v2/_catalog?last=team%2Fa>; rel="next"' }, '{"repositories":["team/a"]}'),
+        reply(400),
+      ],
+    });
+    const { status, stdout, stderr } = await ocl(['ls', `${registry.host}/team`]);
+    await registry.close();
+    expect([status === 0, stdout, stderr]).toEqual([false, '', expect.stringContaining('list the repositories')]);
   });
 
   it('carries an older state on top of nothing twice, and the second time moves nothing', async () => {

@@ -101,12 +101,18 @@ function isHostAlone(text: string): boolean {
   );
 }
 
-/** Repositories below a name that is none itself; none also where the registry shows no list. */
+/** Repositories below a name that is none itself; none also where the registry shows no list. @throws what breaks a list that had begun */
 async function repositoriesBelow({ registry, repository }: RegistryReference, env: Env): Promise<readonly string[]> {
   const names: string[] = [];
+  let hasBegun = false;
   try {
-    for await (const name of env.registries.catalog(registry)) if (name.startsWith(`${repository}/`)) names.push(name);
-  } catch {
+    for await (const name of env.registries.catalog(registry)) {
+      hasBegun = true;
+      if (name.startsWith(`${repository}/`)) names.push(name);
+    }
+  } catch (error) {
+    // A part would be taken for the whole.
+    if (hasBegun || env.signal.aborted) throw error;
     // That there is no such repository tells more.
   }
   return names;
