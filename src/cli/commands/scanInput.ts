@@ -8,6 +8,7 @@ import { isRegistryHost } from '../../core/reference.ts';
 import { prepareInputs, type ScanInputs } from '../../scan/inputs/prepare.ts';
 import { SCANNERS, type ScannerName } from '../../scan/inputs/scanners.ts';
 import { layoutWithin } from '../cnab/open.ts';
+import { endpointOf } from '../../stores/registry/hosts.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit.ts';
 import { namedImages } from '../namedImages.ts';
@@ -75,6 +76,7 @@ export const scanInput = defineCommand(
           scanners,
           platforms,
           servedAt,
+          addressOf: (registry) => endpointOf(registry, env.reach.hosts.get(registry) ?? {}).base,
           tool: { name: 'ocl', version },
           signal,
         });

@@ -6,7 +6,6 @@ import { type Descriptor } from '../../core/descriptor.ts';
 import { isForeignLayerType, normalMediaType } from '../../core/mediaTypes.ts';
 import { parseImageName } from '../../core/reference.ts';
 import { type Stores } from '../../core/store.ts';
-import { isLoopback } from '../../io/addresses.ts';
 import { writeFileAtomic } from '../../io/atomicFile.ts';
 import { flatten } from '../rootfs/flatten.ts';
 import { type Found } from './found.ts';
@@ -21,6 +20,8 @@ export interface FormOptions {
   readonly signal?: AbortSignal | undefined;
   /** Where a registry serves what is scanned, for scanners that fetch layers themselves; undefined: what lies in a registry is fetched there, all else from `ocl serve` as it starts. */
   readonly servedAt: string | undefined;
+  /** Where a registry is reached: `https://host/`. */
+  readonly addressOf: (registry: string) => URL;
 }
 
 /** What was written, and what its reader should know. */
@@ -118,9 +119,7 @@ export class FormWriter {
     const place = source.place(descriptor);
     if (servedAt !== undefined || place.kind !== 'repository')
       return `${(servedAt ?? SERVED_AT).replace(/\/+$/, '')}/v2/${repository}/blobs`;
-    const host = place.registry === 'docker.io' ? 'registry-1.docker.io' : place.registry;
-    const scheme = isLoopback(new URL(`https://${host}/`).hostname) ? 'http' : 'https';
-    return `${scheme}://${host}/v2/${place.repository}/blobs`;
+    return new URL(`/v2/${place.repository}/blobs`, this.#options.addressOf(place.registry)).href;
   }
 
   async #rootfs(image: FoundImage, stem: string): Promise<WrittenForm> {

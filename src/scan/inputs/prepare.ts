@@ -38,6 +38,8 @@ export interface PrepareOptions {
   readonly platforms: readonly Platform[];
   /** Where Clair finds layers, such as `http://127.0.0.1:5000`; undefined: in the registry that they lie in, else there. */
   readonly servedAt: string | undefined;
+  /** Where a registry is reached: `https://host/`. */
+  readonly addressOf: (registry: string) => URL;
   readonly tool: { readonly name: string; readonly version: string };
   readonly signal?: AbortSignal | undefined;
 }

@@ -53,10 +53,13 @@ async function* named(...sources: readonly LocalSource[]): AsyncGenerator<NamedI
       yield { reference: `app:${entryName(root).tag ?? root.digest}`, repository: 'app', source, root };
 }
 
+const addressOf = (registry: string): URL => new URL(`http://${registry}/`);
+
 async function prepare(
   sources: readonly LocalSource[],
   scanners: readonly ScannerName[],
   platforms: readonly Platform[] = [],
+  servedAt: string | null = 'http://registry.test/',
 ): Promise<ScanInputs & { readonly directory: string }> {
   const directory = join(await temporary(), 'scan');
   const inputs = await prepareInputs(named(...sources), directory, {
@@ -66,7 +69,8 @@ async function prepare(
     emit: silent,
     scanners,
     platforms,
-    servedAt: 'http://registry.test/',
+    servedAt: servedAt ?? undefined,
+    addressOf,
     tool: { name: 'ocl', version: '0' },
   });
   return { ...inputs, directory };
@@ -196,6 +200,15 @@ describe('prepareInputs', () => {
     expect(request.layers[0].uri).toBe(`http://registry.test/v2/app/blobs/${request.layers[0].hash}`);
   });
 
+  it('names them where their own registry is reached', async () => {
+    const store = await shop();
+    const place = { kind: 'repository', registry: 'plain.test:5000', repository: 'team/app' } as const;
+    const source = Object.assign(store, { place: () => place });
+    const { inputs, directory } = await prepare([source], ['clair'], [AMD64], null);
+    const text = await readFile(join(directory, inputs[0]?.path ?? ''), 'utf8');
+    expect(text).toContain('"uri": "http://plain.test:5000/v2/team/app/blobs/sha256:');
+  });
+
   it('lists one content under all its names, and scans it once', async () => {
     const store = createMemory({ name: 'names' });
     for (const tag of ['1', '1.0', 'latest']) await put(store, image(), tag);
@@ -261,6 +274,7 @@ describe('prepareInputs', () => {
         scanners: ['trivy'],
         platforms: [],
         servedAt: '',
+        addressOf,
         tool: { name: 'ocl', version: '0' },
       }),
     ).rejects.toMatchObject({ code: 'OCL_EXISTS' });
