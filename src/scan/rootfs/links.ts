@@ -7,14 +7,27 @@ import { type DirectoryNode } from './nodes.ts';
  * it is where it does so anyway, else one that leads from the link's own directory to the same place.
  *
  * A text stays inside when neither its letters nor the way through the other links of the tree ever go above the root. Other links do
- * not have to be looked into for that: each of them is treated in the same way.
+ * not have to be looked into for that: each of them is treated in the same way. Where the way goes in a circle it is not known, for
+ * another link of the circle may get another text: then nothing but letters counts, and no text may go up after a name.
  * @param path of the link, below the root
  */
 export function insideText(root: DirectoryNode, path: string, target: string): string {
   const directory = path.split('/').slice(0, -1);
-  const { place, left } = resolve(root, target.startsWith('/') ? [] : directory, target);
-  if (!target.startsWith('/') && !left && !leavesByLetters(directory.length, target)) return target;
-  return posix.relative(`/${directory.join('/')}`, `/${place.join('/')}`) || '.';
+  const absolute = target.startsWith('/');
+  const { place, left, circle } = resolve(root, absolute ? [] : directory, target);
+  const unsure = left || (circle && goesUpAfterName(target));
+  if (!absolute && !unsure && !leavesByLetters(directory.length, target)) return target;
+  const from = `/${directory.join('/')}`;
+  return posix.relative(from, circle ? posix.resolve(from, target) : `/${place.join('/')}`) || '.';
+}
+
+function goesUpAfterName(target: string): boolean {
+  let named = false;
+  for (const part of target.split('/')) {
+    if (part === '..' && named) return true;
+    named ||= part !== '' && part !== '.' && part !== '..';
+  }
+  return false;
 }
 
 function leavesByLetters(depth: number, target: string): boolean {
@@ -38,7 +51,7 @@ function resolve(
   root: DirectoryNode,
   start: readonly string[],
   target: string,
-): { readonly place: readonly string[]; readonly left: boolean } {
+): { readonly place: readonly string[]; readonly left: boolean; readonly circle: boolean } {
   const place: string[] = [];
   const nodes: (DirectoryNode | undefined)[] = [root];
   const enter = (name: string): void => {
@@ -61,7 +74,8 @@ function resolve(
       continue;
     }
     const node = nodes.at(-1)?.children.get(name);
-    if (node?.kind === 'symlink' && ahead.length > 0 && ++hops <= LIMITS.linkHops) {
+    if (node?.kind === 'symlink' && ahead.length > 0) {
+      if (++hops > LIMITS.linkHops) return { place, left, circle: true };
       if (node.target.startsWith('/')) {
         place.length = 0;
         nodes.length = 1;
@@ -69,7 +83,7 @@ function resolve(
       ahead.push(...steps(node.target, false));
     } else enter(name);
   }
-  return { place, left };
+  return { place, left, circle: false };
 }
 
 /** The first step last. */

@@ -44,6 +44,9 @@ describe('a link', () => {
     { what: 'above the root by letters alone', at: 'l', to: 'deep/../../usr', text: 'd/usr' },
     { what: 'above the root after what is not there', at: 'd/l', to: 'no/../../../etc', text: '../etc' },
     { what: 'above the root after a circle', at: 'd/l', to: 'circle/../../../etc', text: '../etc' },
+    { what: 'into a circle', at: 'd/l', to: './circle/x', text: './circle/x' },
+    { what: 'into a circle by an absolute path', at: 'd/l', to: '/d/circle/x', text: 'circle/x' },
+    { what: 'up after a circle', at: 'd/l', to: 'circle/../x', text: 'x' },
   ])('$what leads to the same place, and nowhere else', ({ at, to, text }) => {
     const { root } = treeWith(['usr/lib', 'd/e/f'], {
       lib: 'usr/lib',
@@ -75,7 +78,11 @@ describe('a link', () => {
           expect(`${real}/`.startsWith(`${base}/`)).toBe(true);
         }
       }),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        // A circle that opens when one of its links gets another text.
+        examples: [[{ l: '..', 'a/b/l': 'm/..', 'a/b/m': 'l/a/../l/..' }]],
+      },
     );
   });
 
