@@ -6,6 +6,7 @@ import { readBounded } from '../io/verify.ts';
 export interface Prompt {
   /** A line of text. @param echo whether it may be seen @throws OCL_CANCELLED for Ctrl-C and Ctrl-D */
   ask(question: string, echo: boolean): Promise<string>;
+  /** The terminal shows again what is typed. */
   close(): void;
 }
 
@@ -17,9 +18,9 @@ export function openPrompt(signal: AbortSignal): Prompt | undefined {
   stdin.setEncoding('utf8');
   return {
     async ask(question, echo) {
-      stderr.write(question);
-      // The terminal itself shows nothing: what may be seen is written here.
+      // From before the question until the end the terminal itself shows nothing, so that what is typed early is not seen either.
       stdin.setRawMode(true);
+      stderr.write(question);
       let line = '';
       try {
         for (;;) {
@@ -34,11 +35,13 @@ export function openPrompt(signal: AbortSignal): Prompt | undefined {
           line = kept.slice(0, LONGEST);
         }
       } finally {
-        stdin.setRawMode(false);
         stderr.write('\n');
       }
     },
-    close: () => void stdin.pause(),
+    close() {
+      stdin.setRawMode(false);
+      stdin.pause();
+    },
   };
 }
 
