@@ -21,13 +21,24 @@ const INTERNAL: readonly (readonly [network: string, prefix: number, type: 'ipv4
   ['ff00::', 8, 'ipv6'],
 ];
 
-const LOOPBACK: readonly (readonly [network: string, prefix: number, type: 'ipv4' | 'ipv6'])[] = [
+/** Where clouds hand out the credentials of the machine that asks: no registry keeps anything there. */
+const METADATA: typeof INTERNAL = [
+  ['169.254.0.0', 16, 'ipv4'],
+  ['100.100.100.200', 32, 'ipv4'],
+  ['168.63.129.16', 32, 'ipv4'],
+  ['fd00:ec2::254', 128, 'ipv6'],
+  ['fe80::', 10, 'ipv6'],
+];
+const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data']);
+
+const LOOPBACK: typeof INTERNAL = [
   ['127.0.0.0', 8, 'ipv4'],
   ['::1', 128, 'ipv6'],
 ];
 
 const internal = listOf(INTERNAL);
 const loopback = listOf(LOOPBACK);
+const metadata = listOf(METADATA);
 
 /** @param hostname of a parsed URL, which has brought every way of writing an address into one form */
 export function isLoopback(hostname: string): boolean {
@@ -39,6 +50,12 @@ export function isLoopback(hostname: string): boolean {
 export function isInternal(hostname: string): boolean {
   const host = bare(hostname);
   return isLocalName(host) || holds(internal, host);
+}
+
+/** Whether a host is the service that gives a cloud's machine its credentials. */
+export function isMetadataService(hostname: string): boolean {
+  const host = bare(hostname);
+  return METADATA_NAMES.has(host) || holds(metadata, host);
 }
 
 function bare(hostname: string): string {

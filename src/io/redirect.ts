@@ -1,6 +1,7 @@
 import { OclError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { printable } from '../core/redact.ts';
+import { isMetadataService } from './addresses.ts';
 
 /** Where a request goes on, and whether what proves the sender's identity may go with it. */
 export interface Hop {
@@ -23,7 +24,7 @@ export function isRedirect(status: number, method: string): boolean {
  * when a later hop comes back.
  *
  * @param trail the URLs asked so far, the first one first
- * @throws OCL_UNSAFE for other schemes, credentials in the URL and https → http; OCL_REGISTRY for loops, too many hops, no target
+ * @throws OCL_UNSAFE for other schemes, credentials in the URL, https → http and metadata services; OCL_REGISTRY for loops, too many hops, no target
  */
 export function nextHop(trail: readonly URL[], location: string | undefined): Hop {
   const first = trail[0];
@@ -43,7 +44,10 @@ export function nextHop(trail: readonly URL[], location: string | undefined): Ho
   return { url, sameOrigin: url.origin === first.origin && trail.every((seen) => seen.origin === first.origin) };
 }
 
-/** A URL from an answer, made absolute: http(s) only, no credentials in it, no step from https down to http. @throws OCL_UNSAFE, OCL_REGISTRY */
+/**
+ * A URL from an answer, made absolute: http(s) only, no credentials in it, no step from https down to http, not to where a cloud keeps the
+ * credentials of its machines. @throws OCL_UNSAFE, OCL_REGISTRY
+ */
 export function readTarget(location: string, from: URL): URL {
   const shown = printable(location.slice(0, 200));
   let url: URL;
@@ -62,6 +66,12 @@ export function readTarget(location: string, from: URL): URL {
     );
   if (url.username !== '' || url.password !== '')
     throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${url.host}: the URL carries credentials`);
+  if (isMetadataService(url.hostname) && url.hostname !== from.hostname)
+    throw new OclError(
+      'OCL_UNSAFE',
+      `Cannot go on from ${from.origin} to ${url.host}: clouds hand out the credentials of their machines there`,
+      { hint: `ask who runs ${from.host} why it sends its clients there` },
+    );
   if (from.protocol === 'https:' && url.protocol === 'http:') {
     throw new OclError('OCL_UNSAFE', `Cannot go on from ${from.origin} to ${url.origin}: that would leave TLS`, {
       hint: 'the registry, or the proxy before it, has to give its own address with https',

@@ -27,6 +27,11 @@ describe('where a redirect may lead', () => {
     ['javascript:alert(1)', 'OCL_UNSAFE'],
     ['https://user:pass@cdn.example/', 'OCL_UNSAFE'],
     ['https://user@registry.example/', 'OCL_UNSAFE'],
+    ['https://169.254.169.254/latest/meta-data', 'OCL_UNSAFE'],
+    ['https://2852039166/', 'OCL_UNSAFE'],
+    ['https://[fd00:ec2::254]/', 'OCL_UNSAFE'],
+    ['https://[::ffff:169.254.169.254]/', 'OCL_UNSAFE'],
+    ['https://metadata.google.internal./computeMetadata/v1/', 'OCL_UNSAFE'],
     ['https://[', 'OCL_REGISTRY'],
     ['', 'OCL_REGISTRY'],
     [undefined, 'OCL_REGISTRY'],
@@ -38,6 +43,11 @@ describe('where a redirect may lead', () => {
   it('goes from http up to https, as a stranger', () => {
     const hop = nextHop([new URL('http://registry.example/y')], 'https://registry.example/y');
     expect(hop.sameOrigin).toBe(false);
+  });
+
+  it('stays within a network without names', () => {
+    const local = new URL('http://169.254.7.7:5000/y');
+    expect(nextHop([local], 'http://169.254.7.7:9000/y').url.port).toBe('9000');
   });
 
   it('does not trust a way back', () => {
