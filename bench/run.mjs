@@ -141,9 +141,9 @@ async function compare(one) {
       one.requests?.();
       if (round % one.repeat === 0)
         progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
+      const watch = one.disk === undefined ? undefined : new DiskWatch(one.disk);
       try {
         const isCounted = round === 0 && competitor.counted !== undefined;
-        const watch = one.disk === undefined ? undefined : new DiskWatch(one.disk);
         const figures = await run(isCounted ? competitor.counted : competitor.argv, {
           trace: round === 0 && countsSyncs,
           ...(competitor.name === 'ocl' ? {} : { deadline: PATIENCE }),
@@ -157,6 +157,8 @@ async function compare(one) {
         if (competitor.name === 'ocl') throw new Error(`ocl failed at ${one.name}: ${error.message}`, { cause: error });
         notes.push(`${competitor.name}: failed, left out: ${error.message.split('\n').at(-1).slice(0, 200)}`);
         competitors = competitors.filter((other) => other !== competitor);
+      } finally {
+        watch?.stop();
       }
     }
   }
