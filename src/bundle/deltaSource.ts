@@ -1,10 +1,11 @@
 import { type Readable } from 'node:stream';
 import { type BundleRecord } from '../core/bundleRecord.ts';
-import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
+import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isCode } from '../core/errors.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
-import { type ByteRange, type Gate, type LocalSource, type Place, type Source } from '../core/store.ts';
+import { LocalSourceView } from '../core/sourceView.ts';
+import { type ByteRange, type LocalSource, type Place, type Source } from '../core/store.ts';
 import { type Elsewhere } from './deltaElsewhere.ts';
 
 export interface DeltaSourceOptions {
@@ -18,31 +19,22 @@ export interface DeltaSourceOptions {
 }
 
 /** A delta as a whole bundle: what it does not bring comes from the bundles beside it, and from the target itself. */
-export class DeltaSource implements LocalSource {
-  readonly name: string;
-  readonly gates: readonly Gate[];
+export class DeltaSource extends LocalSourceView {
   readonly record: BundleRecord | undefined;
-  readonly #bundle: LocalSource;
   readonly #options: DeltaSourceOptions;
 
   constructor(bundle: LocalSource, options: DeltaSourceOptions) {
-    this.name = bundle.name;
-    this.gates = bundle.gates;
+    super(bundle);
     this.record = bundle.record;
-    this.#bundle = bundle;
     this.#options = options;
   }
 
-  resolve(tagOrDigest: string): Promise<Descriptor> {
-    return this.#bundle.resolve(tagOrDigest);
-  }
-
-  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+  override async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
     const carrier = await this.#carrier(descriptor.digest);
     if (carrier !== undefined) return await carrier.open(descriptor, range);
     const { own, elsewhere, documentsOfTarget } = this.#options;
     const isDocument = isDocumentType(descriptor.mediaType);
-    if (isDocument && !documentsOfTarget) return await this.#bundle.open(descriptor, range);
+    if (isDocument && !documentsOfTarget) return await super.open(descriptor, range);
     if (isDocument && own !== undefined) {
       try {
         return await own.open(descriptor, range);
@@ -51,39 +43,20 @@ export class DeltaSource implements LocalSource {
       }
     }
     await elsewhere.find([descriptor]);
-    return await (elsewhere.at(descriptor) ?? this.#bundle).open(descriptor, range);
+    return await (elsewhere.at(descriptor) ?? this.inner).open(descriptor, range);
   }
 
   /** A link or a mount within the target is the shorter way, also for what the bundle brings. */
-  place(descriptor: Descriptor): Place {
-    return (this.#options.elsewhere.at(descriptor) ?? this.#bundle).place(descriptor);
+  override place(descriptor: Descriptor): Place {
+    return (this.#options.elsewhere.at(descriptor) ?? this.inner).place(descriptor);
   }
 
-  tags(): AsyncIterable<string> {
-    return this.#bundle.tags();
-  }
-
-  referrers(subject: Descriptor): AsyncIterable<Descriptor> {
-    return this.#bundle.referrers(subject);
-  }
-
-  roots(): Promise<readonly Descriptor[]> {
-    return this.#bundle.roots();
-  }
-
-  async size(digest: Digest): Promise<number | undefined> {
+  override async size(digest: Digest): Promise<number | undefined> {
     return await (await this.#carrier(digest))?.size(digest);
   }
 
-  blobs(): AsyncIterable<StoredBlob> {
-    return this.#bundle.blobs();
-  }
-
-  /** Who opened the bundles closes them. */
-  async close(): Promise<void> {}
-
   async #carrier(digest: Digest): Promise<LocalSource | undefined> {
-    for (const source of [this.#bundle, ...this.#options.pool])
+    for (const source of [this.inner, ...this.#options.pool])
       if ((await source.size(digest)) !== undefined) return source;
     return undefined;
   }

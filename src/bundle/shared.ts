@@ -1,8 +1,9 @@
 import { type Readable } from 'node:stream';
-import { type Descriptor, type StoredBlob } from '../core/descriptor.ts';
+import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
-import { type ByteRange, type Gate, type LocalSource, type Place, type Sink, type Source } from '../core/store.ts';
+import { LocalSourceView } from '../core/sourceView.ts';
+import { type ByteRange, type LocalSource, type Place, type Sink, type Source } from '../core/store.ts';
 
 /**
  * What one layout of a library has received from bundles is linked into the others, and not written once more. Images come one after the
@@ -17,18 +18,13 @@ export class SharedContents {
   }
 }
 
-export class SharedView implements LocalSource {
-  readonly name: string;
-  readonly gates: readonly Gate[];
-  readonly #bundle: LocalSource;
+export class SharedView extends LocalSourceView {
   readonly #arrived: Map<Digest, Source>;
   /** Contents that flowed for the image that is under way. */
   readonly #opened = new Set<Digest>();
 
   constructor(bundle: LocalSource, arrived: Map<Digest, Source>) {
-    this.name = bundle.name;
-    this.gates = bundle.gates;
-    this.#bundle = bundle;
+    super(bundle);
     this.#arrived = arrived;
   }
 
@@ -43,38 +39,12 @@ export class SharedView implements LocalSource {
     this.#opened.clear();
   }
 
-  resolve(tagOrDigest: string): Promise<Descriptor> {
-    return this.#bundle.resolve(tagOrDigest);
-  }
-
-  open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+  override open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
     if (!isDocumentType(descriptor.mediaType)) this.#opened.add(descriptor.digest);
-    return this.#bundle.open(descriptor, range);
+    return super.open(descriptor, range);
   }
 
-  place(descriptor: Descriptor): Place {
-    return (this.#arrived.get(descriptor.digest) ?? this.#bundle).place(descriptor);
+  override place(descriptor: Descriptor): Place {
+    return (this.#arrived.get(descriptor.digest) ?? this.inner).place(descriptor);
   }
-
-  tags(): AsyncIterable<string> {
-    return this.#bundle.tags();
-  }
-
-  referrers(subject: Descriptor): AsyncIterable<Descriptor> {
-    return this.#bundle.referrers(subject);
-  }
-
-  roots(): Promise<readonly Descriptor[]> {
-    return this.#bundle.roots();
-  }
-
-  size(digest: Digest): Promise<number | undefined> {
-    return this.#bundle.size(digest);
-  }
-
-  blobs(): AsyncIterable<StoredBlob> {
-    return this.#bundle.blobs();
-  }
-
-  async close(): Promise<void> {}
 }

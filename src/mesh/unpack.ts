@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isAbsent, OclError } from '../core/errors.ts';
+import { OclError } from '../core/errors.ts';
 import { type Reference } from '../core/reference.ts';
 import { makeDirectory, syncDirectory } from '../io/atomicFile.ts';
+import { factsOf } from '../io/factsOf.ts';
 import { safeName, shown } from '../io/tarName.ts';
 import { type Entity, type EntityKind, type MeshFile } from './entity.ts';
 import { entityRepository, entityTag } from './naming.ts';
@@ -141,7 +142,7 @@ async function checkPlace(
     const parent = parts.slice(0, i).join('/');
     if (made.has(parent)) continue;
     made.add(parent);
-    const stats = await absentOr(join(directory, parent));
+    const stats = await factsOf(join(directory, parent));
     if (stats === undefined || stats.isDirectory()) continue;
     throw new OclError(
       stats.isSymbolicLink() ? 'OCL_UNSAFE' : 'OCL_EXISTS',
@@ -149,20 +150,11 @@ async function checkPlace(
       { hint: 'name an empty directory' },
     );
   }
-  const stats = await absentOr(join(directory, path));
+  const stats = await factsOf(join(directory, path));
   if (stats === undefined || (overwrite && (stats.isFile() || stats.isSymbolicLink()))) return;
   throw new OclError('OCL_EXISTS', `Cannot write ${join(directory, path)}: it is there already`, {
     hint: stats.isDirectory() ? 'name an empty directory' : 'name another directory, or add --overwrite',
   });
-}
-
-async function absentOr(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
 }
 
 async function moveInto(from: string, to: string): Promise<void> {

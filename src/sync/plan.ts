@@ -12,7 +12,7 @@ import { mapInOrder } from './limit.ts';
 import { listJobs, type Catalog, type SyncJob } from './list.ts';
 import { OpenStores, type OpenRepositories } from './openStores.ts';
 import { type SyncObserver } from './outcome.ts';
-import { type PlanTotals, type PullCount } from './planTotals.ts';
+import { type Counted, type PlanTotals, type PullCount } from './planTotals.ts';
 import { hasMoreToPull, rootToPull } from './pulls/cost.ts';
 import { inWaves } from './references.ts';
 import { resolveJob, type ResolvedJob } from './resolve.ts';
@@ -39,24 +39,17 @@ export interface PlanOptions {
 type Copyable = Exclude<ResolvedJob, { readonly action: 'failed' }>;
 
 /** One line of a dry run. */
-export interface PlannedJob {
+export interface PlannedJob extends Counted {
   readonly image: string;
-  /** Where it comes from; undefined for what is on disk. */
-  readonly registry: string | undefined;
   /** Full name of the target. */
   readonly target: string;
   readonly line: number;
-  readonly action: 'copy' | 'current' | 'skip' | 'failed' | 'prune';
   /** Why, in words. */
   readonly reason: string;
-  /** What would be at the target; undefined when it could not be found out. */
-  readonly sourceDigest: Digest | undefined;
   /** What is at the target now. */
   readonly targetDigest: Digest | undefined;
   /** That the target does not have yet; undefined when it was not measured. */
   readonly bytes: number | undefined;
-  /** What the copy costs its registry by itself; undefined when nobody knows. */
-  readonly pulls: PullCount | undefined;
   /** Why it failed. */
   readonly error: OclError | undefined;
 }

@@ -1,7 +1,6 @@
 import { type Descriptor } from '../core/descriptor.ts';
 import { type Digest } from '../core/digest.ts';
 import { isDocumentType } from '../core/mediaTypes.ts';
-import { type PlannedJob } from './plan.ts';
 
 /** Pulls of a source registry. */
 export interface PullCount {
@@ -18,6 +17,17 @@ export interface RegistryTotals {
   readonly pulls: PullCount;
   /** Undefined: not all of it was measured. */
   readonly bytes: number | undefined;
+}
+
+/** What counts of a line of a plan. */
+export interface Counted {
+  /** Where it comes from; undefined for what is on disk. */
+  readonly registry: string | undefined;
+  readonly action: 'copy' | 'current' | 'skip' | 'failed' | 'prune';
+  /** What would be at the target; undefined when it could not be found out. */
+  readonly sourceDigest: Digest | undefined;
+  /** What the copy costs its registry by itself; undefined when nobody knows. */
+  readonly pulls: PullCount | undefined;
 }
 
 /** What was found out about an image beside its line. */
@@ -41,7 +51,7 @@ interface Sums {
 export class PlanTotals {
   readonly #registries = new Map<string, Sums>();
 
-  add({ registry, action, pulls, sourceDigest }: PlannedJob, { missing, looked }: Measured): void {
+  add({ registry, action, pulls, sourceDigest }: Counted, { missing, looked }: Measured): void {
     const isCopy = action === 'copy' && sourceDigest !== undefined;
     if (registry === undefined || (!isCopy && looked.length === 0)) return;
     let sums = this.#registries.get(registry);

@@ -5,7 +5,8 @@ import { isCode, OclError } from '../../core/errors.ts';
 import { children } from '../../core/graph.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isDocumentType, isForeignLayerType } from '../../core/mediaTypes.ts';
-import { type ByteRange, type Gate, type Place, type Source } from '../../core/store.ts';
+import { SourceView } from '../../core/sourceView.ts';
+import { type ByteRange, type Place, type Source } from '../../core/store.ts';
 import { type Http } from '../../io/httpMessages.ts';
 import { openAtUrls } from '../../io/strangers.ts';
 import { type Reads } from '../reads.ts';
@@ -49,103 +50,60 @@ export async function extentOf(reads: Reads, root: Descriptor): Promise<Extent> 
 }
 
 /** Parts that lie in several places as one source: each content is read where it is. */
-export class PartedSource implements Source {
-  readonly name: string;
-  readonly #first: Source;
+export class PartedSource extends SourceView {
   readonly #owners: ReadonlyMap<Digest, Source>;
-  readonly gates: readonly Gate[];
 
-  /** @param first has what none of the owners has */
+  /** @param first has what none of the owners has, and the names */
   constructor(name: string, first: Source, owners: ReadonlyMap<Digest, Source>) {
-    this.name = name;
-    this.#first = first;
-    this.#owners = owners;
     const gates = [first, ...owners.values()].flatMap((source) => source.gates);
-    this.gates = [...new Map(gates.map((gate) => [gate.id, gate])).values()];
+    super(first, { name, gates: [...new Map(gates.map((gate) => [gate.id, gate])).values()] });
+    this.#owners = owners;
   }
 
-  resolve(tagOrDigest: string): Promise<Descriptor> {
-    return this.#first.resolve(tagOrDigest);
-  }
-
-  open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+  override open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
     return this.#ownerOf(descriptor).open(descriptor, range);
   }
 
-  doubt(descriptor: Descriptor): boolean {
+  override doubt(descriptor: Descriptor): boolean {
     return this.#ownerOf(descriptor).doubt?.(descriptor) ?? false;
   }
 
-  place(descriptor: Descriptor): Place {
+  override place(descriptor: Descriptor): Place {
     return this.#ownerOf(descriptor).place(descriptor);
   }
 
-  tags(): AsyncIterable<string> {
-    return this.#first.tags();
-  }
-
-  referrers(subject: Descriptor): AsyncIterable<Descriptor> {
+  override referrers(subject: Descriptor): AsyncIterable<Descriptor> {
     return this.#ownerOf(subject).referrers(subject);
   }
 
-  /** Its sources belong to whoever opened them. */
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
   #ownerOf({ digest }: Descriptor): Source {
-    return this.#owners.get(digest) ?? this.#first;
+    return this.#owners.get(digest) ?? this.inner;
   }
 }
 
 /** A source whose foreign layers come from the addresses that they name, where the source itself does not have them. */
-export class ForeignSource implements Source {
-  readonly name: string;
-  readonly gates: readonly Gate[];
-  readonly #inner: Source;
+export class ForeignSource extends SourceView {
   readonly #http: Http;
   readonly #signal: AbortSignal | undefined;
 
   /** @param http made by `strangersHttp` */
   constructor(inner: Source, http: Http, signal: AbortSignal | undefined) {
-    this.name = inner.name;
-    this.gates = inner.gates;
-    this.#inner = inner;
+    super(inner);
     this.#http = http;
     this.#signal = signal;
   }
 
-  resolve(tagOrDigest: string): Promise<Descriptor> {
-    return this.#inner.resolve(tagOrDigest);
-  }
-
-  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+  override async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
     try {
-      return await this.#inner.open(descriptor, range);
+      return await super.open(descriptor, range);
     } catch (error) {
       if (!isCode(error, 'OCL_NOT_FOUND') || (descriptor.urls ?? []).length === 0) throw error;
       return await openAtUrls(this.#http, descriptor, { from: range?.start ?? 0, signal: this.#signal });
     }
   }
 
-  doubt(descriptor: Descriptor): boolean {
-    return this.#inner.doubt?.(descriptor) ?? false;
-  }
-
   /** Of a foreign layer nobody knows beforehand where it will come from. */
-  place(descriptor: Descriptor): Place {
-    return isForeignLayerType(descriptor.mediaType) ? { kind: 'elsewhere' } : this.#inner.place(descriptor);
-  }
-
-  tags(): AsyncIterable<string> {
-    return this.#inner.tags();
-  }
-
-  referrers(subject: Descriptor): AsyncIterable<Descriptor> {
-    return this.#inner.referrers(subject);
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
+  override place(descriptor: Descriptor): Place {
+    return isForeignLayerType(descriptor.mediaType) ? { kind: 'elsewhere' } : super.place(descriptor);
   }
 }

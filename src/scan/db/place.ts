@@ -2,12 +2,13 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, readFile, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock } from '../../core/clock.ts';
-import { isAbsent, OclError } from '../../core/errors.ts';
+import { OclError } from '../../core/errors.ts';
 import { type Emit } from '../../core/events.ts';
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Source } from '../../core/store.ts';
 import { syncDirectory, TemporaryFile, writeFileAtomic } from '../../io/atomicFile.ts';
+import { factsOf } from '../../io/factsOf.ts';
 import { verifyInto } from '../../io/verify.ts';
 import { createXxh64 } from '../../io/xxhash.ts';
 import { unpack } from '../rootfs/flatten.ts';
@@ -211,12 +212,8 @@ function warnOfSchema({ emit, name }: PlaceOptions, facts: DatabaseFacts, schema
 /** When it was changed, in milliseconds since the epoch; undefined where that is the epoch. */
 async function requireFile(path: string, name: string): Promise<number | undefined> {
   const file = path.slice(path.lastIndexOf('/') + 1);
-  try {
-    const stats = await lstat(path);
-    if (stats.isFile() && stats.size > 0) return stats.mtimeMs > 0 ? stats.mtimeMs : undefined;
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-  }
+  const facts = await factsOf(path);
+  if (facts?.isFile() && facts.size > 0) return facts.mtimeMs > 0 ? facts.mtimeMs : undefined;
   throw new OclError('OCL_ARCHIVE_INVALID', `Cannot place ${name}: there is no file ${file} in it`);
 }
 

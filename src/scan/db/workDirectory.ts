@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAbsent } from '../../core/errors.ts';
 import { makeDirectory, syncDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import { factsOf } from '../../io/factsOf.ts';
 import { withLock, type LockOptions } from '../../io/lock.ts';
 
 const NAME = /^\.ocl-[0-9]+-[0-9a-f]+\.tmp$/;
@@ -70,26 +71,16 @@ async function clearLeft(directory: string): Promise<void> {
 
 /** Removes a work directory, when what it holds of a replacement that was not finished is back where it was. */
 async function settle(directory: string, work: string): Promise<void> {
-  if (await exists(join(work, RECORD))) {
+  if ((await factsOf(join(work, RECORD))) !== undefined) {
     const [made, to] = [join(work, REPLACED), join(directory, REPLACED)];
-    if (!(await exists(made))) await moved(to, made);
+    if ((await factsOf(made)) === undefined) await moved(to, made);
     // A scanner may have put its own there meanwhile.
-    if (!(await exists(to))) await moved(join(work, BEFORE), to);
+    if ((await factsOf(to)) === undefined) await moved(join(work, BEFORE), to);
     // First, so that a run that is killed in the removal does not look as if it had replaced something.
     await rm(join(work, RECORD));
     await syncDirectory(work);
   }
   await rm(work, { recursive: true, force: true });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
 }
 
 /** Whether there was anything to move. */

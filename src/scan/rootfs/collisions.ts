@@ -1,6 +1,7 @@
-import { lstat, mkdir, rmdir } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAbsent, OclError } from '../../core/errors.ts';
+import { OclError } from '../../core/errors.ts';
+import { factsOf } from '../../io/factsOf.ts';
 import { shown } from '../../io/tarName.ts';
 import { type DirectoryNode } from './nodes.ts';
 import { type Located } from './walk.ts';
@@ -25,11 +26,7 @@ async function areOne(directory: string, a: string, b: string): Promise<boolean>
   const made = join(directory, a);
   await mkdir(made);
   try {
-    await lstat(join(directory, b));
-    return true;
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-    return false;
+    return (await factsOf(join(directory, b))) !== undefined;
   } finally {
     await rmdir(made);
   }

@@ -10,8 +10,8 @@ import { shown } from '../../io/tarName.ts';
 import { type TarEntry } from '../../io/tarScan.ts';
 import { blobPath, createHasher, digestOf } from '../../io/verify.ts';
 import { blobDigest } from './ociFiles.ts';
+import { type OpenVolume } from './openVolume.ts';
 import { hexOf } from './sums.ts';
-import { type OpenVolume } from './volumeSet.ts';
 
 /** Bytes that are read at once. */
 const SMALL = 1 << 20;

@@ -6,7 +6,7 @@ import { type Tarball } from '../../io/tarball.ts';
 import { readIndexEntries } from './ociFiles.ts';
 import { readRecord } from './readRecord.ts';
 import { setIdOf } from './setId.ts';
-import { type OpenVolume, type SetRecord } from './volumeSet.ts';
+import { type OpenVolume, type SetRecord } from './openVolume.ts';
 
 /** How every record of a set begins, as it is written here. */
 const HEAD = /^\{"bundleVersion":1,"kind":"(?:full|delta)","set":\{"id":"sha256:[0-9a-f]{64}","volume":(\d{1,4}),/;

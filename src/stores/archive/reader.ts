@@ -7,7 +7,8 @@ import { OciContents } from './ociContents.ts';
 import { readRecord } from './readRecord.ts';
 import { ArchiveSource, type ArchiveKind } from './source.ts';
 import { openTar, type OpenTar } from '../../io/tarSpool.ts';
-import { VolumeSet, type OpenVolume } from './volumeSet.ts';
+import { type OpenVolume } from './openVolume.ts';
+import { VolumeSet } from './volumeSet.ts';
 
 export interface OpenArchiveOptions {
   /** Where a compressed archive is decompressed to, until it is closed. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type BundleRecord, type Slice } from '../../core/bundleRecord.ts';
+import { type Slice } from '../../core/bundleRecord.ts';
 import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
 import { isDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isCode, OclError } from '../../core/errors.ts';
@@ -8,24 +8,13 @@ import { parseManifest } from '../../core/manifest.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
 import { findEntry, listNames } from '../../core/names.ts';
 import { type ByteRange, type Fault, type GivenVolumes, type Place } from '../../core/store.ts';
-import { type Tarball } from '../../io/tarball.ts';
 import { type TarEntry } from '../../io/tarScan.ts';
 import { blobPath, createHasher, readVerified } from '../../io/verify.ts';
 import { copyFaults, fileFaults, indexFaults, placedIn } from './faults.ts';
 import { damagedSlice, KeptParts, openKept, type GivenSlice } from './keptParts.ts';
 import { blobDigest, describeDocument, readIndexEntries } from './ociFiles.ts';
+import { type OpenVolume, type SetRecord } from './openVolume.ts';
 import { type Contents } from './source.ts';
-
-export interface OpenVolume {
-  readonly path: string;
-  readonly tarball: Tarball;
-  readonly record: SetRecord;
-}
-
-/** What a volume says of itself. */
-export type SetRecord = BundleRecord & {
-  readonly [K in 'set' | 'roots' | 'placement']-?: NonNullable<BundleRecord[K]>;
-};
 
 /** Where a slice lies. */
 interface Piece {

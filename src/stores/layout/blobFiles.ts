@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, opendir, rm } from 'node:fs/promises';
+import { open, opendir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable } from 'node:stream';
 import { type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
@@ -8,6 +8,7 @@ import { isAbsent, OclError, systemCode } from '../../core/errors.ts';
 import { type Shortcut } from '../../core/events.ts';
 import { type ByteRange, type Open } from '../../core/store.ts';
 import { makeDirectory, syncDirectory, type TemporaryFile } from '../../io/atomicFile.ts';
+import { factsOf } from '../../io/factsOf.ts';
 import { FileRange } from '../../io/fileRange.ts';
 import { type Linker } from '../../io/link.ts';
 import { blobPath, verifyInto, verifyRest } from '../../io/verify.ts';
@@ -176,16 +177,6 @@ export class BlobFiles {
       if (directory !== this.#root && !stats.isDirectory()) throw unsafe(directory);
     }
     this.#checked.add(algorithm);
-  }
-}
-
-/** Facts of the name itself, wherever a link under it may point; undefined when there is none. */
-async function factsOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
   }
 }
 

@@ -1,25 +1,27 @@
 import { constants } from 'node:fs';
 import { lstat, open, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isAbsent, OclError, systemCode } from '../../core/errors.ts';
+import { OclError, systemCode } from '../../core/errors.ts';
 import { checkLayoutFile, LAYOUT_FILE } from '../../core/layoutFile.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { makeDirectory, syncDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import { factsOf } from '../../io/factsOf.ts';
 import { EMPTY_INDEX, encodeIndexFile, parseIndexFile, type IndexFile } from './indexFile.ts';
 
 const LAYOUT_FILE_BYTES = 1 << 16;
 
 /** Whether a directory says that it is a layout. */
 export async function isLayout(root: string): Promise<boolean> {
-  return await exists(join(root, 'oci-layout'));
+  return (await factsOf(join(root, 'oci-layout'))) !== undefined;
 }
 
 /** @throws OCL_NOT_FOUND, OCL_LAYOUT_INVALID, OCL_UNSAFE */
 export async function checkLayout(root: string): Promise<void> {
-  if (!(await exists(root))) throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
+  if ((await factsOf(root)) === undefined)
+    throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: there is no such directory`);
   if (!(await isLayout(root))) {
     // A writer's directory comes first and the oci-layout file last: between them there is nothing yet for others to read.
-    if (await exists(join(root, '.ocl')))
+    if ((await factsOf(join(root, '.ocl'))) !== undefined)
       throw new OclError('OCL_NOT_FOUND', `Cannot open ${root}: somebody is making it a layout at this moment`);
     throw new OclError(
       'OCL_LAYOUT_INVALID',
@@ -33,7 +35,7 @@ export async function checkLayout(root: string): Promise<void> {
 /** @throws OCL_LAYOUT_INVALID when there is something that is no layout and may not become one */
 export async function checkLayoutOrNew(root: string): Promise<void> {
   if (await isLayout(root)) return await checkLayout(root);
-  if (!(await exists(root))) return;
+  if ((await factsOf(root)) === undefined) return;
   try {
     await refuseForeignDirectory(root);
   } catch (error) {
@@ -44,14 +46,14 @@ export async function checkLayoutOrNew(root: string): Promise<void> {
 
 /** `blobs/`, then `index.json`, then `oci-layout`: a directory with the last one is a whole layout. Runs under the lock. */
 export async function createLayout(root: string): Promise<void> {
-  const hasIndex = await exists(join(root, 'index.json'));
+  const hasIndex = (await factsOf(join(root, 'index.json'))) !== undefined;
   if (await isLayout(root)) {
     if (hasIndex) return;
     throw new OclError('OCL_LAYOUT_INVALID', `Cannot write to ${root}: its index.json is missing`, {
       hint: 'restore index.json from a backup, or write into a new directory',
     });
   }
-  if (!(await exists(join(root, 'blobs')))) await makeDirectory(join(root, 'blobs'));
+  if ((await factsOf(join(root, 'blobs'))) === undefined) await makeDirectory(join(root, 'blobs'));
   if (!hasIndex) await writeFileAtomic(join(root, 'index.json'), encodeIndexFile(EMPTY_INDEX));
   await writeFileAtomic(join(root, 'oci-layout'), LAYOUT_FILE);
   await syncDirectory(dirname(resolve(root)));
@@ -96,7 +98,7 @@ export async function changesOf(path: string): Promise<string | undefined> {
 /** `index.json` as it is on disk; empty where no layout was made yet. @throws OCL_LAYOUT_INVALID, OCL_LIMIT, OCL_UNSAFE */
 async function readIndexFile(root: string): Promise<IndexFile> {
   const path = join(root, 'index.json');
-  if (!(await exists(path)) && !(await isLayout(root))) return EMPTY_INDEX;
+  if ((await factsOf(path)) === undefined && !(await isLayout(root))) return EMPTY_INDEX;
   return parseIndexFile(await readRegularFile(path, LIMITS.indexBytes), path);
 }
 
@@ -114,16 +116,6 @@ async function refuseForeignDirectory(root: string): Promise<void> {
     `Cannot make a layout of ${root}: it holds other things, such as ${JSON.stringify(foreign.name)}`,
     { hint: 'name a new or empty directory' },
   );
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
 }
 
 async function readRegularFile(path: string, limit: number): Promise<Uint8Array> {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type Stats } from 'node:fs';
-import { lstat, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { isDigest, splitDigest, verifiableAlgorithm, type Digest } from '../../core/digest.ts';
 import { isAbsent, toOclError, type ErrorCode } from '../../core/errors.ts';
 import { TemporaryFile } from '../../io/atomicFile.ts';
+import { factsOf } from '../../io/factsOf.ts';
 
 const BLOB_MODE = 0o444;
 /** Bytes: less than that is fetched again sooner than it is looked after. */
@@ -67,7 +68,7 @@ export class Parts {
     const sound = BROKE_OFF.has(code) || REFUSED.has(code);
     if (sound && isResumable(descriptor) && file.size >= WORTH_KEEPING) {
       const free = freePath(this.directory, descriptor.digest);
-      if (((await statsOf(free))?.size ?? 0) < file.size) return await leave(file, free);
+      if (((await factsOf(free))?.size ?? 0) < file.size) return await leave(file, free);
     }
     await file.discard();
   }
@@ -126,7 +127,7 @@ export async function partsAmong(directory: string, names: readonly string[]): P
     const parsed = parseName(name);
     if (parsed === undefined) continue;
     const path = join(directory, name);
-    const stats = await statsOf(path);
+    const stats = await factsOf(path);
     if (stats !== undefined) parts.push({ path, stats, ...parsed });
   }
   return parts;
@@ -150,7 +151,7 @@ export function isUseful({ stats }: Part): boolean {
 /** Makes what a dead writer left free for the next one; of several of one content the largest stays. */
 export async function release(part: Part): Promise<void> {
   const free = join(part.path, '..', `${stemOf(part.digest)}.part`);
-  if (((await statsOf(free))?.size ?? 0) >= part.stats.size) await removePart(part.path);
+  if (((await factsOf(free))?.size ?? 0) >= part.stats.size) await removePart(part.path);
   else await rename(part.path, free);
 }
 
@@ -166,13 +167,4 @@ function freePath(directory: string, digest: Digest): string {
 function stemOf(digest: Digest): string {
   const { algorithm, encoded } = splitDigest(digest);
   return `${algorithm}-${encoded}`;
-}
-
-async function statsOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
 }

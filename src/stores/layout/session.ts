@@ -2,6 +2,7 @@ import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAbsent, isCode, OclError, systemCode } from '../../core/errors.ts';
 import { makeDirectory, writeFileAtomic } from '../../io/atomicFile.ts';
+import { factsOf } from '../../io/factsOf.ts';
 import { isAlive, readOwner, thisOwner, withLock, type LockOptions, type Owner } from '../../io/lock.ts';
 import { blobPath } from '../../io/verify.ts';
 import { isPartName, isUseful, Parts, partsAmong, release, removePart, type Part } from './parts.ts';
@@ -50,10 +51,7 @@ export async function withLayoutLock<T>(root: string, options: LockOptions, acti
 /** What is written or removed in `.ocl` must not land elsewhere because somebody planted a link there. */
 async function refuseLinks(root: string): Promise<void> {
   for (const path of [workPath(root), temporaryPath(root), workPath(root, WRITERS), importsPath(root)]) {
-    const stats = await lstat(path).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw error;
-    });
+    const stats = await factsOf(path);
     if (stats === undefined || stats.isDirectory()) continue;
     throw new OclError(
       'OCL_UNSAFE',
@@ -161,12 +159,7 @@ async function lastSignOf(root: string, marker: string): Promise<number> {
 
 /** Milliseconds since the epoch; 0 for what has just been taken away. */
 async function timeOf(path: string): Promise<number> {
-  try {
-    return (await lstat(path)).mtimeMs;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return 0;
-    throw error;
-  }
+  return (await factsOf(path))?.mtimeMs ?? 0;
 }
 
 /** What processes that died have left, and nobody can go on with. Only called under the lock, while no writer lives. */

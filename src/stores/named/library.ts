@@ -1,17 +1,8 @@
-import { type Readable } from 'node:stream';
-import { ANNOTATION, type Descriptor, type StoredBlob } from '../../core/descriptor.ts';
-import { type Digest } from '../../core/digest.ts';
+import { ANNOTATION, type Descriptor } from '../../core/descriptor.ts';
 import { isCode, OclError } from '../../core/errors.ts';
 import { entryName, findEntry, repositoryOf } from '../../core/names.ts';
-import {
-  type ByteRange,
-  type Editor,
-  type Gate,
-  type Library,
-  type LocalSource,
-  type Place,
-  type Sink,
-} from '../../core/store.ts';
+import { LocalSourceView } from '../../core/sourceView.ts';
+import { type Editor, type Library, type LocalSource, type Sink } from '../../core/store.ts';
 
 /**
  * One layout or archive as a library: the full names of its entries say which repository they belong to.
@@ -115,59 +106,32 @@ function pathOf(whole: string): string {
 }
 
 /** One repository of a store that holds several. Contents are shared; names are its own. */
-class RepositoryView implements LocalSource {
-  readonly name: string;
-  readonly gates: readonly Gate[];
-  readonly #store: LocalSource;
+class RepositoryView extends LocalSourceView {
   readonly #entries: () => Promise<readonly Descriptor[]>;
 
   constructor(store: LocalSource, repository: string, entries: () => Promise<readonly Descriptor[]>) {
-    this.name = `${store.name} (${repository})`;
-    this.gates = store.gates;
-    this.#store = store;
+    super(store, { name: `${store.name} (${repository})` });
     this.#entries = entries;
   }
 
-  async resolve(wanted: string): Promise<Descriptor> {
+  override async resolve(wanted: string): Promise<Descriptor> {
     try {
       return findEntry(await this.roots(), wanted);
     } catch (error) {
       if (!wanted.includes(':') || !isCode(error, 'OCL_NOT_FOUND')) throw error;
-      return await this.#store.resolve(wanted);
+      return await super.resolve(wanted);
     }
   }
 
-  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
-    return await this.#store.open(descriptor, range);
-  }
-
-  place(descriptor: Descriptor): Place {
-    return this.#store.place(descriptor);
-  }
-
-  async *tags(): AsyncGenerator<string> {
+  override async *tags(): AsyncGenerator<string> {
     const tags = (await this.roots()).map((root) => entryName(root).tag).filter((tag) => tag !== undefined);
     yield* new Set(tags);
   }
 
-  referrers(subject: Descriptor): AsyncIterable<Descriptor> {
-    return this.#store.referrers(subject);
-  }
-
   /** Its entries, each under its bare tag. */
-  async roots(): Promise<readonly Descriptor[]> {
+  override async roots(): Promise<readonly Descriptor[]> {
     return (await this.#entries()).map(withBareTag);
   }
-
-  size(digest: Digest): Promise<number | undefined> {
-    return this.#store.size(digest);
-  }
-
-  blobs(): AsyncIterable<StoredBlob> {
-    return this.#store.blobs();
-  }
-
-  async close(): Promise<void> {}
 }
 
 function withBareTag(root: Descriptor): Descriptor {

@@ -5,8 +5,26 @@ import { isCode, OclError } from '../../core/errors.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
 import { type ByteRange } from '../../core/store.ts';
 import { readVerified } from '../../io/verify.ts';
-import { type Mirrors, type ReadingHost } from './mirrors.ts';
+import { type RegistryClient } from './client.ts';
 import { type Reader } from './reader.ts';
+
+/** A registry or one of its mirrors, as it is asked for what is read of one repository. */
+export interface ReadingHost {
+  readonly reader: Reader;
+  /** By its name as references have it. */
+  readonly registry: string;
+  readonly isUpstream: boolean;
+  /** Its credentials, TLS, limits and priority are its own. */
+  readonly client: RegistryClient;
+}
+
+/** In which order hosts are asked. */
+export interface MirrorOrder {
+  /** Those that rest go last, then lower priorities first; equals as they are given, where the registry itself is the last. */
+  inOrder(hosts: readonly ReadingHost[]): readonly ReadingHost[];
+  /** A host did not give what another one may give. Tells so once a run, unless it just does not have it. */
+  failed(host: ReadingHost, error: OclError): void;
+}
 
 interface Opened {
   readonly stream: Readable;
@@ -22,13 +40,13 @@ const MAX_REMEMBERED = 10_000;
  */
 export class MirroredReader implements Reader {
   readonly #hosts: readonly ReadingHost[];
-  readonly #mirrors: Mirrors;
+  readonly #mirrors: MirrorOrder;
   /** The mirrors that gave a content, or parts of it. */
   readonly #givers = new Map<Digest, Set<ReadingHost>>();
   /** Mirrors whose content was wrong, by its digest. */
   readonly #doubted = new Map<Digest, Set<ReadingHost>>();
 
-  constructor(hosts: readonly ReadingHost[], mirrors: Mirrors) {
+  constructor(hosts: readonly ReadingHost[], mirrors: MirrorOrder) {
     this.#hosts = hosts;
     this.#mirrors = mirrors;
   }

@@ -5,25 +5,15 @@ import { RegistryClient, type ClientOptions } from './client.ts';
 import { type Hosts } from './certs.ts';
 import { AnswerError } from './errors.ts';
 import { Manifests } from './manifests.ts';
-import { MirroredReader } from './mirroredReader.ts';
+import { MirroredReader, type MirrorOrder, type ReadingHost } from './mirroredReader.ts';
 import { RepositoryPaths } from './paths.ts';
-import { type Reader, RepositoryReader } from './reader.ts';
+import { RepositoryReader, type Reader } from './reader.ts';
 import { Referrers } from './referrers.ts';
 
 /** Milliseconds that a host is asked last after it failed, so that a thousand tags do not pay its timeout each. */
 const REST = 30_000;
 /** A mirror is tried again once: there are others. */
 const TRIES = 2;
-
-/** A registry or one of its mirrors, as it is asked for what is read of one repository. */
-export interface ReadingHost {
-  readonly reader: Reader;
-  /** By its name as references have it. */
-  readonly registry: string;
-  readonly isUpstream: boolean;
-  /** Its credentials, TLS, limits and priority are its own. */
-  readonly client: RegistryClient;
-}
 
 export interface MirrorOptions extends Omit<ClientOptions, 'registry' | 'settings' | 'hosts'> {
   readonly hosts: Hosts;
@@ -33,7 +23,7 @@ export interface MirrorOptions extends Omit<ClientOptions, 'registry' | 'setting
  * The mirrors of all registries of a run (spec regsync.md 2, "Mirrors"): what they are asked for, in which order, and which of them rest.
  * In this role a host has a client of its own: its door must not be one that a transfer waits for while it holds another.
  */
-export class Mirrors {
+export class Mirrors implements MirrorOrder {
   readonly #options: MirrorOptions;
   readonly #clients = new Map<string, RegistryClient>();
   readonly #rests = new Map<string, number>();
@@ -55,7 +45,6 @@ export class Mirrors {
     );
   }
 
-  /** Those that rest go last, then lower priorities first; equals as they are given, where the registry itself is the last. */
   inOrder(hosts: readonly ReadingHost[]): readonly ReadingHost[] {
     const now = this.#options.clock.now();
     const rank = ({ registry, client }: ReadingHost): readonly number[] => [
@@ -65,7 +54,6 @@ export class Mirrors {
     return hosts.toSorted((a, b) => compare(rank(a), rank(b)));
   }
 
-  /** A host did not give what another one may give. Tells so once a run, unless it just does not have it. */
   failed(host: ReadingHost, error: OclError): void {
     if (isOfHost(error)) this.#rests.set(host.registry, this.#options.clock.now() + REST);
     else if (isCode(error, 'OCL_NOT_FOUND')) return;

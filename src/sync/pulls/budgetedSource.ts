@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { type Descriptor } from '../../core/descriptor.ts';
 import { documentLimit, isDocumentType } from '../../core/mediaTypes.ts';
-import { type ByteRange, type Gate, type Place, type Source } from '../../core/store.ts';
+import { SourceView } from '../../core/sourceView.ts';
+import { type ByteRange, type Source } from '../../core/store.ts';
 import { readVerified } from '../../io/verify.ts';
 import { withinLimits, type MayPull, type Pull } from './budget.ts';
 
@@ -46,17 +47,12 @@ async function readDocument(source: Source, descriptor: Descriptor): Promise<Uin
   return await readVerified(await source.open(descriptor), descriptor, documentLimit(descriptor.mediaType));
 }
 
-class BudgetedSource implements Source {
-  readonly name: string;
-  readonly gates: readonly Gate[];
-  readonly #source: Source;
+class BudgetedSource extends SourceView {
   readonly #pull: Omit<Pull, 'root' | 'read'>;
   readonly #mayPull: MayPull;
 
   constructor(source: Source, of: PulledFor, mayPull: MayPull, signal: AbortSignal | undefined) {
-    this.name = source.name;
-    this.gates = source.gates;
-    this.#source = source;
+    super(source);
     this.#mayPull = mayPull;
     this.#pull = {
       ...of,
@@ -72,43 +68,18 @@ class BudgetedSource implements Source {
   }
 
   /** A document is read as a whole before it is handed on: a source that refuses it is asked again when it may be. */
-  async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
-    if (!isDocumentType(descriptor.mediaType) || range !== undefined) return await this.#source.open(descriptor, range);
+  override async open(descriptor: Descriptor, range?: ByteRange): Promise<Readable> {
+    if (!isDocumentType(descriptor.mediaType) || range !== undefined) return await super.open(descriptor, range);
     const turn = await this.#mayPull({
       ...this.#pull,
       root: descriptor,
       read: () => Promise.reject(new Error('one document is all')),
     });
     try {
-      const bytes = await withinLimits(turn, async () => await readDocument(this.#source, descriptor));
+      const bytes = await withinLimits(turn, async () => await readDocument(this.inner, descriptor));
       return Readable.from([bytes], { objectMode: false });
     } finally {
       turn.end();
     }
-  }
-
-  resolve(tagOrDigest: string): Promise<Descriptor> {
-    return this.#source.resolve(tagOrDigest);
-  }
-
-  doubt(descriptor: Descriptor): boolean {
-    return this.#source.doubt?.(descriptor) ?? false;
-  }
-
-  place(descriptor: Descriptor): Place {
-    return this.#source.place(descriptor);
-  }
-
-  tags(): AsyncIterable<string> {
-    return this.#source.tags();
-  }
-
-  referrers(subject: Descriptor): AsyncIterable<Descriptor> {
-    return this.#source.referrers(subject);
-  }
-
-  /** It belongs to whoever opened it. */
-  close(): Promise<void> {
-    return Promise.resolve();
   }
 }
