@@ -6,6 +6,7 @@ import { CertificateError, checkIdentity, wantsCertificate } from './certificate
 import { givenUp, type Connecting } from './connecting.ts';
 import { type Proxy } from './proxy.ts';
 import { publicLookup, refuseInternal } from './publicLookup.ts';
+import { givesBack } from './slabPool.ts';
 import { openTunnel } from './tunnel.ts';
 import { buildConnector } from './undici.ts';
 import { ADDRESSING, WideSocket } from './wideSocket.ts';
@@ -61,7 +62,7 @@ export function createConnector(options: ConnectOptions): Connectors.connector {
       socket.off('error', fail);
       options.onConnected(originOf(target), socket.remoteAddress);
       // A Duplex with what undici asks of a socket.
-      done(null, socket as unknown as Socket);
+      done(null, givesBack(socket) as unknown as Socket);
     });
   }
 
@@ -81,7 +82,7 @@ export function createConnector(options: ConnectOptions): Connectors.connector {
           // An alert is told first and the end after it: undici would remember the end.
           made.once('error', () => made.destroy());
           if (tunnel === undefined) options.onConnected(originOf(target), made.remoteAddress);
-          done(null, made);
+          done(null, givesBack(made));
         } else void failExplained(target, error, done);
       }) as unknown as Duplex;
       if (tunnel !== undefined) socket.once('close', () => tunnel.destroy());

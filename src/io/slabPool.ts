@@ -1,3 +1,5 @@
+import { type Writable } from 'node:stream';
+
 /** Bytes of a slab: large enough that what a piece costs on its way through hashing and writing does not count. */
 export const SLAB_BYTES = 1 << 20;
 /** Slabs that are kept for reuse. */
@@ -70,6 +72,28 @@ export function retireSlab(slab: Buffer): void {
   if (entry === undefined) return;
   entry.full = true;
   reuse(slab.buffer, entry);
+}
+
+/** Pieces that go back when the connection that they are written to has sent them. */
+const handedOver = new WeakSet<object>();
+
+/** Leaves the giving back of a piece to the connection that sends it (`givesBack`): for the last holder, that very object. */
+export function handOver(piece: Uint8Array): Uint8Array {
+  if (isPiece(piece)) handedOver.add(piece);
+  return piece;
+}
+
+/** Has a connection give back what was handed over to it, once it needs it no more. */
+export function givesBack<T extends Writable>(socket: T): T {
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  socket.write = (chunk: unknown, ...rest: unknown[]): boolean => {
+    if (!(chunk instanceof Uint8Array) || !handedOver.delete(chunk)) return write(chunk, ...rest);
+    return write(chunk, undefined, (...outcome: unknown[]) => {
+      givePiece(chunk);
+      for (const done of rest) if (typeof done === 'function') done(...outcome);
+    });
+  };
+  return socket;
 }
 
 /**

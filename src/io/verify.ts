@@ -5,7 +5,7 @@ import { type Descriptor } from '../core/descriptor.ts';
 import { splitDigest, verifiableAlgorithm, type Algorithm, type Digest } from '../core/digest.ts';
 import { OclError } from '../core/errors.ts';
 import { isShared, ThreadHasher } from './hashThread.ts';
-import { givePiece, lendPiece, retireSlab, SLAB_BYTES, takeShared } from './slabPool.ts';
+import { givePiece, handOver, lendPiece, retireSlab, SLAB_BYTES, takeShared } from './slabPool.ts';
 
 export interface Hasher {
   update(chunk: Uint8Array): void;
@@ -213,15 +213,18 @@ async function drain(
   }
 }
 
-/** The same stream, failing before its end when the content is not what the descriptor promises. For senders. */
-export function verifying(stream: Readable, descriptor: Descriptor): Readable {
+/**
+ * The same stream, failing before its end when the content is not what the descriptor promises.
+ * @param forConnection its pieces are handed over to the connection that sends them, unchanged and each once
+ */
+export function verifying(stream: Readable, descriptor: Descriptor, forConnection = false): Readable {
   const verifier = new StreamVerifier(descriptor);
   async function* pass(): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
         const behind = verifier.update(chunk);
-        // Nobody tells when a sender is done with a piece: it gets one of its own, and the slab goes back.
-        yield isShared(chunk) ? copyOf(chunk) : chunk;
+        // Others do not tell when they are done with a piece: they get one of their own, and the slab goes back.
+        yield forConnection ? handOver(chunk) : isShared(chunk) ? copyOf(chunk) : chunk;
         if (behind !== undefined) await behind;
       }
       await verifier.end();

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo } from 'node:net';
 import { type Duplex } from 'node:stream';
 import { OclError } from '../core/errors.ts';
+import { givesBack } from '../io/slabPool.ts';
 import { answerError, toRefusal } from './errors.ts';
 import { type RegistryHandler } from './handler.ts';
 import { checkCaller, isLoopback } from './hosts.ts';
@@ -53,7 +54,7 @@ export async function listen(handler: Pick<RegistryHandler, 'handle'>, options: 
     serve,
   );
   server.setTimeout(options.idleMs ?? IDLE_MS);
-  server.on('connection', (socket) => connections.add(socket));
+  server.on('connection', (socket) => connections.add(givesBack(socket)));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);

@@ -1,5 +1,6 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { type Readable } from 'node:stream';
+import { handOver } from '../io/slabPool.ts';
 
 /** An unread rest of a request up to this many bytes is read and thrown away, to keep the connection. */
 const KEPT_REST = 1 << 20;
@@ -73,7 +74,7 @@ export async function sendStream(
       if (res.destroyed) return;
       seen += chunk.length;
       if (seen > length) break;
-      if (held !== undefined && !res.write(held)) {
+      if (held !== undefined && !res.write(handOver(held))) {
         await Promise.race([new Promise<void>((resolve) => void res.once('drain', resolve)), gone]);
       }
       held = chunk;
@@ -84,7 +85,7 @@ export async function sendStream(
   } finally {
     stream.destroy();
   }
-  if (seen === length) res.end(held);
+  if (seen === length) res.end(held === undefined ? undefined : handOver(held));
   else res.destroy();
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, writeFile } from 'node:fs/promises';
+import { createServer as createWebServer } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,7 +13,7 @@ import { header, type Http } from '../../src/io/httpMessages.ts';
 import { givePiece, isPiece, lendPiece, retireSlab, takeSlab } from '../../src/io/slabPool.ts';
 import { TAR_END, tarFile } from '../../src/io/tarball.ts';
 import { tarMembers } from '../../src/io/tarStream.ts';
-import { describe as describing, verifyInto } from '../../src/io/verify.ts';
+import { describe as describing, verifying, verifyInto } from '../../src/io/verify.ts';
 import { noise } from '../support/graphs.ts';
 import { temporaryDirectories } from '../support/layouts.ts';
 
@@ -103,3 +104,50 @@ it('a slab is used again when its last piece is back, and not before', () => {
 });
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+it('contents that are sent lie in memory of the pool all the way, and come as they were to who reads slowly', async () => {
+  const sizes = [40 << 20, (33 << 20) + 77, 9 << 20];
+  const contents = sizes.map((size, i) => noise(size, i));
+  const path = join(await temporary(), 'contents');
+  await writeFile(path, Buffer.concat(contents));
+  const arrived: string[] = [];
+  const server = createWebServer((req, res) => {
+    const read = async (): Promise<void> => {
+      const hash = createHash('sha256');
+      for await (const chunk of req as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        await turn();
+      }
+      arrived.push(`sha256:${hash.digest('hex')}`);
+      res.end();
+    };
+    void read();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const http = createHttp({ userAgent: 'test' });
+  closing.push(() => server.close());
+  closing.push(() => http.close());
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  let others = 0;
+  const send = async (i: number): Promise<void> => {
+    const content = contents[i] as Buffer;
+    const start = sizes.slice(0, i).reduce((sum, size) => sum + size, 0);
+    const opened = async (): Promise<Readable> => {
+      const range = new FileRange(await open(path), { start, length: content.length, owned: true });
+      range.on('data', (piece: Buffer) => {
+        if (piece.length === 1 << 20 && !isPiece(piece)) others++;
+      });
+      range.pause();
+      return verifying(range, describing(content, 'application/octet-stream'), true);
+    };
+    const { status } = await http.request({ method: 'PUT', url, body: { size: content.length, open: opened } });
+    expect(status).toBe(200);
+  };
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(sizes.map((_, i) => send(i)));
+    const wanted = contents.map((content) => describing(content, '').digest);
+    expect(arrived.splice(0).toSorted()).toEqual(wanted.toSorted());
+  }
+  expect(others).toBe(0);
+  expect(hasSlabs()).toBe(true);
+});

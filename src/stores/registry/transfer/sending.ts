@@ -13,7 +13,8 @@ export function holdingBack(stream: Readable): Readable {
     }
     if (held !== undefined) yield held;
   }
-  return Readable.from(pass(), { objectMode: false });
+  // Pieces stay the objects that they are.
+  return Readable.from(pass(), { highWaterMark: 1 });
 }
 
 /** In pieces, so that a slow line shows how far it is, and a limited rate can hold. */

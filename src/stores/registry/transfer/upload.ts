@@ -135,7 +135,7 @@ export class Uploader {
       // A session holds a part of a failed try: what is there has to be asked first, or a new one begun.
       repeatable: false,
     };
-    const body = async (): Promise<Readable> => holdingBack(verifying(await open(), descriptor));
+    const body = async (): Promise<Readable> => holdingBack(verifying(await open(), descriptor, true));
     if (way === 'streamed') {
       const streamed = { ...common, method: 'PATCH', to: session.url, ok: [201, 202, 204] };
       const answer = await this.#client.send({ ...streamed, body: { size: undefined, open: body } });
