@@ -67,7 +67,7 @@ export function thisOwner(): Owner {
 }
 
 /** Whether a process of that number runs on this host. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
