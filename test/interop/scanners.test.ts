@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -11,12 +11,14 @@ import { AMD64, attestation, image, index, piece, put, sbom, signature, type Gra
 import { newLayout } from '../support/layoutTools.ts';
 import { peer, type Peer } from '../support/peers.ts';
 import { rawTar } from '../support/tarCases.ts';
+import { zipOf } from '../support/zips.ts';
 import { runSkopeo, skopeo, workspace } from './support.ts';
 
 const path = workspace();
 // Building them takes longer than all other tests together: they are welcome where they happen to be.
 const syft = peer('syft', { probe: ['version'], optional: true });
 const trivy = peer('trivy', { optional: true });
+const osv = peer('osv-scanner', { optional: true });
 const sh = peer('sh', { probe: ['-c', ':'] });
 
 const ARM64: Platform = { os: 'linux', architecture: 'arm64' };
@@ -158,6 +160,75 @@ describe.skipIf(trivy.missing || skopeo.missing)(`what Trivy finds${trivy.note}$
       expect(inForm('rootfs', found('rootfs', name))).toEqual(packages);
     },
   );
+});
+
+/** Databases of OSV-Scanner with one made-up entry each, for what its versions up to 2.4 and those since look for. */
+async function osvDatabases(): Promise<Readonly<Record<string, string>>> {
+  const entry = (ecosystem: string, name: string) =>
+    JSON.stringify({
+      schema_version: '1.6.0',
+      id: `MADE-UP-${name}`,
+      modified: '2026-01-01T00:00:00Z',
+      affected: [
+        {
+          package: { ecosystem, name },
+          ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }, { fixed: '9.0' }] }],
+        },
+      ],
+    });
+  const databases = { Debian: entry('Debian:12', 'bash'), npm: entry('npm', 'undici') };
+  for (const directory of ['osv-scanner', 'osv-scalibr'])
+    for (const [ecosystem, body] of Object.entries(databases)) {
+      const place = path('osv', directory, ecosystem);
+      await mkdir(place, { recursive: true });
+      await writeFile(join(place, 'all.zip'), zipOf([{ name: 'entry.json', body }]));
+    }
+  return {
+    OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY: path('osv'),
+    OSV_SCALIBR_LOCAL_DB_CACHE_DIRECTORY: path('osv'),
+    HOME: path('home'),
+  };
+}
+
+interface OsvResult {
+  readonly results: readonly {
+    readonly packages: readonly {
+      readonly package: { readonly name: string };
+      readonly vulnerabilities?: readonly { readonly id: string }[];
+    }[];
+  }[];
+}
+
+/** `name: entries` of all packages that a document of OSV-Scanner names. */
+function osvFindings(file: string): readonly string[] {
+  const { results } = JSON.parse(readFileSync(file, 'utf8')) as OsvResult;
+  return results
+    .flatMap(({ packages }) => packages)
+    .map(({ package: { name }, vulnerabilities = [] }) => `${name}: ${vulnerabilities.map(({ id }) => id).join()}`);
+}
+
+describe.skipIf(osv.missing || skopeo.missing)(`what OSV-Scanner finds${osv.note}${skopeo.note}`, () => {
+  it.each([
+    ['amd64', ['bash: MADE-UP-bash']],
+    ['arm64', []],
+  ])('in the archive for %s is what it finds in one of skopeo', async (name, wanted) => {
+    const env = await osvDatabases();
+    for (const archive of [await bySkopeo(name), found('tar', name)]) {
+      const file = path('osv.json');
+      osv.tries(['scan', 'image', '--archive', archive, '--offline', '--format', 'json', '--output', file], { env });
+      expect(osvFindings(file)).toEqual(wanted);
+    }
+  });
+
+  it('by run.sh is the same, and without databases no result at all', async () => {
+    const script = join(path('scan'), 'run.sh');
+    const blind = sh.tries([script, 'osv'], { env: { HOME: path('home') } });
+    expect([blind.status, blind.stderr]).toEqual([1, expect.stringContaining('failed: osv lacks databases')]);
+    sh.run([script, 'osv'], { env: await osvDatabases() });
+    const results = join(path('scan'), 'results');
+    const files = readdirSync(results).filter((file) => file.endsWith('.osv.json'));
+    expect(files.toSorted().map((file) => osvFindings(join(results, file)))).toEqual([['bash: MADE-UP-bash'], []]);
+  });
 });
 
 it('gives each scanner one input a platform', () => {

@@ -66,6 +66,17 @@ export const OFFLINE: Readonly<Record<string, string>> = {
   DOCKER_SCOUT_OFFLINE: 'true',
 };
 
+/** Where scanners look for their databases; OSV-Scanner by the first name up to 2.4, by the second since. */
+export const DATABASE_VARIABLES = [
+  'TRIVY_CACHE_DIR',
+  'GRYPE_DB_CACHE_DIR',
+  'OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY',
+  'OSV_SCALIBR_LOCAL_DB_CACHE_DIRECTORY',
+] as const;
+
+/** What programs say, and end well all the same, when they have no database for packages that they found. */
+export const BLIND: Readonly<Record<string, string>> = { 'osv-scanner': 'could not load db for' };
+
 function command(
   scanner: string,
   stem: string,

@@ -1,14 +1,16 @@
 import { shellQuote } from '../../artifact/types/commands.ts';
-import { CLAIR_URL, commandLine, OFFLINE, type ScanCommand } from './scanners.ts';
+import { BLIND, CLAIR_URL, commandLine, DATABASE_VARIABLES, OFFLINE, type ScanCommand } from './scanners.ts';
 
 const HEAD = `#!/bin/sh
 # Scans all inputs of this directory without a network, one after the other, and goes on when one fails.
 #   sh run.sh            all scanners that are installed
 #   sh run.sh trivy      one scanner, which must be installed then
 # Results are in results/, what scanners say in results/logs/. It ends with 1 when a scan failed, or none of the scanners is there.
-# Databases are where the caller says, from where he stands: TRIVY_CACHE_DIR, GRYPE_DB_CACHE_DIR.
-case "$TRIVY_CACHE_DIR" in '' | /*) ;; *) export TRIVY_CACHE_DIR="$PWD/$TRIVY_CACHE_DIR" ;; esac
-case "$GRYPE_DB_CACHE_DIR" in '' | /*) ;; *) export GRYPE_DB_CACHE_DIR="$PWD/$GRYPE_DB_CACHE_DIR" ;; esac
+# Databases are where the caller says, from where he stands, in the variables of the scanners that are named here.
+for name in ${DATABASE_VARIABLES.join(' ')}; do
+  eval "value=\\$$name"
+  case "$value" in '' | /*) ;; *) export "$name=$PWD/$value" ;; esac
+done
 cd "$(dirname "$0")" || exit 1
 mkdir -p results/logs
 wanted=$1
@@ -17,7 +19,7 @@ done=0 failed=0 missing='' known=''
 `;
 
 const FUNCTION = `
-# scan NAME RESULT PROGRAM COMMAND
+# scan NAME RESULT PROGRAM COMMAND [WORDS]
 scan() {
   case " $known " in *" $1 "*) ;; *) known="$known $1" ;; esac
   case "$wanted" in '' | "$1") ;; *) return ;; esac
@@ -27,19 +29,26 @@ scan() {
   fi
   log="results/logs/\${2#results/}.log"
   # A result of an earlier run would stand for one that fails now.
-  rm -f "$2"
-  if (eval "$4") >"$log" 2>&1; then
+  rm -f "$2" "$2.partial"
+  status=0
+  (eval "$4") >"$log" 2>&1 || status=$?
+  # A result of a scanner that had no database for some packages would make them look sound.
+  if [ -n "$5" ] && grep -q -- "$5" "$log"; then
+    if [ -e "$2" ]; then mv "$2" "$2.partial"; fi
+    failed=$((failed + 1))
+    echo "failed: $1 lacks databases, $2.partial is not all, see $log" >&2
+    grep -- "$5" "$log" | head -n 3 | tell
+  # Several scanners end badly when they have found something.
+  elif [ "$status" -eq 0 ] || [ -s "$2" ]; then
     done=$((done + 1))
   else
-    status=$?
-    # Several scanners end so when they have found something.
-    if [ -s "$2" ]; then done=$((done + 1)); else
-      failed=$((failed + 1))
-      echo "failed: $1 with status $status, see $log" >&2
-      tail -n 1 "$log" | cut -c 1-300 | LC_ALL=C tr -c '[:print:]\\n' ' ' | sed 's/^/  /' >&2
-    fi
+    failed=$((failed + 1))
+    echo "failed: $1 with status $status, see $log" >&2
+    tail -n 1 "$log" | tell
   fi
 }
+
+tell() { cut -c 1-300 | LC_ALL=C tr -c '[:print:]\\n' ' ' | sed 's/^/  /' >&2; }
 `;
 
 const FOOT = `
@@ -61,7 +70,9 @@ export function composeScript(commands: readonly ScanCommand[]): string {
   const lines = commands.map((command) => {
     const [program = ''] = command.argv;
     const line = commandLine(command).replace(CLAIR_URL, '"$CLAIR_URL"');
-    return `scan ${[command.scanner, command.result, program, line].map(shellQuote).join(' ')}`;
+    const blind = BLIND[program];
+    const words = [command.scanner, command.result, program, line, ...(blind === undefined ? [] : [blind])];
+    return `scan ${words.map(shellQuote).join(' ')}`;
   });
   return [HEAD, ...variables, FUNCTION, ...lines, FOOT].join('\n');
 }

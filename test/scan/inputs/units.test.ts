@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Digest } from '../../../src/core/digest.ts';
 import { digestOf } from '../../../src/io/verify.ts';
 import { takeDocument } from '../../../src/scan/inputs/documents.ts';
-import { imageCommands, SCANNERS, sbomCommands } from '../../../src/scan/inputs/scanners.ts';
+import { DATABASE_VARIABLES, imageCommands, SCANNERS, sbomCommands } from '../../../src/scan/inputs/scanners.ts';
 import { composeScript } from '../../../src/scan/inputs/script.ts';
 import { Stems } from '../../../src/scan/inputs/stem.ts';
 import { createMemory } from '../../../src/stores/memory/store.ts';
@@ -189,6 +189,34 @@ describe('run.sh', () => {
       env: { PATH: `${bin}:/usr/bin:/bin`, CALLS: '/dev/null' },
     });
     expect([status, stderr]).toEqual([0, '1 scanned, 0 failed\n']);
+  });
+
+  it('takes no result for the whole that a scanner got without its databases', async () => {
+    const directory = await temporary();
+    const says = 'echo "could not load db for Debian ecosystem: there is none"';
+    const bin = await scannersIn(directory, `${says}; echo '{"results":[]}' > results/a.osv.json`);
+    await writeFile(join(directory, 'run.sh'), composeScript(imageCommands('osv', { path: 'in/a', stem: 'a' })));
+    const { status, stderr } = spawnSync('sh', [join(directory, 'run.sh')], {
+      encoding: 'utf8',
+      env: { PATH: `${bin}:/usr/bin:/bin`, CALLS: '/dev/null' },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      'failed: osv lacks databases, results/a.osv.json.partial is not all, see results/logs/a.osv.json.log\n' +
+        '  could not load db for Debian ecosystem: there is none\n0 scanned, 1 failed\n',
+    );
+    expect((await readdir(join(directory, 'results'))).toSorted()).toEqual(['a.osv.json.partial', 'logs']);
+  });
+
+  it.each(DATABASE_VARIABLES)('finds the databases of %s from where it was called', async (variable) => {
+    const directory = await temporary();
+    const bin = await scannersIn(directory, `printf '%s\\n' "$${variable}" >>"$CALLS"`);
+    await writeFile(join(directory, 'run.sh'), composeScript(imageCommands('trivy', { path: 'in/a', stem: 'a' })));
+    const calls = join(directory, 'calls');
+    const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls };
+    for (const value of ['data bases/x', '/data/x'])
+      spawnSync('sh', [join(directory, 'run.sh')], { cwd: '/', env: { ...env, [variable]: value } });
+    expect(await readFile(calls, 'utf8')).toBe('trivy //data bases/x\ntrivy /data/x\n');
   });
 
   it('does not take the result of an earlier run for that of a scan that fails now', async () => {
