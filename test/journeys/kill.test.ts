@@ -67,7 +67,8 @@ describe('a copy that is killed', () => {
 
     const started = performance.now();
     expect(await program.run(['copy', target, source])).toEqual({ status: 0, output: '' });
-    const whole = performance.now() - started;
+    // The longest that a run may take: the next ones find the machine warm.
+    let whole = performance.now() - started;
     expect(await digestsIn(await openLayout(target, layoutOptions()))).toEqual(digests);
     await rm(target, { recursive: true });
 
@@ -77,11 +78,13 @@ describe('a copy that is killed', () => {
     for (let i = 0; i < KILLS; i++) {
       // Some runs go on where the one before was killed, so that what it left is met by a copy, too.
       if (i % 3 === 0) await rm(target, { recursive: true, force: true });
+      const from = performance.now();
       const child = program.start(['copy', target, source]);
       const gone = ended(child);
-      await wait(((i + (random.next().value as number)) / KILLS) * whole);
+      await Promise.race([gone, wait(((i + (random.next().value as number)) / KILLS) * whole)]);
       child.kill('SIGKILL');
       if ((await gone) === null) killed++;
+      else whole = Math.min(whole, performance.now() - from);
       if (!(await exists(join(target, 'oci-layout')))) continue;
       const layout = await openLayout(target, layoutOptions());
       expect((await checkStore(layout)).findings.filter(({ kind }) => kind !== 'unreferenced')).toEqual([]);

@@ -75,18 +75,21 @@ describe.each(TARGETS)('a sync from $kind into a $to', ({ kind, missing, to }) =
       const started = performance.now();
       const whole = stepTo('whole');
       expect((await world.sync(whole.steps)).summary).toMatchObject({ copied: TAGGED.length, failed: [] });
-      const duration = performance.now() - started;
+      // The longest that a run may take: the next ones find the machine warm.
+      let duration = performance.now() - started;
 
       let killed = 0;
       for (let i = 0; i < KILLS; i++) {
         // Each third target is new; the others meet what was left by those before.
         const { steps, target } = stepTo(`killed${Math.floor(i / 3)}`);
         const file = await world.file(steps);
+        const from = performance.now();
         const child = startOcl(['sync', '--config', file, '--quiet']);
         const gone = ended(child);
-        await wait((0.2 + (0.8 * ((i * 5) % KILLS)) / KILLS) * duration);
+        await Promise.race([gone, wait((0.2 + (0.8 * ((i * 5) % KILLS)) / KILLS) * duration)]);
         child.kill('SIGKILL');
         if ((await gone) === null) killed++;
+        else duration = Math.min(duration, performance.now() - from);
         await expectSound(target);
       }
       expect(killed).toBeGreaterThan(KILLS / 2);

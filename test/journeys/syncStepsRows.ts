@@ -91,7 +91,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     keys: 'backup: "ocidir:///dev/null/kept:1", backupRequired: true',
     before: [old],
     copied: 0,
-    fails: 'OCL_NOT_FOUND',
+    fails: 'OCL_IO',
     there: [old],
     absent: [app],
   },
