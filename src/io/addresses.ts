@@ -22,14 +22,27 @@ const INTERNAL: readonly (readonly [network: string, prefix: number, type: 'ipv4
 ];
 
 /** Where clouds hand out the credentials of the machine that asks: no registry keeps anything there. */
-const METADATA: typeof INTERNAL = [
-  ['169.254.0.0', 16, 'ipv4'],
-  ['100.100.100.200', 32, 'ipv4'],
-  ['168.63.129.16', 32, 'ipv4'],
-  ['fd00:ec2::254', 128, 'ipv6'],
-  ['fe80::', 10, 'ipv6'],
+const METADATA: readonly string[] = [
+  '169.254.169.254',
+  '169.254.170.2',
+  '169.254.170.23',
+  '169.254.42.42',
+  '169.254.0.23',
+  '168.63.129.16',
+  '100.100.100.200',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd00:ec2::23',
+  'fd20:ce::254',
+  'fd00:42::42',
 ];
-const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data']);
+const METADATA_NAMES: ReadonlySet<string> = new Set([
+  'metadata.google.internal',
+  'metadata.goog',
+  'metadata.tencentyun.com',
+  'instance-data',
+  'instance-data.ec2.internal',
+]);
 
 const LOOPBACK: typeof INTERNAL = [
   ['127.0.0.0', 8, 'ipv4'],
@@ -38,7 +51,17 @@ const LOOPBACK: typeof INTERNAL = [
 
 const internal = listOf(INTERNAL);
 const loopback = listOf(LOOPBACK);
-const metadata = listOf(METADATA);
+const metadata = listOf(
+  METADATA.flatMap((address): typeof INTERNAL =>
+    isIP(address) === 6
+      ? [[address, 128, 'ipv6']]
+      : [
+          [address, 32, 'ipv4'],
+          // As networks with IPv6 alone write it (RFC 6052).
+          [`64:ff9b::${address}`, 128, 'ipv6'],
+        ],
+  ),
+);
 
 /** @param hostname of a parsed URL, which has brought every way of writing an address into one form */
 export function isLoopback(hostname: string): boolean {

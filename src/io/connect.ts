@@ -5,7 +5,7 @@ import type { buildConnector as Connectors } from 'undici';
 import { CertificateError, checkIdentity, wantsCertificate } from './certificateError.ts';
 import { givenUp, type Connecting } from './connecting.ts';
 import { type Proxy } from './proxy.ts';
-import { publicLookup, refuseInternal } from './publicLookup.ts';
+import { guardedLookup, publicLookup, refuseInternal } from './publicLookup.ts';
 import { givesBack } from './slabPool.ts';
 import { openTunnel } from './tunnel.ts';
 import { buildConnector } from './undici.ts';
@@ -39,7 +39,8 @@ const EXPLAINING = 3000;
 /** Makes the connections of one pool: plain ones read in large pieces; TLS is Node's own, straight or through a tunnel. */
 export function createConnector(options: ConnectOptions): Connectors.connector {
   const { timeout, connecting, publicOnly } = options;
-  const addressing = publicOnly ? { ...ADDRESSING, lookup: publicLookup } : ADDRESSING;
+  const lookup = publicOnly ? publicLookup : guardedLookup;
+  const addressing = { ...ADDRESSING, lookup };
   /** Remembers the sessions of the host, so it is made once. */
   let secure: Promise<Connectors.connector> | undefined;
 
@@ -54,7 +55,6 @@ export function createConnector(options: ConnectOptions): Connectors.connector {
   };
 
   function plain(target: Target, done: Done): void {
-    const lookup = publicOnly ? publicLookup : undefined;
     const socket = new WideSocket({ host: bareHost(target), port: Number(target.port || 80), timeout, lookup });
     connecting.add(originOf(target), socket, 'connect');
     const fail = (error: Error): void => done(error, null);

@@ -17,8 +17,8 @@ export interface WideSocketOptions {
   readonly port: number;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Finds the addresses of the host; absent: as the system does. */
-  readonly lookup?: LookupFunction | undefined;
+  /** Finds the addresses of the host. */
+  readonly lookup: LookupFunction;
 }
 
 /**
@@ -46,7 +46,7 @@ export class WideSocket extends Duplex {
       host: options.host,
       port: options.port,
       ...ADDRESSING,
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+      lookup: options.lookup,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 60_000,

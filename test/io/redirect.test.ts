@@ -30,6 +30,8 @@ describe('where a redirect may lead', () => {
     ['https://169.254.169.254/latest/meta-data', 'OCL_UNSAFE'],
     ['https://2852039166/', 'OCL_UNSAFE'],
     ['https://[fd00:ec2::254]/', 'OCL_UNSAFE'],
+    ['https://[64:ff9b::a9fe:a9fe]/', 'OCL_UNSAFE'],
+    ['https://192.0.0.192/', 'OCL_UNSAFE'],
     ['https://[::ffff:169.254.169.254]/', 'OCL_UNSAFE'],
     ['https://metadata.google.internal./computeMetadata/v1/', 'OCL_UNSAFE'],
     ['https://[', 'OCL_REGISTRY'],

@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { guardedLookup } from '../../src/io/publicLookup.ts';
 import { WideSocket } from '../../src/io/wideSocket.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -13,7 +14,12 @@ async function connectTo(serve: (socket: Socket) => void): Promise<WideSocket> {
     serve(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const socket = new WideSocket({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, timeout: 5000 });
+  const socket = new WideSocket({
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    timeout: 5000,
+    lookup: guardedLookup,
+  });
   cleanups.push(() => {
     socket.destroy();
     server.close();
