@@ -20,7 +20,8 @@ export async function makeOwnedDirectory(place: string, kind: string, within: re
     if (mark === undefined) continue;
     const path = join(place, name);
     const alive = isMarkAlive(mark) ?? Date.now() - (await lastChange(path, within)) <= STALE;
-    if (!alive) await rm(path, { recursive: true, force: true });
+    // What another user left cannot be removed, and is no reason to stop.
+    if (!alive) await rm(path, { recursive: true, force: true }).catch(() => {});
   }
   return await mkdtemp(join(place, `${kind}-${ownerMark()}-`));
 }

@@ -3,6 +3,7 @@ import { open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock } from '../core/clock.ts';
 import { type Algorithm } from '../core/digest.ts';
+import { systemCode } from '../core/errors.ts';
 import { makeDirectory } from '../io/atomicFile.ts';
 import { Refusal } from './errors.ts';
 import { type ServeLimits } from './limits.ts';
@@ -50,8 +51,7 @@ export class UploadSessions {
     this.#sessions.set(id, session);
     let handle: FileHandle;
     try {
-      // Read-only to all but this handle, so that a layout takes the finished file by link.
-      handle = await open(path, 'wx+', 0o444);
+      handle = await this.#open(path);
     } catch (error) {
       this.#sessions.delete(id);
       throw error;
@@ -88,6 +88,18 @@ export class UploadSessions {
 
   #tooMany(message: string): Refusal {
     return new Refusal('TOOMANYREQUESTS', message, { headers: { 'Retry-After': '60' } });
+  }
+
+  /** Read-only to all but this handle, so that a layout takes the finished file by link. */
+  async #open(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, 'wx+', 0o444);
+    } catch (error) {
+      // A server that was idle for long may have been taken for dead by one of another machine.
+      if (systemCode(error) !== 'ENOENT') throw error;
+      await makeDirectory(this.#options.directory, 0o700);
+      return await open(path, 'wx+', 0o444);
+    }
   }
 
   async #prepare(): Promise<void> {

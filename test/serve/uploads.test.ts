@@ -58,6 +58,14 @@ describe.each(LIBRARIES)('uploads over a %s library', (_kind, open) => {
     return answer.status === 200 ? await answer.text() : `${answer.status}`;
   }
 
+  it('takes uploads again when somebody has taken their directory away', async () => {
+    await begin(one);
+    await rm(join(server.tmpDir, 'uploads'), { recursive: true });
+    const digest = digestOf(Buffer.from('again'));
+    expect((await one.ask('PUT', `${await begin(one)}?digest=${digest}`, { body: 'again' })).status).toBe(201);
+    expect(await body(one, digest)).toBe('again');
+  });
+
   it.each(['sha256', 'sha384', 'sha512', 'blake3'] as const)(
     'takes a blob in each way, named by %s',
     async (algorithm) => {
