@@ -141,9 +141,10 @@ async function compare(one) {
       one.requests?.();
       if (round % one.repeat === 0)
         progress(`${one.name}: round ${round} of ${options.runs * one.repeat}: ${competitor.name}`);
-      const watch = one.disk === undefined ? undefined : new DiskWatch(one.disk);
+      let watch;
       try {
         const isCounted = round === 0 && competitor.counted !== undefined;
+        watch = one.disk === undefined ? undefined : new DiskWatch(one.disk);
         const figures = await run(isCounted ? competitor.counted : competitor.argv, {
           trace: round === 0 && countsSyncs,
           ...(competitor.name === 'ocl' ? {} : { deadline: PATIENCE }),

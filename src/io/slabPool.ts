@@ -83,6 +83,11 @@ export function handOver(piece: Uint8Array): Uint8Array {
   return piece;
 }
 
+/** Undoes the handing over, for who needs the piece no more before it comes to a connection. */
+export function takeBack(piece: Uint8Array): void {
+  if (handedOver.delete(piece)) givePiece(piece);
+}
+
 /** Has a connection give back what was handed over to it, once it needs it no more. */
 export function givesBack<T extends Writable>(socket: T): T {
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { type Clock } from '../core/clock.ts';
+import { takeBack } from './slabPool.ts';
 
 /** Shares out the bytes of a second among all bodies of a process, in both directions. */
 export interface Throttle {
@@ -35,10 +36,12 @@ export function throttled(stream: Readable, throttle: Throttle, signal?: AbortSi
   async function* pass(): AsyncGenerator<Uint8Array> {
     for await (const piece of stream as AsyncIterable<Uint8Array>) {
       for (let at = 0; at < piece.length; at += throttle.slice) {
-        const part = piece.subarray(at, at + throttle.slice);
+        // A copy, for the piece goes back to the pool before its slices are sent.
+        const part = Buffer.from(piece.subarray(at, at + throttle.slice));
         await throttle.take(part.length, signal);
         yield part;
       }
+      takeBack(piece);
     }
   }
   return Readable.from(pass(), { objectMode: false, highWaterMark: 1 }).once('close', () => stream.destroy());

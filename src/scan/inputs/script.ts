@@ -34,9 +34,10 @@ scan() {
   (eval "$4") >"$log" 2>&1 || status=$?
   # A result of a scanner that had no database for some packages would make them look sound.
   if [ -n "$5" ] && grep -q -- "$5" "$log"; then
-    if [ -e "$2" ]; then mv "$2" "$2.partial"; fi
+    rest=''
+    if [ -e "$2" ]; then mv "$2" "$2.partial" && rest=" $2.partial is not all,"; fi
     failed=$((failed + 1))
-    echo "failed: $1 lacks databases, $2.partial is not all, see $log" >&2
+    echo "failed: $1 lacks databases,$rest see $log" >&2
     grep -- "$5" "$log" | head -n 3 | tell
   # Several scanners end badly when they have found something.
   elif [ "$status" -eq 0 ] || [ -s "$2" ]; then

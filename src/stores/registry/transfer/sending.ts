@@ -14,7 +14,7 @@ export function holdingBack(stream: Readable): Readable {
     if (held !== undefined) yield held;
   }
   // Pieces stay the objects that they are.
-  return Readable.from(pass(), { highWaterMark: 1 });
+  return Readable.from(pass(), { highWaterMark: 1 }).once('close', () => stream.destroy());
 }
 
 /** In pieces, so that a slow line shows how far it is, and a limited rate can hold. */
