@@ -15,6 +15,8 @@ export class PartialFile {
   readonly #temporary: string;
   readonly #handle: FileHandle;
   #closed = false;
+  /** The write before. The system lets one at a time into a file, and those that wait there hold a thread or spin. */
+  #turn: Promise<void> = Promise.resolve();
   #unflushed = 0;
   #flushing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -39,6 +41,12 @@ export class PartialFile {
   }
 
   async write(parts: readonly Uint8Array[], position: number): Promise<void> {
+    const turn = this.#turn.then(async () => await this.#write(parts, position));
+    this.#turn = turn.catch(() => {});
+    await turn;
+  }
+
+  async #write(parts: readonly Uint8Array[], position: number): Promise<void> {
     if (this.#closed) throw new OclError('OCL_CANCELLED', `Cannot write the archive ${this.path}: it was closed`);
     let rest = parts;
     let at = position;
