@@ -48,6 +48,13 @@ export interface Receipt {
     readonly outcome: 'copied' | 'current' | 'kept';
   }[];
   readonly failed: readonly { readonly name: string; readonly code: string; readonly message: string }[];
+  /** Sets of volumes of which more has to come, and the images that wait for them. */
+  readonly awaited: readonly {
+    readonly set: Digest;
+    readonly volumes: number;
+    readonly missing: readonly number[];
+    readonly images: readonly { readonly name: string; readonly digest: Digest; readonly missing: readonly number[] }[];
+  }[];
   readonly reread: {
     readonly mode: RereadMode;
     readonly blobs: number;
@@ -109,6 +116,16 @@ export async function makeReceipt(
     bytes: { all: sum(({ bytes }) => bytes), streamed },
     images,
     failed: failed.map(({ image, error }) => ({ name: image, code: error.code, message: error.message })),
+    awaited: report.awaited.map(({ set, volumes, missing, images: waiting }) => ({
+      set,
+      volumes,
+      missing,
+      images: waiting.map(({ image, root, volumes: lacking }) => ({
+        name: image,
+        digest: root.digest,
+        missing: lacking,
+      })),
+    })),
     reread: describeReread(reread, options.reread),
     inventory: Buffer.from(await encodeInventory(inventory)).toString('base64'),
   };

@@ -78,9 +78,14 @@ describe('volumes of a set', () => {
     await oclDone(['verify', ...volumes]);
     const library = join(directory, 'library');
     const [one = '', two = '', three = ''] = volumes;
-    const first = await ocl(['import', three, library]);
+    const receipt = join(directory, 'receipt.json');
+    const first = await ocl(['import', three, library, '--receipt', receipt]);
     expect(first.status).toBe(2);
     expect(first.stderr).toContain('still missing 1, 2');
+    const awaited = [
+      { volumes: 3, missing: [1, 2], images: [{ name: expect.any(String), missing: expect.any(Array) }] },
+    ];
+    expect(JSON.parse(await readFile(receipt, 'utf8'))).toMatchObject({ images: [{ outcome: 'copied' }], awaited });
     await oclDone(['gc', library, '--grace', '0']);
     const repository = `ocidir://${join(library, REPOSITORIES[0] ?? '')}`;
     expect((await oclDone(['check', repository])).stderr).toContain(`ocl import --check FILE... ${repository}`);
