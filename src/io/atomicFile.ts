@@ -6,12 +6,8 @@ import { type Readable } from 'node:stream';
 import fsExtra from 'fs-extra';
 import { OclError, systemCode } from '../core/errors.ts';
 import { FileRange } from './fileRange.ts';
+import { Flushing } from './flushing.ts';
 import { givePiece } from './slabPool.ts';
-
-const FLUSH_EVERY = 64 << 20;
-/** Files whose disk is set to work at once. Each holds one of the four threads that Node writes with, and the others have to go on. */
-const FLUSHING_AT_ONCE = 2;
-let flushing = 0;
 
 /** A file that nobody sees before it is whole: written under a name of its own, made durable, then renamed. */
 export class TemporaryFile {
@@ -19,17 +15,15 @@ export class TemporaryFile {
   readonly #handle: FileHandle;
   /** What to set at the end, where it is not what the file has. */
   readonly #finalMode: number | undefined;
+  readonly #flushing: Flushing;
   #position: number;
-  #flushed: number;
-  #flushing: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
   #closed = false;
 
   private constructor(path: string, handle: FileHandle, before: { size: number; finalMode?: number } = { size: 0 }) {
     this.path = path;
     this.#handle = handle;
     this.#position = before.size;
-    this.#flushed = before.size;
+    this.#flushing = new Flushing(handle);
     this.#finalMode = before.finalMode;
   }
 
@@ -72,7 +66,7 @@ export class TemporaryFile {
     return new FileRange(this.#handle, { start: 0, length: this.#position, owned: false });
   }
 
-  /** Appends, and gives the memory of the chunk back to the pool that it may be from. The disk is set to work every 64 MiB, so that little is left to wait for at the end. */
+  /** Appends, and gives the memory of the chunk back to the pool that it may be from. */
   async write(chunk: Uint8Array): Promise<void> {
     let offset = 0;
     while (offset < chunk.length) {
@@ -81,26 +75,12 @@ export class TemporaryFile {
       this.#position += bytesWritten;
     }
     givePiece(chunk);
-    const due = this.#position - this.#flushed >= FLUSH_EVERY && this.#flushing === undefined;
-    if (due && flushing < FLUSHING_AT_ONCE) {
-      this.#flushed = this.#position;
-      flushing++;
-      this.#flushing = this.#handle
-        .datasync()
-        .catch((error: unknown) => {
-          // The system tells of bytes that it could not write once, and not again in the sync at the end.
-          this.#failure ??= { error };
-        })
-        .finally(() => {
-          flushing--;
-          this.#flushing = undefined;
-        });
-    }
+    this.#flushing.written(chunk.length);
   }
 
   /** Makes the content durable and gives it its name. The directory entry is durable after `syncDirectory`. */
   async moveTo(path: string): Promise<void> {
-    await this.#settled();
+    await this.#flushing.settled();
     if (this.#finalMode !== undefined) await this.#handle.chmod(this.#finalMode);
     await this.#handle.sync();
     await this.#close();
@@ -109,22 +89,16 @@ export class TemporaryFile {
 
   /** Leaves what was written so far to whoever goes on, under a name of its own. It need not have reached the disk. */
   async leaveAs(path: string): Promise<void> {
-    await this.#settled();
+    await this.#flushing.settled();
     await this.#close();
     await rename(this.path, path);
   }
 
   /** Removes what was written. Safe to call at any time, also after `moveTo`. */
   async discard(): Promise<void> {
-    await this.#flushing;
+    await this.#flushing.idle();
     await this.#close();
     await rm(this.path, { force: true });
-  }
-
-  /** @throws what the disk said of earlier bytes */
-  async #settled(): Promise<void> {
-    await this.#flushing;
-    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   async #close(): Promise<void> {

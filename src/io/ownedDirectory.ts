@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from './atomicFile.ts';
-import { isMarkAlive, ownerMark } from './ownerMark.ts';
+import { isAbandoned, ownerMark } from './ownerMark.ts';
 
 /** Milliseconds without a change after which nobody of another machine is believed to be at work. */
 const STALE = 24 * 3_600_000;
@@ -19,9 +19,9 @@ export async function makeOwnedDirectory(place: string, kind: string, within: re
     const mark = name.startsWith(`${kind}-`) ? MARKED.exec(name.slice(kind.length + 1))?.[1] : undefined;
     if (mark === undefined) continue;
     const path = join(place, name);
-    const alive = isMarkAlive(mark) ?? Date.now() - (await lastChange(path, within)) <= STALE;
     // What another user left cannot be removed, and is no reason to stop.
-    if (!alive) await rm(path, { recursive: true, force: true }).catch(() => {});
+    if (await isAbandoned(mark, STALE, () => lastChange(path, within)))
+      await rm(path, { recursive: true, force: true }).catch(() => {});
   }
   return await mkdtemp(join(place, `${kind}-${ownerMark()}-`));
 }

@@ -2,29 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OclError } from '../../core/errors.ts';
-import { isMarkAlive, ownerMark } from '../../io/ownerMark.ts';
+import { Flushing } from '../../io/flushing.ts';
+import { isAbandoned, ownerMark } from '../../io/ownerMark.ts';
 
 /** Milliseconds after which nobody of another host is believed to go on. */
 const ABANDONED = 3_600_000;
-/** Bytes after which the disk is set to work, so that little is left to wait for at the end. */
-const FLUSH_EVERY = 64 << 20;
 
 /** A file that is written at many places, and gets its name when it is whole. */
 export class PartialFile {
   readonly path: string;
   readonly #temporary: string;
   readonly #handle: FileHandle;
+  readonly #flushing: Flushing;
   #closed = false;
   /** The write before. The system lets one at a time into a file, and those that wait there hold a thread or spin. */
   #turn: Promise<void> = Promise.resolve();
-  #unflushed = 0;
-  #flushing: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
 
   private constructor(path: string, temporary: string, handle: FileHandle) {
     this.path = path;
     this.#temporary = temporary;
     this.#handle = handle;
+    this.#flushing = new Flushing(handle);
   }
 
   /** @param size bytes; what is never written reads as zeros */
@@ -54,14 +52,13 @@ export class PartialFile {
       const { bytesWritten } = await this.#handle.writev(rest, at);
       at += bytesWritten;
       rest = without(rest, bytesWritten);
-      this.#written(bytesWritten);
+      this.#flushing.written(bytesWritten);
     }
   }
 
   /** Brings all that was written to the disk. */
   async sync(): Promise<void> {
-    await this.#flushing;
-    if (this.#failure !== undefined) throw this.#failure.error;
+    await this.#flushing.settled();
     await this.#handle.sync();
     await this.#close();
   }
@@ -73,7 +70,7 @@ export class PartialFile {
 
   /** Removes what was written. Does nothing after `reveal`. */
   async discard(): Promise<void> {
-    await this.#flushing;
+    await this.#flushing.idle();
     await this.#close();
     await rm(this.#temporary, { force: true });
   }
@@ -82,21 +79,6 @@ export class PartialFile {
     if (this.#closed) return;
     this.#closed = true;
     await this.#handle.close();
-  }
-
-  #written(bytes: number): void {
-    this.#unflushed += bytes;
-    if (this.#unflushed < FLUSH_EVERY || this.#flushing !== undefined) return;
-    this.#unflushed = 0;
-    this.#flushing = this.#handle
-      .datasync()
-      .catch((error: unknown) => {
-        // The system tells of bytes that it could not write once, and not again in the sync at the end.
-        this.#failure ??= { error };
-      })
-      .finally(() => {
-        this.#flushing = undefined;
-      });
   }
 }
 
@@ -131,10 +113,7 @@ export async function removeAbandoned(directory: string, isOurs: (name: string) 
     const [, final = '', mark] = TEMPORARY.exec(name) ?? [];
     if (mark === undefined || !isOurs(final)) continue;
     const path = join(directory, name);
-    const alive = isMarkAlive(mark);
-    if (alive === false) await rm(path, { force: true });
-    if (alive !== undefined) continue;
-    const changed = await stat(path).catch(() => undefined);
-    if (changed !== undefined && Date.now() - changed.mtimeMs > ABANDONED) await rm(path, { force: true });
+    const lastChange = async (): Promise<number | undefined> => (await stat(path).catch(() => undefined))?.mtimeMs;
+    if (await isAbandoned(mark, ABANDONED, lastChange)) await rm(path, { force: true });
   }
 }
