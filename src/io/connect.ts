@@ -5,7 +5,7 @@ import type { buildConnector as Connectors } from 'undici';
 import { CertificateError, checkIdentity, wantsCertificate } from './certificateError.ts';
 import { givenUp, type Connecting } from './connecting.ts';
 import { type Proxy } from './proxy.ts';
-import { guardedLookup, publicLookup, refuseInternal } from './publicLookup.ts';
+import { guardedLookup, publicLookup, refuseInternal } from './lookups.ts';
 import { givesBack } from './slabPool.ts';
 import { openTunnel } from './tunnel.ts';
 import { buildConnector } from './undici.ts';

@@ -1,6 +1,6 @@
 import { type LookupFunction } from 'node:net';
 import { expect, it } from 'vitest';
-import { guardedLookup, publicLookup } from '../../src/io/publicLookup.ts';
+import { guardedLookup, publicLookup } from '../../src/io/lookups.ts';
 
 /** What a name comes to. Addresses come to themselves, as a name server's answer would be. */
 function found(lookup: LookupFunction, hostname: string, all: boolean): Promise<unknown> {

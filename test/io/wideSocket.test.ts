@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { guardedLookup } from '../../src/io/publicLookup.ts';
+import { guardedLookup } from '../../src/io/lookups.ts';
 import { WideSocket } from '../../src/io/wideSocket.ts';
 
 const cleanups: (() => unknown)[] = [];
