@@ -35,7 +35,7 @@ import { startEmbedded } from '../support/embedded.ts';
 import { image, noise, piece, put, type Graph } from '../support/graphs.ts';
 import { layoutOptions } from '../support/layoutTools.ts';
 import { newCopier } from '../support/worlds.ts';
-import { EVERYTHING } from './support.ts';
+import { EVERYTHING, NAMING } from './support.ts';
 
 /** The far side: a target to import into, and what can be read of it. */
 export interface Far {
@@ -216,10 +216,8 @@ export async function importFiles(
 ): Promise<ImportReport> {
   const opened = await Promise.all(paths.map(async (path) => await openArchive(path, { tmpDir: tmpdir() })));
   try {
-    const renaming = { map: new Map<string, string>(), rewrites: [] };
-    const naming = { scoped: false, repository: 'images', only: [], prefix: '', renaming };
     return await importBundles(
-      opened.map((source) => ({ source, naming })),
+      opened.map((source) => ({ source, naming: NAMING })),
       await far.target(),
       {
         copier: new Copier({ clock: systemClock, emit, concurrency: 3 }),

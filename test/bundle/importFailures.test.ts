@@ -12,16 +12,9 @@ import { createMemoryLibrary } from '../../src/stores/memory/library.ts';
 import { codeOf, image, put } from '../support/graphs.ts';
 import { newLayout, temporaryDirectories } from '../support/layouts.ts';
 import { newCopier } from '../support/worlds.ts';
-import { EVERYTHING, exported, place, withStores } from './support.ts';
+import { EVERYTHING, exported, NAMING, place, withStores } from './support.ts';
 
 const temporary = temporaryDirectories();
-const NAMING = {
-  scoped: false,
-  repository: 'images',
-  only: [],
-  prefix: '',
-  renaming: { map: new Map<string, string>(), rewrites: [] },
-};
 const full = new OclError('OCL_NO_SPACE', 'Cannot write index.json: the disk is full');
 
 /** A library of which some repositories cannot do something. */

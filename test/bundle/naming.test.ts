@@ -7,6 +7,7 @@ import { composeEntry } from '../../src/core/names.ts';
 import { parseImageName } from '../../src/core/reference.ts';
 import { compileRewrite } from '../../src/io/pattern.ts';
 import { describe as describeBytes } from '../../src/io/verify.ts';
+import { NAMING } from './support.ts';
 
 /** Roots under full names, or tags alone; those that begin alike are one content. */
 function roots(...names: readonly string[]): readonly Descriptor[] {
@@ -20,14 +21,7 @@ function roots(...names: readonly string[]): readonly Descriptor[] {
   });
 }
 
-const PLAIN: NamingOptions = {
-  into: 'repositories',
-  scoped: false,
-  repository: 'images',
-  only: [],
-  prefix: '',
-  renaming: { map: new Map(), rewrites: [] },
-};
+const PLAIN: NamingOptions = { into: 'repositories', ...NAMING };
 
 function renamed(names: readonly string[], more: Partial<NamingOptions>): readonly string[] {
   return chooseRoots(roots(...names), { ...PLAIN, ...more }).map(

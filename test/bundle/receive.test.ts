@@ -23,7 +23,7 @@ import { codeOf, image as imageOf, noise, piece, put, sizeOf } from '../support/
 import { newLayout, temporaryDirectories } from '../support/layouts.ts';
 import { entriesOf, makeShop, writeLibrary } from '../support/shop.ts';
 import { newCopier } from '../support/worlds.ts';
-import { exported, openStores, place } from './support.ts';
+import { exported, NAMING, openStores, place } from './support.ts';
 
 const temporary = temporaryDirectories();
 const shop = makeShop();
@@ -56,14 +56,6 @@ function piped(bytes: Uint8Array): Replay {
   for (let at = 0; at < bytes.length; at += 60_001) pieces.push(bytes.subarray(at, at + 60_001));
   return new Replay(Readable.from(pieces.map((each) => Buffer.from(each))));
 }
-
-const NAMING = {
-  scoped: false,
-  repository: 'images',
-  only: [],
-  prefix: '',
-  renaming: { map: new Map<string, string>(), rewrites: [] },
-};
 
 interface Import {
   /** Undefined: the stream has to be read from a file. */

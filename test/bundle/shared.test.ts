@@ -9,7 +9,7 @@ import { systemClock } from '../../src/io/systemClock.ts';
 import { image, noise, piece, put, type Piece } from '../support/graphs.ts';
 import { newLayout, temporaryDirectories } from '../support/layouts.ts';
 import { newCopier } from '../support/worlds.ts';
-import { EVERYTHING, exported, place, withStores } from './support.ts';
+import { EVERYTHING, exported, NAMING, place, withStores } from './support.ts';
 
 const temporary = temporaryDirectories();
 const LAYER = 'application/vnd.oci.image.layer.v1.tar';
@@ -35,8 +35,7 @@ async function imported(directory: string, bundles: readonly Buffer[]): Promise<
       const path = join(directory, `bundle${i}.tar`);
       await writeFile(path, bytes);
       const source = (await stores.source({ kind: 'path', path })) as LocalSource;
-      const renaming = { map: new Map<string, string>(), rewrites: [] };
-      given.push({ source, naming: { scoped: false, repository: 'images', only: [], prefix: '', renaming } });
+      given.push({ source, naming: NAMING });
     }
     const target = {
       kind: 'repositories',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportImages } from '../../src/bundle/export.ts';
+import { type GivenBundle } from '../../src/bundle/import.ts';
 import { formatLock, makeLock, type LockFile } from '../../src/bundle/lock.ts';
 import { parseLock } from '../../src/bundle/lockSchema.ts';
 import { BundleSources, type Wanted } from '../../src/bundle/sources.ts';
@@ -17,6 +18,15 @@ import { createStores, type AllStores } from '../../src/stores.ts';
 import { type Select } from '../../src/copy/select.ts';
 import { putRoots, type Shop } from '../support/shop.ts';
 import { newCopier } from '../support/worlds.ts';
+
+/** Each image under the name that the bundle has for it. */
+export const NAMING: GivenBundle['naming'] = {
+  scoped: false,
+  repository: 'images',
+  only: [],
+  prefix: '',
+  renaming: { map: new Map(), rewrites: [] },
+};
 
 export const EVERYTHING: Select = { referrers: true, digestTags: true };
 

@@ -19,7 +19,7 @@ import { codeOf, digestsIn, image, index, namesIn, noise, piece, signature, size
 import { layoutOptions, temporaryDirectories } from '../support/layouts.ts';
 import { writeVolumes, type Named } from '../support/volumes.ts';
 import { openFar, type FarKind } from './deltaWorld.ts';
-import { EVERYTHING } from './support.ts';
+import { EVERYTHING, NAMING } from './support.ts';
 
 const temporary = temporaryDirectories();
 const LAYER = 'application/vnd.oci.image.layer.v1.tar';
@@ -45,10 +45,8 @@ function shopOf(scale: number): readonly Named[] {
 
 async function importVolumes(paths: readonly string[], target: ImportTarget, checkOnly = false): Promise<ImportReport> {
   const source = await openVolumes(paths, { tmpDir: await temporary() });
-  const renaming = { map: new Map<string, string>(), rewrites: [] };
-  const naming = { scoped: false, repository: 'images', only: [], prefix: '', renaming };
   try {
-    return await importBundles([{ source, naming }], target, {
+    return await importBundles([{ source, naming: NAMING }], target, {
       copier: new Copier({ clock: systemClock, emit: silent, concurrency: 3 }),
       clock: systemClock,
       emit: silent,
